@@ -1,0 +1,62 @@
+// swift-tools-version:6.2
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+    name: "logbeam",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "Logbeam", targets: ["Logbeam"]),
+        .executable(name: "logbeam-spool", targets: ["logbeam-spool"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+        .target(name: "LogbeamCore"),
+        .target(name: "LogbeamSpool", dependencies: ["LogbeamCore", "CSQLite"]),
+        .target(name: "LogbeamAWS", dependencies: ["CCurl", "COpenSSL", "CZlib"]),
+        .target(name: "LogbeamCloudWatch", dependencies: ["LogbeamCore", "LogbeamAWS"]),
+        .target(
+            name: "Logbeam",
+            dependencies: [
+                "LogbeamCore", "LogbeamSpool", "LogbeamAWS", "LogbeamCloudWatch",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+        .executableTarget(
+            name: "logbeam-spool",
+            dependencies: [
+                "Logbeam", "LogbeamCore", "LogbeamSpool", "LogbeamAWS", "LogbeamCloudWatch",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
+        ),
+
+        .target(name: "LogbeamTestSupport", dependencies: ["LogbeamCore", "LogbeamSpool", "LogbeamAWS", "CZlib"]),
+        .testTarget(name: "LogbeamCoreTests", dependencies: ["LogbeamCore", "LogbeamTestSupport"]),
+        .testTarget(name: "LogbeamSpoolTests", dependencies: ["LogbeamSpool", "LogbeamTestSupport"]),
+        .testTarget(name: "LogbeamAWSTests", dependencies: ["LogbeamAWS", "LogbeamTestSupport"]),
+        .testTarget(name: "LogbeamCloudWatchTests", dependencies: ["LogbeamCloudWatch", "LogbeamTestSupport"]),
+        .testTarget(
+            name: "LogbeamTests",
+            dependencies: ["Logbeam", "LogbeamTestSupport", .product(name: "Logging", package: "swift-log")]
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+for target in package.targets where target.type != .system {
+    target.swiftSettings = (target.swiftSettings ?? []) + strict
+}

@@ -1,0 +1,59 @@
+/// The records of one PutLogEvents call, in the order in which they are sent.
+///
+/// All messages lie one after the other in one buffer, so that a batch costs two allocations however many records it
+/// holds, and the encoder can run straight through it.
+package struct EventBatch: Sendable, Equatable {
+    /// One event: its time, and where its message lies in ``EventBatch/messages``.
+    package struct Event: Sendable, Equatable {
+        /// Milliseconds since 1970-01-01T00:00:00Z.
+        package var timestamp: Int64
+        /// The UTF-8 bytes of the message, as a range of ``EventBatch/messages``.
+        package var range: Range<Int>
+
+        package init(timestamp: Int64, range: Range<Int>) {
+            self.timestamp = timestamp
+            self.range = range
+        }
+    }
+
+    package var destination: Destination
+    /// In ascending order of time, as PutLogEvents demands.
+    package private(set) var events: [Event] = []
+    /// The UTF-8 bytes of all messages, in the order in which they were read.
+    package private(set) var messages: [UInt8] = []
+
+    package init(destination: Destination) {
+        self.destination = destination
+    }
+
+    package var count: Int { events.count }
+
+    /// Adds an event whose message is the given UTF-8 bytes.
+    package mutating func append(timestamp: Int64, message: some Collection<UInt8>) {
+        let start = messages.count
+        messages.append(contentsOf: message)
+        events.append(Event(timestamp: timestamp, range: start..<messages.count))
+    }
+
+    /// Puts the events into ascending order of time; events of one millisecond keep their order.
+    package mutating func sortByTime() {
+        // Records come out of the spool in the order of their ids, which is nearly always the order of their times.
+        let sorted = zip(events, events.dropFirst()).allSatisfy { $0.timestamp <= $1.timestamp }
+        // The standard library's sort is stable (it is not documented, but its authors promised to keep it so);
+        // the offset of the message says the same without the promise.
+        if !sorted {
+            events.sort { ($0.timestamp, $0.range.lowerBound) < ($1.timestamp, $1.range.lowerBound) }
+        }
+    }
+}
+
+/// A log stream, named as CloudWatch Logs names it.
+package struct Destination: Sendable, Hashable {
+    package var logGroup: String
+    package var logStream: String
+
+    package init(logGroup: String, logStream: String) {
+        self.logGroup = logGroup
+        self.logStream = logStream
+    }
+}
