@@ -72,3 +72,14 @@ package enum RejectionReason: String, Sendable, CaseIterable {
     /// The service called the record invalid when it stood alone.
     case invalid = "invalid"
 }
+
+/// A record that the service does not take, and why.
+package struct RefusedRecord: Sendable, Equatable {
+    package var id: Int64
+    package var reason: RejectionReason
+
+    package init(id: Int64, reason: RejectionReason) {
+        self.id = id
+        self.reason = reason
+    }
+}

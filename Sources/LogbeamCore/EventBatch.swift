@@ -3,14 +3,17 @@
 /// All messages lie one after the other in one buffer, so that a batch costs two allocations however many records it
 /// holds, and the encoder can run straight through it.
 package struct EventBatch: Sendable, Equatable {
-    /// One event: its time, and where its message lies in ``EventBatch/messages``.
+    /// One event: its record, its time, and where its message lies in ``EventBatch/messages``.
     package struct Event: Sendable, Equatable {
+        /// The id of the record in the spool.
+        package var id: Int64
         /// Milliseconds since 1970-01-01T00:00:00Z.
         package var timestamp: Int64
         /// The UTF-8 bytes of the message, as a range of ``EventBatch/messages``.
         package var range: Range<Int>
 
-        package init(timestamp: Int64, range: Range<Int>) {
+        package init(id: Int64, timestamp: Int64, range: Range<Int>) {
+            self.id = id
             self.timestamp = timestamp
             self.range = range
         }
@@ -29,20 +32,18 @@ package struct EventBatch: Sendable, Equatable {
     package var count: Int { events.count }
 
     /// Adds an event whose message is the given UTF-8 bytes.
-    package mutating func append(timestamp: Int64, message: some Collection<UInt8>) {
+    package mutating func append(id: Int64, timestamp: Int64, message: some Collection<UInt8>) {
         let start = messages.count
         messages.append(contentsOf: message)
-        events.append(Event(timestamp: timestamp, range: start..<messages.count))
+        events.append(Event(id: id, timestamp: timestamp, range: start..<messages.count))
     }
 
-    /// Puts the events into ascending order of time; events of one millisecond keep their order.
+    /// Puts the events into ascending order of time; events of one millisecond stay in the order of their ids.
     package mutating func sortByTime() {
         // Records come out of the spool in the order of their ids, which is nearly always the order of their times.
         let sorted = zip(events, events.dropFirst()).allSatisfy { $0.timestamp <= $1.timestamp }
-        // The standard library's sort is stable (it is not documented, but its authors promised to keep it so);
-        // the offset of the message says the same without the promise.
         if !sorted {
-            events.sort { ($0.timestamp, $0.range.lowerBound) < ($1.timestamp, $1.range.lowerBound) }
+            events.sort { ($0.timestamp, $0.id) < ($1.timestamp, $1.id) }
         }
     }
 }

@@ -1,0 +1,76 @@
+/// Gathers the next batch of one stream from headers, in the order in which the spool yields them.
+///
+/// Pure: the time of day comes in as a value. A batch is always the stream's pending records between two ids, less those
+/// that lie too far in the future, so that four numbers (``BatchRange``) name it exactly.
+package struct BatchPlanner: Sendable {
+    /// What becomes of a record.
+    package enum Verdict: Sendable, Equatable {
+        /// It is in the batch.
+        case taken
+        /// It belongs into the next batch; this one is complete.
+        case full
+        /// The service will never take it.
+        case refused(RejectionReason)
+        /// The service will not take it before this time, in milliseconds since 1970-01-01T00:00:00Z.
+        case early(until: Int64)
+    }
+
+    private let limits: BatchLimits
+    private var stream: Int64 = 0
+    private var first: Int64 = 0
+    private var last: Int64 = 0
+    private var earliest = Int64.max
+    private var latest = Int64.min
+    private var bytes = 0
+    private(set) package var count = 0
+    /// No further record fits.
+    private(set) package var isFull = false
+
+    package init(limits: BatchLimits) {
+        self.limits = limits
+    }
+
+    /// The batch so far; `nil` if it is empty.
+    package var range: BatchRange? {
+        count == 0 ? nil : BatchRange(stream: stream, first: first, last: last, latest: latest)
+    }
+
+    /// The id of the oldest record in the batch; `nil` if it is empty.
+    package var firstID: Int64? { count == 0 ? nil : first }
+
+    /// Adds a record, if it belongs into this batch.
+    package mutating func add(_ header: RecordHeader, now: Int64) -> Verdict {
+        guard header.byteCount <= limits.messageBytes else { return .refused(.tooLarge) }
+        guard header.timestamp >= now - BatchLimits.maximumAge else { return .refused(.tooOld) }
+        guard header.timestamp <= now + BatchLimits.maximumAhead else {
+            return .early(until: header.timestamp - BatchLimits.maximumAhead)
+        }
+        // An empty message is sent as one space.
+        let size = max(1, header.byteCount) + BatchLimits.eventOverhead
+        guard !isFull, count < limits.count, count == 0 || bytes + size <= limits.bytes,
+            max(latest, header.timestamp) - min(earliest, header.timestamp) <= BatchLimits.maximumSpan
+        else {
+            isFull = true
+            return .full
+        }
+        if count == 0 {
+            stream = header.stream
+            first = header.id
+        }
+        last = header.id
+        earliest = min(earliest, header.timestamp)
+        latest = max(latest, header.timestamp)
+        bytes += size
+        count += 1
+        // The smallest event is one byte: where that does not fit, nothing does.
+        isFull = count == limits.count || bytes + BatchLimits.eventOverhead + 1 > limits.bytes
+        return .taken
+    }
+
+    /// When the batch is to be sent though it is not full, in milliseconds since 1970-01-01T00:00:00Z; `nil` if it is
+    /// empty. A record from the future, left by a clock that was set back, does not wait for its time.
+    package func dueTime(now: Int64) -> Int64? {
+        if count == 0 { return nil }
+        return earliest > now ? now : earliest + limits.age
+    }
+}

@@ -1,0 +1,285 @@
+/// Decides what the uploader does next: which records to look at, which batch to send, how long to wait.
+///
+/// Pure: it is told what the spool holds, what the service answered and what time it is, and it never touches any of
+/// them. The uploader asks ``next(at:)`` for a step, takes it, and tells the plan how it went:
+///
+/// | step       | told with                                   |
+/// |------------|---------------------------------------------|
+/// | `scan`     | ``found(_:isLast:)``                        |
+/// | `catchUp`  | ``found(_:isLast:)``                        |
+/// | `reject`   | nothing: the records are gone               |
+/// | `send`     | ``delivered(_:)``, ``failed(_:retryAt:)``, ``split(_:ids:)`` |
+/// | `wait`     | ``wake()``                                  |
+///
+/// One pass over the spool, in the order of ids, serves all streams: each gathers its next batch. A stream that has to
+/// wait gathers nothing; the plan remembers where it stopped and catches up later, so that no stream holds up another
+/// and no more than one batch of headers a stream is ever in memory.
+package struct UploadPlan: Sendable {
+    package enum Step: Sendable, Equatable {
+        /// Read the next headers of all streams after this id.
+        case scan(after: Int64)
+        /// Read the next headers of one stream after this id, up to and including the other.
+        case catchUp(stream: Int64, after: Int64, through: Int64)
+        /// Move these records to `rejected`, before anything is sent.
+        case reject([RefusedRecord])
+        /// Send this batch.
+        case send(BatchRange)
+        /// Nothing to do before this time, on the monotonic clock, in milliseconds; `nil`: until something happens.
+        case wait(until: Int64?)
+    }
+
+    /// A reading of both clocks, in milliseconds: the time of day for the age of records, which carry it, and the
+    /// monotonic clock for waiting, which must not notice that the time of day is set.
+    package struct Moment: Sendable {
+        package var wall: Int64
+        package var monotonic: Int64
+
+        package init(wall: Int64, monotonic: Int64) {
+            self.wall = wall
+            self.monotonic = monotonic
+        }
+    }
+
+    /// How one stream stands.
+    private struct Stream {
+        /// The batch that is being gathered.
+        var planner: BatchPlanner
+        /// When its first record was gathered, on the monotonic clock.
+        var gatheringSince: Int64 = 0
+        /// Records from this id on were passed over: see ``UploadPlan/pass(_:)``.
+        var resumeFrom: Int64?
+        /// The last record that was passed over and asks to be sent; older ones that do not ask go along.
+        var resumeThrough: Int64 = 0
+        /// Batches to be sent again exactly as they are: in doubt, failed, or halves of an invalid one.
+        var replays: [BatchRange] = []
+        /// Records that the service will take only later: the first of them, and when (time of day).
+        var early: (firstID: Int64, until: Int64)?
+        /// Nothing is sent before this time, on the monotonic clock.
+        var retryAt: Int64?
+
+        func isWaiting(at now: Moment) -> Bool { retryAt.map { now.monotonic < $0 } ?? false }
+    }
+
+    private let limits: BatchLimits
+    private var streams: [Int64: Stream] = [:]
+    /// Every record up to this id was gathered or passed over.
+    private var cursor: Int64 = 0
+    private var reachedEnd = false
+    /// Headers that were read and not yet looked at.
+    private var unread: ArraySlice<RecordHeader> = []
+    /// The stream that ``unread`` catches up with; `nil` if it belongs to the pass over all streams.
+    private var catchingUp: Int64?
+    private var unreadIsLast = false
+    private var refused: [RefusedRecord] = []
+    /// Records up to this id are sent as soon as they can be.
+    private var flushTarget: Int64 = 0
+    /// Records that never ask to be sent: they go along with later ones of their stream, or with a flush. What is logged
+    /// by an upload must not cause another, or there would be no end.
+    package var quiet: Set<Int64> = []
+
+    package init(limits: BatchLimits) {
+        self.limits = limits
+    }
+
+    // MARK: What happened
+
+    /// A batch that was in flight when its process died: it is sent again first, with the same boundaries.
+    package mutating func restore(_ range: BatchRange) {
+        change(range.stream) { $0.replays.append(range) }
+    }
+
+    /// Everything up to an id is to be sent now, also by streams that are waiting to try again.
+    package mutating func flush(through id: Int64) {
+        flushTarget = max(flushTarget, id)
+        for key in Array(streams.keys) {
+            change(key) { [flushTarget, cursor] stream in
+                stream.retryAt = nil
+                stream.resumeThrough = max(stream.resumeThrough, min(flushTarget, cursor))
+            }
+        }
+        wake()
+    }
+
+    /// There may be new records.
+    package mutating func wake() {
+        reachedEnd = false
+    }
+
+    /// The headers that the last `scan` or `catchUp` found; `isLast` if there are no more of them now.
+    package mutating func found(_ headers: [RecordHeader], isLast: Bool) {
+        unread = headers[...]
+        unreadIsLast = isLast
+    }
+
+    /// The service has the batch.
+    package mutating func delivered(_ range: BatchRange) {
+        finish(range, then: [], retryAt: nil)
+    }
+
+    /// The batch did not get through: it will be sent again as it is, at a time on the monotonic clock.
+    package mutating func failed(_ range: BatchRange, retryAt: Int64) {
+        finish(range, then: [range], retryAt: retryAt)
+        // What was read ahead for a stream that now waits is read again.
+        if catchingUp == range.stream {
+            unread = []
+            catchingUp = nil
+        }
+    }
+
+    /// The service calls the content invalid: both halves are sent by themselves next. Each step halves what is left, so
+    /// that one guilty record among n is alone after log2(n) steps.
+    ///
+    /// - Parameter ids: the ids of the batch, ascending; two at least.
+    package mutating func split(_ range: BatchRange, ids: [Int64]) {
+        var (lower, upper) = (range, range)
+        lower.last = ids[ids.count / 2 - 1]
+        upper.first = ids[ids.count / 2]
+        finish(range, then: [lower, upper], retryAt: nil)
+    }
+
+    private mutating func finish(_ range: BatchRange, then replays: [BatchRange], retryAt: Int64?) {
+        change(range.stream) { [limits] stream in
+            if stream.replays.first == range {
+                stream.replays.removeFirst()
+            } else {
+                stream.planner = BatchPlanner(limits: limits)
+            }
+            stream.replays.insert(contentsOf: replays, at: 0)
+            stream.retryAt = retryAt
+        }
+    }
+
+    // MARK: What to do
+
+    package mutating func next(at now: Moment) -> Step {
+        admitEarly(at: now)
+        gather(at: now)
+        if !refused.isEmpty {
+            defer { refused = [] }
+            return .reject(refused)
+        }
+        if let range = ready(at: now) { return .send(range) }
+        if let (key, stream) = streams.first(where: { isBehind($0.value, at: now) }), let first = stream.resumeFrom {
+            catchingUp = key
+            return .catchUp(stream: key, after: first - 1, through: stream.resumeThrough)
+        }
+        if !reachedEnd { return .scan(after: cursor) }
+        return .wait(until: nextTime(after: now))
+    }
+
+    /// Looks at what was read, up to the first record that completes a batch.
+    private mutating func gather(at now: Moment) {
+        while let header = unread.first {
+            if catchingUp == nil, !isGathering(header, at: now) {
+                pass(header)
+            } else {
+                switch add(header, at: now) {
+                case .full: return
+                case .refused(let reason): refused.append(RefusedRecord(id: header.id, reason: reason))
+                case .early(let until): postpone(header, until: until)
+                case .taken: break
+                }
+                if catchingUp != nil { change(header.stream) { $0.resumeFrom = header.id + 1 } }
+            }
+            unread.removeFirst()
+            if catchingUp == nil { cursor = max(cursor, header.id) }
+        }
+        guard unreadIsLast else {
+            catchingUp = nil
+            return
+        }
+        unreadIsLast = false
+        if let key = catchingUp {
+            change(key) { [cursor] in $0.resumeFrom = $0.resumeThrough < cursor ? $0.resumeThrough + 1 : nil }
+            catchingUp = nil
+        } else {
+            reachedEnd = true
+            quiet = quiet.filter { $0 > cursor }
+        }
+    }
+
+    private mutating func add(_ header: RecordHeader, at now: Moment) -> BatchPlanner.Verdict {
+        change(header.stream) { stream in
+            if stream.planner.count == 0 { stream.gatheringSince = now.monotonic }
+            return stream.planner.add(header, now: now.wall)
+        }
+    }
+
+    /// Leaves a record for later: its stream waits, or catches up, or the record does not ask to be sent.
+    private mutating func pass(_ header: RecordHeader) {
+        let asks = !isQuiet(header)
+        change(header.stream) { stream in
+            stream.resumeFrom = min(stream.resumeFrom ?? header.id, header.id)
+            if asks { stream.resumeThrough = header.id }
+        }
+    }
+
+    private mutating func postpone(_ header: RecordHeader, until: Int64) {
+        change(header.stream) { stream in
+            stream.early = (stream.early?.firstID ?? header.id, min(stream.early?.until ?? until, until))
+        }
+    }
+
+    /// Turns back to records whose time has come.
+    private mutating func admitEarly(at now: Moment) {
+        for (key, stream) in streams {
+            guard let early = stream.early, early.until <= now.wall, catchingUp != key else { continue }
+            change(key) { [cursor, limits] stream in
+                stream.early = nil
+                stream.resumeThrough = max(stream.resumeThrough, cursor)
+                stream.resumeFrom = min(stream.resumeFrom ?? cursor, early.firstID, stream.planner.firstID ?? cursor)
+                stream.planner = BatchPlanner(limits: limits)
+            }
+        }
+    }
+
+    private func isQuiet(_ header: RecordHeader) -> Bool {
+        quiet.contains(header.id) && header.id > flushTarget
+    }
+
+    private func isGathering(_ header: RecordHeader, at now: Moment) -> Bool {
+        guard let stream = streams[header.stream] else { return !isQuiet(header) }
+        return stream.replays.isEmpty && stream.resumeFrom == nil && !stream.isWaiting(at: now)
+            && (stream.planner.count > 0 || !isQuiet(header))
+    }
+
+    private func isBehind(_ stream: Stream, at now: Moment) -> Bool {
+        guard let first = stream.resumeFrom, first <= stream.resumeThrough else { return false }
+        return stream.replays.isEmpty && !stream.isWaiting(at: now) && !stream.planner.isFull
+    }
+
+    /// The batch to send now: one that was promised, or is full, or is due; the one with the oldest record first.
+    private func ready(at now: Moment) -> BatchRange? {
+        var best: BatchRange?
+        for stream in streams.values where !stream.isWaiting(at: now) {
+            let range = stream.replays.first ?? (isReady(stream, at: now) ? stream.planner.range : nil)
+            if let range, range.first < best?.first ?? .max { best = range }
+        }
+        return best
+    }
+
+    private func isReady(_ stream: Stream, at now: Moment) -> Bool {
+        guard let first = stream.planner.firstID, let due = stream.planner.dueTime(now: now.wall) else { return false }
+        if stream.planner.isFull { return true }
+        // While there is more to read the batch may yet fill up, but not for ever.
+        let mayGrow = !reachedEnd || isBehind(stream, at: now)
+        if mayGrow, now.monotonic - stream.gatheringSince < limits.age { return false }
+        return first <= flushTarget || due <= now.wall
+    }
+
+    /// The next time at which there is something to do though nothing happens.
+    private func nextTime(after now: Moment) -> Int64? {
+        streams.values.flatMap { stream in
+            [
+                stream.retryAt.flatMap { $0 > now.monotonic ? $0 : nil },
+                stream.planner.dueTime(now: now.wall).map { now.monotonic + max(0, $0 - now.wall) },
+                stream.early.map { now.monotonic + max(0, $0.until - now.wall) },
+            ].compactMap { $0 }
+        }.min()
+    }
+
+    @discardableResult
+    private mutating func change<Result>(_ key: Int64, _ body: (inout Stream) -> Result) -> Result {
+        body(&streams[key, default: Stream(planner: BatchPlanner(limits: limits))])
+    }
+}

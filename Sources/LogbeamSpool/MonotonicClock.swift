@@ -1,0 +1,36 @@
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// Time that never goes back, in nanoseconds since some moment in the past.
+enum MonotonicClock {
+    static func nanoseconds() -> UInt64 {
+        read(CLOCK_MONOTONIC)
+    }
+
+    static func sleep(nanoseconds: UInt64) {
+        var time = timespec(tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
+        nanosleep(&time, nil)
+    }
+
+    fileprivate static func read(_ clock: clockid_t) -> UInt64 {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return UInt64(max(0, time.tv_sec)) &* 1_000_000_000 &+ UInt64(max(0, time.tv_nsec))
+    }
+}
+
+/// The time of day.
+enum WallClock {
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    static func microseconds() -> Int64 {
+        Int64(clamping: MonotonicClock.read(CLOCK_REALTIME) / 1000)
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    static func milliseconds() -> Int64 {
+        microseconds() / 1000
+    }
+}

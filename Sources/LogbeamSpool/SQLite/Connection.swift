@@ -1,0 +1,109 @@
+internal import CSQLite
+
+/// One connection to a SQLite file. The owner frees: the connection closes when the object goes.
+///
+/// Not Sendable: whoever owns it decides which thread, or which lock, it is used under. SQLite's own mutexes are off
+/// (`SQLITE_OPEN_NOMUTEX`).
+final class Connection {
+    enum Mode {
+        case readWrite
+        case readOnly
+        /// Reads the main file alone, takes no lock, makes no `-wal` and `-shm`: for a look at a file that may not be ours.
+        case untouched
+    }
+
+    let handle: OpaquePointer
+    let path: String
+    private let busyPolicy = BusyPolicy()
+
+    init(path: String, mode: Mode) throws(SpoolError) {
+        let flags =
+            switch mode {
+            case .readWrite: SQLITE_OPEN_READWRITE
+            case .readOnly, .untouched: SQLITE_OPEN_READONLY
+            }
+        // The path goes in as a URI: that is the one way to ask for `immutable`.
+        let name = "file:" + Self.percentEncoded(path) + (mode == .untouched ? "?immutable=1" : "")
+        var opened: OpaquePointer?
+        let code = sqlite3_open_v2(name, &opened, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, nil)
+        guard code == SQLITE_OK, let opened else {
+            let message = opened.map { String(cString: sqlite3_errmsg($0)) } ?? "out of memory"
+            let extended = opened.map { sqlite3_extended_errcode($0) } ?? code
+            sqlite3_close_v2(opened)
+            throw SpoolError(SpoolError.Kind(resultCode: code), path: path, message: message, code: extended)
+        }
+        handle = opened
+        self.path = path
+        sqlite3_extended_result_codes(opened, 1)
+        busyPolicy.install(on: opened)
+    }
+
+    deinit {
+        sqlite3_close_v2(handle)
+    }
+
+    /// Until when operations wait for another process's lock, in nanoseconds of ``MonotonicClock``. At first: not at all.
+    func setBusyDeadline(_ deadline: UInt64) {
+        busyPolicy.deadline = deadline
+    }
+
+    func execute(_ sql: String) throws(SpoolError) {
+        try check(sqlite3_exec(handle, sql, nil, nil, nil))
+    }
+
+    func prepare(_ sql: String) throws(SpoolError) -> Statement {
+        var prepared: OpaquePointer?
+        try check(sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &prepared, nil))
+        guard let prepared else { throw failure(SQLITE_MISUSE) }
+        return Statement(prepared, connection: self)
+    }
+
+    /// The one value of a query that yields one row.
+    func integer(_ sql: String) throws(SpoolError) -> Int64 {
+        let statement = try prepare(sql)
+        defer { statement.reset() }
+        return try statement.step() ? statement.integer(0) : 0
+    }
+
+    /// Runs `body` in one write transaction; whatever it throws, and a failed commit, undoes all of it.
+    func transaction<Result>(_ body: () throws(SpoolError) -> Result) throws(SpoolError) -> Result {
+        try execute("BEGIN IMMEDIATE")
+        do throws(SpoolError) {
+            let result = try body()
+            try execute("COMMIT")
+            return result
+        } catch {
+            // SQLite itself rolls back on some errors (a full disk, say); a second rollback is then refused, rightly.
+            sqlite3_exec(handle, "ROLLBACK", nil, nil, nil)
+            throw error
+        }
+    }
+
+    func check(_ code: Int32) throws(SpoolError) {
+        guard code == SQLITE_OK else { throw failure(code) }
+    }
+
+    func failure(_ code: Int32) -> SpoolError {
+        SpoolError(
+            SpoolError.Kind(resultCode: code),
+            path: path,
+            message: String(cString: sqlite3_errmsg(handle)),
+            code: sqlite3_extended_errcode(handle)
+        )
+    }
+
+    /// SQLite's URI file names: `%`, `?` and `#` must be escaped (https://www.sqlite.org/uri.html).
+    private static func percentEncoded(_ path: String) -> String {
+        var encoded = ""
+        for character in path.unicodeScalars {
+            switch character {
+            case "%": encoded += "%25"
+            case "?": encoded += "%3f"
+            case "#": encoded += "%23"
+            default: encoded.unicodeScalars.append(character)
+            }
+        }
+        // `file:a//b` names an authority only at the start of the path, and an empty one is fine.
+        return path.hasPrefix("/") ? "//" + encoded : encoded
+    }
+}

@@ -1,0 +1,112 @@
+internal import CSQLite
+
+/// The on-disk format.
+///
+/// A spool is a SQLite database in WAL mode, marked by `application_id` and by its version in `user_version`:
+///
+/// - `streams`: the log streams that records are meant for, and how delivery to each is going.
+/// - `records`: what is pending. Ids ascend in the order of commit and are never reused, so that an acknowledgement can
+///   never delete a record that it was not meant for. No secondary index: it would double the pages that a commit writes.
+/// - `deliveries`: the batches in flight, written before the post. A row that outlives its process says exactly which
+///   records are in doubt; a row that is marked as acknowledged says which are only still to be deleted.
+/// - `rejected`: records that the service will not take, with the reason.
+/// - `gaps`: how many records of a stream never reached the spool, why, and between which times.
+/// - `counters`: `last_id`, the highest id that ever left `records`; `delivered`, the records acknowledged so far.
+/// - `pending`: the view for people.
+enum Schema {
+    /// "LBsp": marks a SQLite file as a spool of logbeam (https://www.sqlite.org/pragma.html#pragma_application_id).
+    static let applicationID: Int64 = 0x4C42_7370
+    /// Goes up with every change of the schema; ``migrations`` says what each version adds.
+    static var version: Int64 { Int64(migrations.count) }
+
+    /// The statements that lead from each version to the next, beginning with the empty file (version 0).
+    static let migrations = [
+        """
+        CREATE TABLE streams (
+            id INTEGER PRIMARY KEY,
+            log_group TEXT NOT NULL,
+            log_stream TEXT NOT NULL,
+            last_delivery_at INTEGER,
+            last_error_at INTEGER,
+            last_error TEXT,
+            UNIQUE (log_group, log_stream)
+        );
+        CREATE TABLE records (
+            id INTEGER PRIMARY KEY,
+            stream_id INTEGER NOT NULL,
+            timestamp INTEGER NOT NULL,
+            message TEXT NOT NULL
+        );
+        CREATE TABLE deliveries (
+            id INTEGER PRIMARY KEY,
+            stream_id INTEGER NOT NULL,
+            first_id INTEGER NOT NULL,
+            last_id INTEGER NOT NULL,
+            latest_timestamp INTEGER NOT NULL,
+            started_at INTEGER NOT NULL,
+            acknowledged INTEGER NOT NULL DEFAULT 0
+        );
+        CREATE TABLE rejected (
+            id INTEGER PRIMARY KEY,
+            stream_id INTEGER NOT NULL,
+            timestamp INTEGER NOT NULL,
+            message TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            rejected_at INTEGER NOT NULL
+        );
+        CREATE TABLE gaps (
+            stream_id INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            records INTEGER NOT NULL,
+            first_at INTEGER NOT NULL,
+            last_at INTEGER NOT NULL,
+            PRIMARY KEY (stream_id, reason)
+        ) WITHOUT ROWID;
+        CREATE TABLE counters (
+            name TEXT PRIMARY KEY,
+            value INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        INSERT INTO counters (name, value) VALUES ('last_id', 0), ('delivered', 0);
+        CREATE VIEW pending (id, time, log_group, log_stream, message) AS
+            SELECT records.id, strftime('%Y-%m-%dT%H:%M:%fZ', records.timestamp / 1000.0, 'unixepoch'),
+                streams.log_group, streams.log_stream, records.message
+            FROM records CROSS JOIN streams ON streams.id = records.stream_id;
+        """
+    ]
+
+    /// Brings an open file to the current version, in one transaction; whoever comes second finds the work done.
+    static func migrate(_ connection: Connection) throws(SpoolError) {
+        guard try connection.integer("PRAGMA user_version") != version else { return }
+        try connection.transaction { () throws(SpoolError) in
+            let found = try connection.integer("PRAGMA user_version")
+            guard found <= version else { throw newer(found, path: connection.path) }
+            for migration in migrations.dropFirst(Int(clamping: found)) {
+                try connection.execute(migration)
+            }
+            try connection.execute("PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version)")
+        }
+    }
+
+    /// Throws unless the file is a spool of a version that we know. Changes nothing, not even a `-wal` file.
+    static func verify(path: String) throws(SpoolError) {
+        let connection = try Connection(path: path, mode: .untouched)
+        let found: Int64
+        do throws(SpoolError) {
+            guard try connection.integer("PRAGMA application_id") == applicationID else {
+                throw SpoolError(.notASpool, path: path, message: "the file is a SQLite database, but not a spool")
+            }
+            found = try connection.integer("PRAGMA user_version")
+        } catch  where error.kind == .notASpool && error.code != nil {
+            throw SpoolError(.notASpool, path: path, message: "the file is not a spool, nor any SQLite database")
+        }
+        guard found <= version else { throw newer(found, path: path) }
+    }
+
+    private static func newer(_ found: Int64, path: String) -> SpoolError {
+        SpoolError(
+            .newerVersion,
+            path: path,
+            message: "the spool has version \(found), and this logbeam knows versions up to \(version)"
+        )
+    }
+}

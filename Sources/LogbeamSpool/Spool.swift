@@ -1,0 +1,155 @@
+package import LogbeamCore
+internal import Synchronization
+
+/// A durable queue of records in a SQLite file: append at one end, delete at the other what was acknowledged.
+///
+/// Thread-safe. All writes of the process go through one connection behind one lock, so that in one process nobody ever
+/// waits in SQLite's busy handler; between processes, SQLite's own locks decide. Every call blocks: never make one on
+/// Swift's cooperative pool but for ``append(stream:timestamp:message:)``, which takes one commit.
+///
+/// What a call has committed survives the death of the process at any instruction. It survives a power loss too where
+/// `powerLossSafe` is set; otherwise a power loss may take the last commits, but never damages the file
+/// (https://www.sqlite.org/pragma.html#pragma_synchronous).
+package final class Spool: Sendable {
+    package struct Options: Sendable {
+        /// Make the file, and its directories, if they are missing.
+        package var create: Bool
+        /// Sync the disk at every commit.
+        package var powerLossSafe: Bool
+        /// The longest that a call waits for the write lock before it throws ``SpoolError/Kind/busy``.
+        package var commitTimeout: Duration
+
+        package init(create: Bool = true, powerLossSafe: Bool = false, commitTimeout: Duration = .seconds(5)) {
+            self.create = create
+            self.powerLossSafe = powerLossSafe
+            self.commitTimeout = commitTimeout
+        }
+    }
+
+    package let path: String
+    private let commitTimeout: UInt64
+    private let lock = TimedLock()
+    private let walMonitor: WALMonitor
+    // Only touched with the lock held.
+    private nonisolated(unsafe) let writer: Writer
+
+    /// Opens a spool, or makes one. A file that is no spool, or one of a later version, is left as it is.
+    package init(path: String, options: Options = Options()) throws(SpoolError) {
+        self.path = path
+        commitTimeout = options.commitTimeout.nanoseconds
+        walMonitor = WALMonitor()
+        let connection = try SpoolFile.openForWriting(
+            path: path,
+            create: options.create,
+            powerLossSafe: options.powerLossSafe
+        )
+        writer = try Writer(connection: connection, walMonitor: walMonitor)
+    }
+
+    /// Runs `body` with the lock held, for at most the commit timeout of waiting in all.
+    func write<Result>(_ body: (Writer) throws(SpoolError) -> Result) throws(SpoolError) -> Result {
+        let deadline = MonotonicClock.nanoseconds() &+ commitTimeout
+        guard lock.lock(until: deadline) else {
+            throw SpoolError(.busy, path: path, message: "the spool was not to be had within the commit timeout")
+        }
+        defer { lock.unlock() }
+        writer.connection.setBusyDeadline(deadline)
+        return try body(writer)
+    }
+
+    // MARK: Appending
+
+    /// Commits one record; when this returns, the record is durable. Returns its id.
+    ///
+    /// - Parameters:
+    ///   - timestamp: milliseconds since 1970-01-01T00:00:00Z.
+    ///   - message: UTF-8.
+    @discardableResult
+    package func append(
+        stream: Int64,
+        timestamp: Int64,
+        message: UnsafeBufferPointer<UInt8>
+    ) throws(SpoolError) -> Int64 {
+        try write { writer throws(SpoolError) in
+            try writer.append(stream: stream, timestamp: timestamp, message: message)
+        }
+    }
+
+    /// Commits several records at once: all of them or none. Returns the id of the last.
+    @discardableResult
+    package func append(
+        stream: Int64,
+        timestamp: Int64,
+        messages: some Sequence<UnsafeBufferPointer<UInt8>>
+    ) throws(SpoolError) -> Int64 {
+        try write { writer throws(SpoolError) in
+            try writer.append(stream: stream, timestamp: timestamp, messages: messages)
+        }
+    }
+
+    /// The id by which the spool knows a stream; the stream is made known to it if need be.
+    package func streamID(for destination: Destination) throws(SpoolError) -> Int64 {
+        try write { writer throws(SpoolError) in try writer.streamID(for: destination) }
+    }
+
+    // MARK: Delivering. Only the holder of the upload lease may call these.
+
+    /// Writes down that a batch is about to be sent, so that after a crash it is known what is in doubt.
+    package func begin(_ range: BatchRange) throws(SpoolError) {
+        try write { writer throws(SpoolError) in try writer.begin(range) }
+    }
+
+    /// Takes back ``begin(_:)``: the service answered, and has not taken the batch.
+    package func abandon(_ range: BatchRange) throws(SpoolError) {
+        try write { writer throws(SpoolError) in try writer.abandon(range) }
+    }
+
+    /// Deletes the records of a batch that the service has; moves those that it refused to `rejected`.
+    ///
+    /// The first transaction says that the batch is acknowledged, the next ones delete it slice by slice. If the process
+    /// dies, or a call throws, in between, ``finish(_:)`` goes on where this stopped, and nothing is sent again.
+    package func acknowledge(_ range: BatchRange, refused: [RefusedRecord], delivered: Int) throws(SpoolError) {
+        try write { writer throws(SpoolError) in
+            try writer.acknowledge(range, refused: refused, delivered: delivered)
+        }
+        try finish(range)
+    }
+
+    /// Deletes what is left of an acknowledged batch.
+    package func finish(_ range: BatchRange) throws(SpoolError) {
+        var next: Int64? = range.first
+        while let start = next {
+            next = try write { writer throws(SpoolError) in try writer.deleteSlice(of: range, from: start) }
+            lock.giveWay()
+        }
+    }
+
+    /// Moves records that can not be sent to `rejected`.
+    package func reject(_ records: [RefusedRecord]) throws(SpoolError) {
+        try write { writer throws(SpoolError) in try writer.moveToRejected(records) }
+    }
+
+    // MARK: Notes for `status`
+
+    /// Notes why a stream is not getting through. The next acknowledgement clears the note.
+    package func noteFailure(stream: Int64, message: String) throws(SpoolError) {
+        try write { writer throws(SpoolError) in try writer.noteFailure(stream: stream, message: message) }
+    }
+
+    /// Notes that records of a stream never reached the spool.
+    package func noteGap(_ gap: Gap) throws(SpoolError) {
+        try write { writer throws(SpoolError) in try writer.noteGap(gap) }
+    }
+
+    /// The pages in the write-ahead log after the last commit of this process.
+    var walPages: Int { walMonitor.pages.load(ordering: .relaxed) }
+}
+
+extension Duration {
+    /// Whole nanoseconds, 0 for a negative duration, at most about 292 years.
+    var nanoseconds: UInt64 {
+        let (seconds, attoseconds) = components
+        guard seconds >= 0, attoseconds >= 0 else { return 0 }
+        return UInt64(min(seconds, 9_000_000_000)) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+    }
+}

@@ -1,0 +1,70 @@
+internal import CSQLite
+
+/// Why the spool could not do what was asked.
+///
+/// The description names the file, the cause and the remedy. No error holds a message that was logged.
+package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
+    package enum Kind: Sendable, Equatable {
+        /// There is no file at the path.
+        case missing
+        /// The file is something else than a spool.
+        case notASpool
+        /// A later version of logbeam wrote the file.
+        case newerVersion
+        /// SQLite calls the file corrupt.
+        case damaged
+        /// Another process kept the write lock for longer than the commit timeout.
+        case busy
+        /// The disk or a quota is full.
+        case full
+        /// The file or its directory can not be created, opened or written.
+        case unwritable
+        /// Anything else that SQLite reports.
+        case other
+    }
+
+    package var kind: Kind
+    package var path: String
+    package var message: String
+    /// SQLite's extended result code, where SQLite was the one to refuse: see https://www.sqlite.org/rescode.html.
+    package var code: Int32?
+
+    package init(_ kind: Kind, path: String, message: String, code: Int32? = nil) {
+        self.kind = kind
+        self.path = path
+        self.message = message
+        self.code = code
+    }
+
+    package var description: String {
+        let cause = code.map { "\(message) (SQLite \($0))" } ?? message
+        return "spool \(path): \(cause)\(remedy.map { "; \($0)" } ?? "")"
+    }
+
+    private var remedy: String? {
+        switch kind {
+        case .missing: "check the path, or let a process log to it first"
+        case .notASpool: "nothing was changed in it; choose another path"
+        case .newerVersion: "nothing was changed in it; upgrade logbeam"
+        case .damaged: "keep the file; sqlite3's .recover reads what is readable"
+        case .busy: "another process holds the write lock"
+        case .full: "make room on the disk"
+        case .unwritable: "check the owner and the rights of the file and its directory"
+        case .other: nil
+        }
+    }
+}
+
+extension SpoolError.Kind {
+    /// What a result code of SQLite means, by its primary code: https://www.sqlite.org/rescode.html.
+    init(resultCode: Int32) {
+        switch resultCode & 0xFF {
+        case SQLITE_CORRUPT: self = .damaged
+        case SQLITE_NOTADB: self = .notASpool
+        case SQLITE_BUSY, SQLITE_LOCKED: self = .busy
+        case SQLITE_FULL: self = .full
+        case SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_PERM, SQLITE_AUTH: self = .unwritable
+        default: self = .other
+        }
+    }
+}

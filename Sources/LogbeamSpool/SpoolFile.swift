@@ -1,0 +1,123 @@
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// The file of a spool: where it lies, who may read it, how it comes to be.
+enum SpoolFile {
+    /// Opens a spool for writing. With `create`, a missing file is made, and its missing directories.
+    static func openForWriting(path: String, create: Bool, powerLossSafe: Bool) throws(SpoolError) -> Connection {
+        switch try size(path: path) {
+        case nil:
+            guard create else { throw missing(path) }
+            try make(path: path)
+        case 0:
+            // Left by whoever made the file beforehand, to hold its place or its rights.
+            try Connection(path: path, mode: .readWrite).initialize()
+        default:
+            try Schema.verify(path: path)
+        }
+        let connection = try Connection(path: path, mode: .readWrite)
+        connection.setBusyDeadline(MonotonicClock.nanoseconds() + openTimeout)
+        try Schema.migrate(connection)
+        try connection.execute(
+            """
+            PRAGMA journal_mode = WAL;
+            PRAGMA synchronous = \(powerLossSafe ? "FULL" : "NORMAL");
+            PRAGMA secure_delete = OFF;
+            PRAGMA temp_store = MEMORY;
+            """
+        )
+        guard try connection.isWAL else {
+            throw SpoolError(
+                .unwritable,
+                path: path,
+                message: "SQLite can not use write-ahead logging on this file system"
+            )
+        }
+        return connection
+    }
+
+    /// Opens a spool for reading. Its file must exist.
+    static func openForReading(path: String) throws(SpoolError) -> Connection {
+        guard try size(path: path) != nil else { throw missing(path) }
+        try Schema.verify(path: path)
+        let connection = try Connection(path: path, mode: .readOnly)
+        connection.setBusyDeadline(MonotonicClock.nanoseconds() + openTimeout)
+        return connection
+    }
+
+    /// For how long opening waits while another process holds the file, in nanoseconds.
+    private static let openTimeout: UInt64 = 10_000_000_000
+
+    private static func missing(_ path: String) -> SpoolError {
+        SpoolError(.missing, path: path, message: "no such spool")
+    }
+
+    /// The size of the file in bytes; `nil` if there is none.
+    private static func size(path: String) throws(SpoolError) -> Int? {
+        var status = stat()
+        guard stat(path, &status) != 0 else {
+            guard status.st_mode & S_IFMT == S_IFREG else {
+                throw SpoolError(.notASpool, path: path, message: "not a regular file")
+            }
+            return Int(status.st_size)
+        }
+        guard errno == ENOENT else { throw unwritable(path, "can not be looked at") }
+        return nil
+    }
+
+    /// Makes the spool with mode 0600, whatever the umask, in a directory that is made with mode 0700 if it is missing.
+    /// SQLite gives `-wal` and `-shm` the mode of the main file.
+    ///
+    /// The file is made beside its place and appears there complete, so that no other process ever sees half of it.
+    private static func make(path: String) throws(SpoolError) {
+        guard !path.isEmpty, !path.utf8.contains(0) else {
+            throw SpoolError(.unwritable, path: path, message: "not a path")
+        }
+        for (index, byte) in path.utf8.enumerated().dropFirst() where byte == UInt8(ascii: "/") {
+            let directory = String(decoding: path.utf8.prefix(index), as: UTF8.self)
+            guard mkdir(directory, 0o700) == 0 || errno == EEXIST || isDirectory(directory) else {
+                throw unwritable(path, "its directory \(directory) can not be made")
+            }
+        }
+        let draft = "\(path).\(getpid())-\(WallClock.microseconds())"
+        let descriptor = open(draft, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw unwritable(path, "can not be made") }
+        fchmod(descriptor, 0o600)
+        close(descriptor)
+        defer { unlink(draft) }
+        try Connection(path: draft, mode: .readWrite).initialize()
+        // Whoever is first wins; the spool of the other process is as good as ours.
+        guard link(draft, path) == 0 || errno == EEXIST else { throw unwritable(path, "can not be made") }
+    }
+
+    private static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    private static func unwritable(_ path: String, _ what: String) -> SpoolError {
+        SpoolError(.unwritable, path: path, message: "\(what): \(String(cString: strerror(errno)))")
+    }
+}
+
+extension Connection {
+    /// Turns an empty file into a spool.
+    ///
+    /// The schema is written before WAL mode is entered, so that the main file says from its first moment what it is.
+    /// Page size and vacuum mode are fixed by the first table.
+    fileprivate func initialize() throws(SpoolError) {
+        try execute("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL")
+        try Schema.migrate(self)
+    }
+
+    fileprivate var isWAL: Bool {
+        get throws(SpoolError) {
+            let statement = try prepare("PRAGMA journal_mode")
+            defer { statement.reset() }
+            return try statement.step() && statement.text(0) == "wal"
+        }
+    }
+}

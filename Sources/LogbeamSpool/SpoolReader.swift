@@ -1,0 +1,151 @@
+internal import CSQLite
+package import LogbeamCore
+
+/// Reads what is pending, on a read-only connection of its own, so that reading never waits for `log()` and never holds
+/// it up.
+///
+/// Not Sendable: belongs to the thread of the uploader.
+package final class SpoolReader {
+    private let connection: Connection
+    private let selectHeaders: Statement
+    private let selectStreamHeaders: Statement
+    private let selectBatch: Statement
+    private let selectStream: Statement
+    private let selectDeliveries: Statement
+    private let selectLastID: Statement
+
+    /// - Parameter path: the file of a spool that is already open for writing, or that another process made.
+    package init(path: String) throws(SpoolError) {
+        connection = try SpoolFile.openForReading(path: path)
+        selectHeaders = try connection.prepare(
+            "SELECT id, stream_id, timestamp, message FROM records WHERE id > ?1 ORDER BY id LIMIT ?2"
+        )
+        selectStreamHeaders = try connection.prepare(
+            """
+            SELECT id, stream_id, timestamp, message FROM records
+            WHERE id > ?1 AND id <= ?3 AND stream_id = ?4 ORDER BY id LIMIT ?2
+            """
+        )
+        selectBatch = try connection.prepare(
+            """
+            SELECT id, timestamp, message FROM records
+            WHERE id BETWEEN ?1 AND ?2 AND stream_id = ?3 AND timestamp <= ?4 ORDER BY id
+            """
+        )
+        selectStream = try connection.prepare("SELECT log_group, log_stream FROM streams WHERE id = ?1")
+        selectDeliveries = try connection.prepare(
+            """
+            SELECT stream_id, first_id, last_id, latest_timestamp, acknowledged FROM deliveries ORDER BY id
+            """
+        )
+        selectLastID = try connection.prepare("SELECT max(id) FROM records")
+    }
+
+    /// The next records of all streams after an id, in the order of their commits.
+    package func headers(after id: Int64, limit: Int) throws(SpoolError) -> [RecordHeader] {
+        try headers(selectHeaders, after: id, limit: limit)
+    }
+
+    /// The next records of one stream after an id, up to and including another.
+    package func headers(
+        ofStream stream: Int64,
+        after id: Int64,
+        through last: Int64,
+        limit: Int
+    ) throws(SpoolError) -> [RecordHeader] {
+        try selectStreamHeaders.bind(last, at: 3)
+        try selectStreamHeaders.bind(stream, at: 4)
+        return try headers(selectStreamHeaders, after: id, limit: limit)
+    }
+
+    private func headers(
+        _ statement: Statement,
+        after id: Int64,
+        limit: Int
+    ) throws(SpoolError) -> [RecordHeader] {
+        try statement.bind(id, at: 1)
+        try statement.bind(Int64(limit), at: 2)
+        defer { statement.reset() }
+        var headers: [RecordHeader] = []
+        while try statement.step() {
+            headers.append(
+                RecordHeader(
+                    id: statement.integer(0),
+                    stream: statement.integer(1),
+                    timestamp: statement.integer(2),
+                    byteCount: statement.byteCount(3)
+                )
+            )
+        }
+        return headers
+    }
+
+    /// The records of a batch with their messages, in the order in which they are sent.
+    package func batch(_ range: BatchRange, for destination: Destination) throws(SpoolError) -> EventBatch {
+        try selectBatch.bind(range.first, at: 1)
+        try selectBatch.bind(range.last, at: 2)
+        try selectBatch.bind(range.stream, at: 3)
+        try selectBatch.bind(range.latest, at: 4)
+        defer { selectBatch.reset() }
+        var batch = EventBatch(destination: destination)
+        while try selectBatch.step() {
+            batch.append(
+                id: selectBatch.integer(0),
+                timestamp: selectBatch.integer(1),
+                message: selectBatch.bytes(2)
+            )
+        }
+        batch.sortByTime()
+        return batch
+    }
+
+    /// The stream that an id stands for.
+    package func destination(ofStream stream: Int64) throws(SpoolError) -> Destination? {
+        try selectStream.bind(stream, at: 1)
+        defer { selectStream.reset() }
+        guard try selectStream.step() else { return nil }
+        return Destination(logGroup: selectStream.text(0), logStream: selectStream.text(1))
+    }
+
+    /// The batches that were in flight when their process died, oldest first, and whether each was acknowledged already.
+    package func deliveries() throws(SpoolError) -> [(range: BatchRange, acknowledged: Bool)] {
+        defer { selectDeliveries.reset() }
+        var deliveries: [(range: BatchRange, acknowledged: Bool)] = []
+        while try selectDeliveries.step() {
+            let range = BatchRange(
+                stream: selectDeliveries.integer(0),
+                first: selectDeliveries.integer(1),
+                last: selectDeliveries.integer(2),
+                latest: selectDeliveries.integer(3)
+            )
+            deliveries.append((range, selectDeliveries.integer(4) != 0))
+        }
+        return deliveries
+    }
+
+    /// The id of the youngest pending record; `nil` if nothing is pending.
+    package func lastID() throws(SpoolError) -> Int64? {
+        defer { selectLastID.reset() }
+        return try selectLastID.step() && !selectLastID.isNull(0) ? selectLastID.integer(0) : nil
+    }
+
+    /// Runs `body` while a snapshot of this connection keeps other connections from restarting the write-ahead log.
+    func pinningLog(_ body: (_ unpin: () throws(SpoolError) -> Void) throws(SpoolError) -> Void) throws(SpoolError) {
+        try connection.execute("BEGIN")
+        // A read transaction begins with its first read (https://www.sqlite.org/lang_transaction.html).
+        _ = try lastID()
+        var isPinned = true
+        let unpin = { () throws(SpoolError) in
+            guard isPinned else { return }
+            isPinned = false
+            try self.connection.execute("COMMIT")
+        }
+        do throws(SpoolError) {
+            try body(unpin)
+        } catch {
+            try unpin()
+            throw error
+        }
+        try unpin()
+    }
+}

@@ -1,0 +1,54 @@
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+internal import Synchronization
+
+/// A mutual exclusion that can be waited for until a deadline and no longer, so that `log()` has a bound.
+// @unchecked: the mutex lies at an address of its own and is only used through pthread's thread-safe functions.
+final class TimedLock: @unchecked Sendable {
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let waiters = Atomic<Int>(0)
+
+    init() {
+        mutex = .allocate(capacity: 1)
+        mutex.initialize(to: pthread_mutex_t())
+        pthread_mutex_init(mutex, nil)
+    }
+
+    deinit {
+        pthread_mutex_destroy(mutex)
+        mutex.deallocate()
+    }
+
+    /// False if the lock was not to be had by the deadline, in nanoseconds of ``MonotonicClock``.
+    func lock(until deadline: UInt64) -> Bool {
+        if pthread_mutex_trylock(mutex) == 0 { return true }
+        waiters.add(1, ordering: .relaxed)
+        defer { waiters.subtract(1, ordering: .relaxed) }
+        while true {
+            let now = MonotonicClock.nanoseconds()
+            guard now < deadline else { return false }
+            #if os(Linux)
+            // The wait is told as a time of day, which may be set back meanwhile: short waits bound what that can do.
+            let wakeUp = WallClock.microseconds() + Int64(min(deadline - now, 100_000_000) / 1000)
+            var time = timespec(tv_sec: Int(wakeUp / 1_000_000), tv_nsec: Int(wakeUp % 1_000_000) * 1000)
+            if pthread_mutex_timedlock(mutex, &time) == 0 { return true }
+            #else
+            MonotonicClock.sleep(nanoseconds: 20_000)
+            if pthread_mutex_trylock(mutex) == 0 { return true }
+            #endif
+        }
+    }
+
+    func unlock() {
+        pthread_mutex_unlock(mutex)
+    }
+
+    /// Lets a waiting thread have the lock before the caller asks for it again: a mutex is not fair, and a waiter that
+    /// is only just waking up would lose to a thread that is awake.
+    func giveWay() {
+        if waiters.load(ordering: .relaxed) > 0 { MonotonicClock.sleep(nanoseconds: 20_000) }
+    }
+}

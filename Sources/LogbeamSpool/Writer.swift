@@ -1,0 +1,266 @@
+internal import CSQLite
+package import LogbeamCore
+
+/// Every write of this process: one connection, its statements, and what they do.
+///
+/// Not thread-safe: ``Spool`` holds its lock around every call. A call either commits all of what it does or nothing.
+final class Writer {
+    let connection: Connection
+    private let walMonitor: WALMonitor
+
+    private let insertRecord: Statement
+    private let insertStream: Statement
+    private let selectStream: Statement
+    private let insertDelivery: Statement
+    private let deleteDelivery: Statement
+    private let markDelivery: Statement
+    private let selectSliceEnd: Statement
+    private let deleteSlice: Statement
+    private let raiseLastID: Statement
+    private let raiseDelivered: Statement
+    private let noteDelivery: Statement
+    private let noteFailure: Statement
+    private let copyToRejected: Statement
+    private let deleteRecord: Statement
+    private let insertGap: Statement
+
+    init(connection: Connection, walMonitor: WALMonitor) throws(SpoolError) {
+        self.connection = connection
+        self.walMonitor = walMonitor
+        // Ids are microseconds, pushed forward where the clock is behind any id that is, or ever was, in use.
+        insertRecord = try connection.prepare(
+            """
+            INSERT INTO records (id, stream_id, timestamp, message) VALUES (max(?1,
+                1 + coalesce((SELECT max(id) FROM records), 0),
+                1 + (SELECT value FROM counters WHERE name = 'last_id')), ?2, ?3, ?4)
+            """
+        )
+        insertStream = try connection.prepare("INSERT OR IGNORE INTO streams (log_group, log_stream) VALUES (?1, ?2)")
+        selectStream = try connection.prepare("SELECT id FROM streams WHERE log_group = ?1 AND log_stream = ?2")
+        insertDelivery = try connection.prepare(
+            """
+            INSERT INTO deliveries (stream_id, first_id, last_id, latest_timestamp, started_at)
+            VALUES (?1, ?2, ?3, ?4, ?5)
+            """
+        )
+        deleteDelivery = try connection.prepare(
+            "DELETE FROM deliveries WHERE stream_id = ?1 AND first_id = ?2 AND last_id = ?3"
+        )
+        markDelivery = try connection.prepare(
+            "UPDATE deliveries SET acknowledged = 1 WHERE stream_id = ?1 AND first_id = ?2 AND last_id = ?3"
+        )
+        selectSliceEnd = try connection.prepare(
+            """
+            SELECT id FROM records WHERE id BETWEEN ?1 AND ?2 AND stream_id = ?3 AND timestamp <= ?4
+            ORDER BY id LIMIT 1 OFFSET \(Self.sliceSize - 1)
+            """
+        )
+        deleteSlice = try connection.prepare(
+            "DELETE FROM records WHERE id BETWEEN ?1 AND ?2 AND stream_id = ?3 AND timestamp <= ?4"
+        )
+        raiseLastID = try connection.prepare("UPDATE counters SET value = max(value, ?1) WHERE name = 'last_id'")
+        raiseDelivered = try connection.prepare("UPDATE counters SET value = value + ?1 WHERE name = 'delivered'")
+        noteDelivery = try connection.prepare(
+            "UPDATE streams SET last_delivery_at = ?2, last_error_at = NULL, last_error = NULL WHERE id = ?1"
+        )
+        noteFailure = try connection.prepare("UPDATE streams SET last_error_at = ?2, last_error = ?3 WHERE id = ?1")
+        copyToRejected = try connection.prepare(
+            """
+            INSERT OR IGNORE INTO rejected (id, stream_id, timestamp, message, reason, rejected_at)
+            SELECT id, stream_id, timestamp, message, ?2, ?3 FROM records WHERE id = ?1
+            """
+        )
+        deleteRecord = try connection.prepare("DELETE FROM records WHERE id = ?1")
+        insertGap = try connection.prepare(
+            """
+            INSERT INTO gaps (stream_id, reason, records, first_at, last_at) VALUES (?1, ?2, ?3, ?4, ?5)
+            ON CONFLICT DO UPDATE SET records = records + excluded.records,
+                first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at)
+            """
+        )
+        walMonitor.install(on: connection)
+    }
+
+    /// An acknowledgement deletes this many records in one transaction: at well under a microsecond a record no other
+    /// writer waits for long.
+    private static let sliceSize = 500
+
+    // MARK: Appending
+
+    /// Commits one record and returns its id.
+    func append(stream: Int64, timestamp: Int64, message: UnsafeBufferPointer<UInt8>) throws(SpoolError) -> Int64 {
+        defer { insertRecord.reset() }
+        try insertRecord.bind(WallClock.microseconds(), at: 1)
+        try insertRecord.bind(stream, at: 2)
+        try insertRecord.bind(timestamp, at: 3)
+        try insertRecord.bind(message, at: 4)
+        _ = try insertRecord.step()
+        return sqlite3_last_insert_rowid(connection.handle)
+    }
+
+    /// Commits all messages in one transaction and returns the id of the last.
+    func append(
+        stream: Int64,
+        timestamp: Int64,
+        messages: some Sequence<UnsafeBufferPointer<UInt8>>
+    ) throws(SpoolError) -> Int64 {
+        try connection.transaction { () throws(SpoolError) in
+            var last: Int64 = 0
+            for message in messages {
+                last = try append(stream: stream, timestamp: timestamp, message: message)
+            }
+            return last
+        }
+    }
+
+    /// The id of a stream, which is made known to the spool if it is not yet.
+    func streamID(for destination: Destination) throws(SpoolError) -> Int64 {
+        try insertStream.bind(destination.logGroup, at: 1)
+        try insertStream.bind(destination.logStream, at: 2)
+        try insertStream.run()
+        try selectStream.bind(destination.logGroup, at: 1)
+        try selectStream.bind(destination.logStream, at: 2)
+        defer { selectStream.reset() }
+        guard try selectStream.step() else { throw connection.failure(SQLITE_INTERNAL) }
+        return selectStream.integer(0)
+    }
+
+    // MARK: Delivering
+
+    /// Writes down that a batch is about to be sent.
+    func begin(_ range: BatchRange) throws(SpoolError) {
+        try insertDelivery.bind(range.stream, at: 1)
+        try insertDelivery.bind(range.first, at: 2)
+        try insertDelivery.bind(range.last, at: 3)
+        try insertDelivery.bind(range.latest, at: 4)
+        try insertDelivery.bind(WallClock.milliseconds(), at: 5)
+        try insertDelivery.run()
+    }
+
+    /// Forgets a batch that the service has not taken: nothing in it is in doubt.
+    func abandon(_ range: BatchRange) throws(SpoolError) {
+        try run(deleteDelivery, range)
+    }
+
+    /// Writes down that the service has the batch, and moves to `rejected` what it refused of it.
+    func acknowledge(_ range: BatchRange, refused: [RefusedRecord], delivered: Int) throws(SpoolError) {
+        try connection.transaction { () throws(SpoolError) in
+            try run(markDelivery, range)
+            try reject(refused)
+            try raiseDelivered.bind(Int64(delivered), at: 1)
+            try raiseDelivered.run()
+            try noteDelivery.bind(range.stream, at: 1)
+            try noteDelivery.bind(WallClock.milliseconds(), at: 2)
+            try noteDelivery.run()
+        }
+    }
+
+    /// Deletes the next records of an acknowledged batch, from `start` on, and the note of the delivery with the last
+    /// of them. Returns where the next slice starts; `nil` when all is done.
+    func deleteSlice(of range: BatchRange, from start: Int64) throws(SpoolError) -> Int64? {
+        try connection.transaction { () throws(SpoolError) in
+            try bind(selectSliceEnd, range, from: start, through: range.last)
+            let end = try selectSliceEnd.step() ? selectSliceEnd.integer(0) : nil
+            selectSliceEnd.reset()
+            try bind(deleteSlice, range, from: start, through: end ?? range.last)
+            try deleteSlice.run()
+            if let end { return end + 1 }
+            try raiseLastID.bind(range.last, at: 1)
+            try raiseLastID.run()
+            try run(deleteDelivery, range)
+            return nil
+        }
+    }
+
+    /// Moves records out of `records`, in one transaction.
+    func moveToRejected(_ records: [RefusedRecord]) throws(SpoolError) {
+        try connection.transaction { () throws(SpoolError) in try reject(records) }
+    }
+
+    private func reject(_ records: [RefusedRecord]) throws(SpoolError) {
+        let now = WallClock.milliseconds()
+        for record in records {
+            try copyToRejected.bind(record.id, at: 1)
+            try copyToRejected.bind(record.reason.rawValue, at: 2)
+            try copyToRejected.bind(now, at: 3)
+            try copyToRejected.run()
+            try deleteRecord.bind(record.id, at: 1)
+            try deleteRecord.run()
+        }
+        if let last = records.map(\.id).max() {
+            try raiseLastID.bind(last, at: 1)
+            try raiseLastID.run()
+        }
+    }
+
+    // MARK: Notes for `status`
+
+    func noteFailure(stream: Int64, message: String) throws(SpoolError) {
+        try noteFailure.bind(stream, at: 1)
+        try noteFailure.bind(WallClock.milliseconds(), at: 2)
+        try noteFailure.bind(message, at: 3)
+        try noteFailure.run()
+    }
+
+    /// Adds to what is known of the records that never reached the spool.
+    func noteGap(_ gap: Gap) throws(SpoolError) {
+        try insertGap.bind(gap.stream, at: 1)
+        try insertGap.bind(gap.reason, at: 2)
+        try insertGap.bind(Int64(gap.records), at: 3)
+        try insertGap.bind(gap.first, at: 4)
+        try insertGap.bind(gap.last, at: 5)
+        try insertGap.run()
+    }
+
+    // MARK: Upkeep
+
+    /// Gives free pages at the end of the file back to the file system, a bounded number of them.
+    func vacuum(pages: Int) throws(SpoolError) {
+        try connection.execute("PRAGMA incremental_vacuum(\(pages))")
+    }
+
+    /// A transaction that changes nothing: the first commit after the log was reset syncs the log's new header
+    /// (https://www.sqlite.org/wal.html), and that should not be a commit of `log()`.
+    func touch() throws(SpoolError) {
+        try raiseLastID.bind(0, at: 1)
+        try raiseLastID.run()
+    }
+
+    private func run(_ statement: Statement, _ range: BatchRange) throws(SpoolError) {
+        try statement.bind(range.stream, at: 1)
+        try statement.bind(range.first, at: 2)
+        try statement.bind(range.last, at: 3)
+        try statement.run()
+    }
+
+    private func bind(
+        _ statement: Statement,
+        _ range: BatchRange,
+        from first: Int64,
+        through last: Int64
+    ) throws(SpoolError) {
+        try statement.bind(first, at: 1)
+        try statement.bind(last, at: 2)
+        try statement.bind(range.stream, at: 3)
+        try statement.bind(range.latest, at: 4)
+    }
+}
+
+/// Records of one stream that never reached the spool for one reason.
+package struct Gap: Sendable, Equatable {
+    package var stream: Int64
+    package var reason: String
+    package var records: Int
+    /// When the first of them was logged, in milliseconds since 1970-01-01T00:00:00Z.
+    package var first: Int64
+    /// When the last of them was logged.
+    package var last: Int64
+
+    package init(stream: Int64, reason: String, records: Int, first: Int64, last: Int64) {
+        self.stream = stream
+        self.reason = reason
+        self.records = records
+        self.first = first
+        self.last = last
+    }
+}
