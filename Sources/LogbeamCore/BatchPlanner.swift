@@ -67,6 +67,11 @@ package struct BatchPlanner: Sendable {
         return .taken
     }
 
+    /// How much more fits: records, and bytes as the service counts them.
+    package var room: (records: Int, bytes: Int) {
+        isFull ? (0, 0) : (limits.count - count, limits.bytes - bytes)
+    }
+
     /// When the batch is to be sent though it is not full, in milliseconds since 1970-01-01T00:00:00Z; `nil` if it is
     /// empty. A record from the future, left by a clock that was set back, does not wait for its time.
     package func dueTime(now: Int64) -> Int64? {

@@ -267,6 +267,13 @@ package struct UploadPlan: Sendable {
         return first <= flushTarget || due <= now.wall
     }
 
+    /// How many records, or bytes as the service counts them, may come before a batch is full; `nil` if none is gathered.
+    package var room: (records: Int, bytes: Int)? {
+        let rooms = streams.values.filter { $0.planner.count > 0 }.map(\.planner.room)
+        guard let records = rooms.map(\.records).min(), let bytes = rooms.map(\.bytes).min() else { return nil }
+        return (records, bytes)
+    }
+
     /// The next time at which there is something to do though nothing happens.
     private func nextTime(after now: Moment) -> Int64? {
         streams.values.flatMap { stream in

@@ -5,12 +5,16 @@ internal import Darwin
 #endif
 
 /// Time that never goes back, in nanoseconds since some moment in the past.
-enum MonotonicClock {
-    static func nanoseconds() -> UInt64 {
+package enum MonotonicClock {
+    package static func nanoseconds() -> UInt64 {
         read(CLOCK_MONOTONIC)
     }
 
-    static func sleep(nanoseconds: UInt64) {
+    package static func milliseconds() -> Int64 {
+        Int64(clamping: nanoseconds() / 1_000_000)
+    }
+
+    package static func sleep(nanoseconds: UInt64) {
         var time = timespec(tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
         nanosleep(&time, nil)
     }
@@ -23,14 +27,14 @@ enum MonotonicClock {
 }
 
 /// The time of day.
-enum WallClock {
+package enum WallClock {
     /// Microseconds since 1970-01-01T00:00:00Z.
-    static func microseconds() -> Int64 {
+    package static func microseconds() -> Int64 {
         Int64(clamping: MonotonicClock.read(CLOCK_REALTIME) / 1000)
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z.
-    static func milliseconds() -> Int64 {
+    package static func milliseconds() -> Int64 {
         microseconds() / 1000
     }
 }

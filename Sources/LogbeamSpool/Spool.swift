@@ -106,8 +106,9 @@ package final class Spool: Sendable {
 
     /// Deletes the records of a batch that the service has; moves those that it refused to `rejected`.
     ///
-    /// The first transaction says that the batch is acknowledged, the next ones delete it slice by slice. If the process
-    /// dies, or a call throws, in between, ``finish(_:)`` goes on where this stopped, and nothing is sent again.
+    /// The first transaction says that the batch is acknowledged, the next ones delete it slice by slice. If a call throws
+    /// in between, the same call may be made again; if the process dies, ``finish(_:)`` goes on where this stopped.
+    /// Nothing is sent again. ``begin(_:)`` must have come before.
     package func acknowledge(_ range: BatchRange, refused: [RefusedRecord], delivered: Int) throws(SpoolError) {
         try write { writer throws(SpoolError) in
             try writer.acknowledge(range, refused: refused, delivered: delivered)

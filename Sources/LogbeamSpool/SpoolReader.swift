@@ -13,6 +13,7 @@ package final class SpoolReader {
     private let selectStream: Statement
     private let selectDeliveries: Statement
     private let selectLastID: Statement
+    private let selectAny: Statement
 
     /// - Parameter path: the file of a spool that is already open for writing, or that another process made.
     package init(path: String) throws(SpoolError) {
@@ -39,6 +40,7 @@ package final class SpoolReader {
             """
         )
         selectLastID = try connection.prepare("SELECT max(id) FROM records")
+        selectAny = try connection.prepare("SELECT 1 FROM records WHERE id <= ?1 LIMIT 1")
     }
 
     /// The next records of all streams after an id, in the order of their commits.
@@ -127,6 +129,13 @@ package final class SpoolReader {
     package func lastID() throws(SpoolError) -> Int64? {
         defer { selectLastID.reset() }
         return try selectLastID.step() && !selectLastID.isNull(0) ? selectLastID.integer(0) : nil
+    }
+
+    /// True if a record up to this id is still pending.
+    package func hasRecords(through id: Int64) throws(SpoolError) -> Bool {
+        try selectAny.bind(id, at: 1)
+        defer { selectAny.reset() }
+        return try selectAny.step()
     }
 
     /// Runs `body` while a snapshot of this connection keeps other connections from restarting the write-ahead log.

@@ -1,5 +1,5 @@
 internal import CSQLite
-package import LogbeamCore
+internal import LogbeamCore
 
 /// Every write of this process: one connection, its statements, and what they do.
 ///
@@ -47,7 +47,10 @@ final class Writer {
             "DELETE FROM deliveries WHERE stream_id = ?1 AND first_id = ?2 AND last_id = ?3"
         )
         markDelivery = try connection.prepare(
-            "UPDATE deliveries SET acknowledged = 1 WHERE stream_id = ?1 AND first_id = ?2 AND last_id = ?3"
+            """
+            UPDATE deliveries SET acknowledged = 1
+            WHERE stream_id = ?1 AND first_id = ?2 AND last_id = ?3 AND acknowledged = 0
+            """
         )
         selectSliceEnd = try connection.prepare(
             """
@@ -146,6 +149,8 @@ final class Writer {
     func acknowledge(_ range: BatchRange, refused: [RefusedRecord], delivered: Int) throws(SpoolError) {
         try connection.transaction { () throws(SpoolError) in
             try run(markDelivery, range)
+            // Marked before: this is the second try of an acknowledgement that did not come to its end.
+            guard sqlite3_changes(connection.handle) == 1 else { return }
             try reject(refused)
             try raiseDelivered.bind(Int64(delivered), at: 1)
             try raiseDelivered.run()

@@ -1,0 +1,269 @@
+package import LogbeamCore
+package import LogbeamSpool
+
+/// Takes the steps that ``UploadPlan`` decides on: reads, sends, acknowledges.
+///
+/// Not Sendable: belongs to one thread, which must hold the upload lease of the spool. ``step()`` blocks for as long as
+/// the delivery service does.
+package final class UploadLoop {
+    /// What a step led to.
+    package enum Progress: Sendable, Equatable {
+        case advanced
+        /// Nothing to do before this time in milliseconds of the monotonic clock; `nil`: until something happens.
+        case waiting(until: Int64?)
+    }
+
+    /// What this loop has done so far.
+    package struct Totals: Sendable, Equatable {
+        package var batches = 0
+        package var records = 0
+        /// The UTF-8 bytes of the messages.
+        package var bytes = 0
+        package var rejected = 0
+    }
+
+    package private(set) var totals = Totals()
+    /// The streams that are not getting through at the moment, and why.
+    package private(set) var troubles: [Int64: Trouble] = [:]
+    /// Why the spool could not be read or written at the last step; `nil` if it could.
+    package private(set) var spoolError: SpoolError?
+
+    package struct Trouble: Sendable, Equatable {
+        package var destination: Destination
+        package var failure: DeliveryFailure
+        /// A person must mend it: permissions, credentials, configuration.
+        package var isDenied: Bool
+        /// How many times in a row.
+        package var count: Int
+    }
+
+    private let spool: Spool
+    private let reader: SpoolReader
+    private let maintenance: SpoolMaintenance
+    private let service: any DeliveryService
+    private var plan: UploadPlan
+    private var destinations: [Int64: Destination] = [:]
+    /// Batches that stand in `deliveries`.
+    private var begun: Set<BatchRange> = []
+    /// What the service has answered and the spool does not know yet.
+    private var unwritten: Acknowledgement?
+
+    private struct Acknowledgement {
+        var range: BatchRange
+        var refused: [RefusedRecord]
+        var delivered: Int
+        var bytes: Int
+    }
+
+    /// Headers read at once. At about 32 bytes each this is a third of a megabyte.
+    private static let pageSize = 10_000
+    /// How long to wait before trying a spool again that can not be read or written, in milliseconds.
+    private static let spoolRetry: Int64 = 1_000
+
+    /// Takes over the spool: finishes what a dead process had acknowledged, and plans to send again what it left in doubt.
+    package init(spool: Spool, service: any DeliveryService, limits: BatchLimits) throws(SpoolError) {
+        self.spool = spool
+        self.service = service
+        reader = try SpoolReader(path: spool.path)
+        maintenance = try SpoolMaintenance(spool: spool, reader: reader)
+        plan = UploadPlan(limits: limits)
+        for delivery in try reader.deliveries() {
+            if delivery.acknowledged {
+                try spool.finish(delivery.range)
+            } else {
+                begun.insert(delivery.range)
+                plan.restore(delivery.range)
+            }
+        }
+    }
+
+    /// There may be new records; those with quiet ids do not ask to be sent.
+    package func wake(quiet: Set<Int64> = []) {
+        plan.quiet.formUnion(quiet)
+        plan.wake()
+    }
+
+    /// Everything that is pending now is to be sent without waiting for a full batch. Returns the id up to which.
+    package func flush() throws(SpoolError) -> Int64 {
+        let target = try reader.lastID() ?? 0
+        plan.flush(through: target)
+        return target
+    }
+
+    /// True if a record up to this id is still pending.
+    package func hasRecords(through id: Int64 = .max) throws(SpoolError) -> Bool {
+        try reader.hasRecords(through: id)
+    }
+
+    /// How many records, or bytes as the service counts them, may come before there is a full batch.
+    package var room: (records: Int, bytes: Int)? { plan.room }
+
+    /// Takes one step: at most one batch is sent.
+    package func step() -> Progress {
+        do throws(SpoolError) {
+            spoolError = nil
+            if let unwritten {
+                try write(unwritten)
+                return .advanced
+            }
+            return try take(plan.next(at: Self.now()))
+        } catch {
+            // Nothing is lost: what could not be read or written stands in the spool, or in `unwritten`.
+            spoolError = error
+            return .waiting(until: MonotonicClock.milliseconds() + Self.spoolRetry)
+        }
+    }
+
+    /// Keeps the file small while there is nothing to do.
+    package func tidy(whileIdle isIdle: () -> Bool) {
+        // What can not be done now is done next time.
+        try? maintenance.whileIdle(isIdle)
+    }
+
+    private func take(_ step: UploadPlan.Step) throws(SpoolError) -> Progress {
+        switch step {
+        case .scan(let after):
+            let headers = try reader.headers(after: after, limit: Self.pageSize)
+            plan.found(headers, isLast: headers.count < Self.pageSize)
+        case .catchUp(let stream, let after, let through):
+            let headers = try reader.headers(ofStream: stream, after: after, through: through, limit: Self.pageSize)
+            plan.found(headers, isLast: headers.count < Self.pageSize)
+        case .reject(let records):
+            try spool.reject(records)
+            totals.rejected += records.count
+        case .send(let range):
+            try send(range)
+            try? maintenance.whileBusy()
+        case .wait(let until):
+            return .waiting(until: until)
+        }
+        return .advanced
+    }
+
+    private func send(_ range: BatchRange) throws(SpoolError) {
+        let destination = try destination(ofStream: range.stream)
+        let batch = try reader.batch(range, for: destination)
+        guard batch.count > 0 else {
+            // Somebody else has emptied it.
+            try spool.finish(range)
+            begun.remove(range)
+            return plan.delivered(range)
+        }
+        if !begun.contains(range) {
+            try spool.begin(range)
+            begun.insert(range)
+        }
+        var outcome = service.send(batch)
+        if case .destinationMissing = outcome {
+            outcome = service.create(destination)
+            if case .accepted = outcome { outcome = service.send(batch) }
+        }
+        try settle(batch, range, outcome)
+    }
+
+    /// Draws the one consequence of an outcome.
+    private func settle(_ batch: EventBatch, _ range: BatchRange, _ outcome: DeliveryOutcome) throws(SpoolError) {
+        switch outcome {
+        case .accepted(let refused):
+            let records = batch.events.enumerated().compactMap { index, event in
+                refused.reason(at: index).map { RefusedRecord(id: event.id, reason: $0) }
+            }
+            try write(
+                Acknowledgement(
+                    range: range,
+                    refused: records,
+                    delivered: batch.count - records.count,
+                    bytes: batch.messages.count
+                )
+            )
+        case .transient(let failure), .destinationMissing(let failure):
+            retry(range, batch.destination, failure, isDenied: false)
+        case .denied(let failure):
+            try abandon(range)
+            retry(range, batch.destination, failure, isDenied: true)
+        case .invalid:
+            let ids = batch.events.map(\.id).sorted()
+            if ids.count > 1 {
+                try abandon(range)
+                plan.split(range, ids: ids)
+            } else {
+                try write(
+                    Acknowledgement(
+                        range: range,
+                        refused: ids.map { RefusedRecord(id: $0, reason: .invalid) },
+                        delivered: 0,
+                        bytes: 0
+                    )
+                )
+            }
+        }
+    }
+
+    private func write(_ acknowledgement: Acknowledgement) throws(SpoolError) {
+        unwritten = acknowledgement
+        let range = acknowledgement.range
+        try spool.acknowledge(range, refused: acknowledgement.refused, delivered: acknowledgement.delivered)
+        unwritten = nil
+        begun.remove(range)
+        troubles[range.stream] = nil
+        totals.batches += 1
+        totals.records += acknowledgement.delivered
+        totals.bytes += acknowledgement.bytes
+        totals.rejected += acknowledgement.refused.count
+        plan.delivered(range)
+    }
+
+    private func abandon(_ range: BatchRange) throws(SpoolError) {
+        try spool.abandon(range)
+        begun.remove(range)
+    }
+
+    private func retry(
+        _ range: BatchRange,
+        _ destination: Destination,
+        _ failure: DeliveryFailure,
+        isDenied: Bool
+    ) {
+        let count = (troubles[range.stream]?.count ?? 0) + 1
+        troubles[range.stream] = Trouble(
+            destination: destination,
+            failure: failure,
+            isDenied: isDenied,
+            count: count
+        )
+        let delay = (isDenied ? Backoff.denied : Backoff.transient).delay(
+            failures: count,
+            retryAfter: failure.retryAfter.map(\.milliseconds) ?? 0,
+            fraction: Double.random(in: 0..<1)
+        )
+        plan.failed(range, retryAt: MonotonicClock.milliseconds() + delay)
+        // Only for `status`: the delivery does not depend on it.
+        try? spool.noteFailure(stream: range.stream, message: failure.description)
+    }
+
+    private func destination(ofStream stream: Int64) throws(SpoolError) -> Destination {
+        if let known = destinations[stream] { return known }
+        guard let destination = try reader.destination(ofStream: stream) else {
+            throw SpoolError(
+                .damaged,
+                path: spool.path,
+                message: "records of stream \(stream), which is not in streams"
+            )
+        }
+        destinations[stream] = destination
+        return destination
+    }
+
+    private static func now() -> UploadPlan.Moment {
+        UploadPlan.Moment(wall: WallClock.milliseconds(), monotonic: MonotonicClock.milliseconds())
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds.
+    var milliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return seconds.multipliedReportingOverflow(by: 1000).overflow
+            ? (seconds < 0 ? .min : .max) : seconds * 1000 + attoseconds / 1_000_000_000_000_000
+    }
+}
