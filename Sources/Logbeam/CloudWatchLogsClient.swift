@@ -1,0 +1,147 @@
+/// What logbeam needs of CloudWatch Logs. Implement it to send by an SDK of your own, or to watch what is sent in tests.
+///
+/// The names are those of the Amazon CloudWatch Logs API Reference. Calls come one at a time for a log stream. To say
+/// what the service answered, throw ``CloudWatchLogsError``: its code decides whether a batch is sent again, split,
+/// held back, or preceded by creating the log group. Any other error counts as transient, and the batch is sent again.
+///
+/// ```swift
+/// struct SDKClient: CloudWatchLogsClient {
+///     let sdk: SomeSDK
+///
+///     func putLogEvents(_ request: PutLogEventsRequest) async throws -> PutLogEventsResponse {
+///         do {
+///             try await sdk.put(
+///                 group: request.logGroupName,
+///                 stream: request.logStreamName,
+///                 events: request.logEvents.map { ($0.timestamp, $0.message) }
+///             )
+///             return PutLogEventsResponse()
+///         } catch let error as SomeSDK.ServiceError {
+///             throw CloudWatchLogsError(code: error.code, message: error.message, statusCode: error.status)
+///         }
+///     }
+///     // createLogGroup and createLogStream likewise
+/// }
+/// ```
+///
+/// A client may log, also through a logger that ships by logbeam: such records do not cause uploads without end.
+public protocol CloudWatchLogsClient: Sendable {
+    /// Sends a batch. Returning means that the service has it, but for what the response refuses; its records are then
+    /// deleted from the spool.
+    func putLogEvents(_ request: PutLogEventsRequest) async throws -> PutLogEventsResponse
+
+    /// Makes a log group. `ResourceAlreadyExistsException`, thrown as ``CloudWatchLogsError``, counts as success.
+    func createLogGroup(_ request: CreateLogGroupRequest) async throws
+
+    /// Makes a log stream in a group. `ResourceAlreadyExistsException`, thrown as ``CloudWatchLogsError``, counts as
+    /// success.
+    func createLogStream(_ request: CreateLogStreamRequest) async throws
+}
+
+/// A batch: at most 10,000 events and 1,048,576 bytes, in ascending order of time, within 24 hours.
+public struct PutLogEventsRequest: Sendable, Equatable {
+    /// The log group to send to.
+    public var logGroupName: String
+    /// The log stream in the group.
+    public var logStreamName: String
+    /// The events; never empty.
+    public var logEvents: [InputLogEvent]
+
+    /// Creates a request.
+    public init(logGroupName: String, logStreamName: String, logEvents: [InputLogEvent]) {
+        self.logGroupName = logGroupName
+        self.logStreamName = logStreamName
+        self.logEvents = logEvents
+    }
+}
+
+/// One event of a batch.
+public struct InputLogEvent: Sendable, Equatable {
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    public var timestamp: Int64
+    /// The rendered record; never empty.
+    public var message: String
+
+    /// Creates an event.
+    public init(timestamp: Int64, message: String) {
+        self.timestamp = timestamp
+        self.message = message
+    }
+}
+
+/// What the service says of a batch that it has.
+public struct PutLogEventsResponse: Sendable, Equatable {
+    /// The events that it refused all the same; `nil` if it took every one.
+    public var rejectedLogEventsInfo: RejectedLogEventsInfo?
+
+    /// Creates a response; without arguments, that of a batch that was taken whole.
+    public init(rejectedLogEventsInfo: RejectedLogEventsInfo? = nil) {
+        self.rejectedLogEventsInfo = rejectedLogEventsInfo
+    }
+}
+
+/// The events of a batch that the service refused for their time. Indices count the events of the request from zero.
+public struct RejectedLogEventsInfo: Sendable, Equatable {
+    /// Events from this index on are too far in the future.
+    public var tooNewLogEventStartIndex: Int?
+    /// Events before this index are too old.
+    public var tooOldLogEventEndIndex: Int?
+    /// Events before this index are older than the retention of the log group.
+    public var expiredLogEventEndIndex: Int?
+
+    /// Creates the three indices; `nil` where no event was refused for that reason.
+    public init(
+        tooNewLogEventStartIndex: Int? = nil,
+        tooOldLogEventEndIndex: Int? = nil,
+        expiredLogEventEndIndex: Int? = nil
+    ) {
+        self.tooNewLogEventStartIndex = tooNewLogEventStartIndex
+        self.tooOldLogEventEndIndex = tooOldLogEventEndIndex
+        self.expiredLogEventEndIndex = expiredLogEventEndIndex
+    }
+}
+
+/// The log group to make.
+public struct CreateLogGroupRequest: Sendable, Equatable {
+    /// The name of the group.
+    public var logGroupName: String
+
+    /// Creates a request.
+    public init(logGroupName: String) {
+        self.logGroupName = logGroupName
+    }
+}
+
+/// The log stream to make.
+public struct CreateLogStreamRequest: Sendable, Equatable {
+    /// The group, which exists.
+    public var logGroupName: String
+    /// The name of the stream.
+    public var logStreamName: String
+
+    /// Creates a request.
+    public init(logGroupName: String, logStreamName: String) {
+        self.logGroupName = logGroupName
+        self.logStreamName = logStreamName
+    }
+}
+
+/// An error that CloudWatch Logs answered with, for a ``CloudWatchLogsClient`` to throw.
+public struct CloudWatchLogsError: Error, Sendable, Equatable {
+    /// The service's name of the error, such as `ThrottlingException`, without prefix and suffix.
+    public var code: String
+    /// The service's words. They are kept in the spool and shown by `logbeam-spool status`: no secrets.
+    public var message: String
+    /// The status of the HTTP answer. It decides where the code is unknown: from 500 on, and 429, are transient.
+    public var statusCode: Int?
+    /// How long the service asked to wait (`Retry-After`).
+    public var retryAfter: Duration?
+
+    /// Creates an error.
+    public init(code: String, message: String, statusCode: Int? = nil, retryAfter: Duration? = nil) {
+        self.code = code
+        self.message = message
+        self.statusCode = statusCode
+        self.retryAfter = retryAfter
+    }
+}

@@ -1,0 +1,182 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+extension LogShipper {
+    /// Where a shipper spools, where it ships to, and how.
+    ///
+    /// Only the names of the log group and the log stream have no default. ``validate()`` says whether a configuration
+    /// can work; a shipper asks it before anything else.
+    public struct Configuration: Sendable {
+        /// The log group: 1 to 512 letters, digits, `_`, `-`, `/`, `.` and `#` (CreateLogGroup, Amazon CloudWatch Logs
+        /// API Reference). It is made if it does not exist.
+        public var logGroupName: String
+
+        /// The log stream: 1 to 512 characters without `:` and `*` (CreateLogStream, Amazon CloudWatch Logs API
+        /// Reference). It is made if it does not exist.
+        public var logStreamName: String
+
+        /// The path of the spool, an SQLite database. Any number of processes may share one.
+        ///
+        /// 1 to 504 bytes, which is what SQLite opens (512, less 8 for the suffix of its journal). Neither `:memory:`
+        /// nor a `file:` URI, which SQLite would not take for a path. See ``defaultSpoolPath()``.
+        public var spool: String
+
+        /// How old the oldest record of a stream becomes before its batch is sent, full or not.
+        ///
+        /// 10 s by default. More than zero, and at most 24 hours because no batch may span more (PutLogEvents).
+        public var bufferDuration: Duration
+
+        /// How many records a stream gathers before its batch is sent, and the most that a batch holds.
+        ///
+        /// 1 to 10,000 (PutLogEvents); 10,000 by default.
+        public var batchCount: Int
+
+        /// How many bytes a stream gathers before its batch is sent, and the most that a batch holds: the UTF-8 of the
+        /// messages and 26 bytes for each, as PutLogEvents counts.
+        ///
+        /// 1,024 to 1,048,576 (PutLogEvents); 1,048,576 by default. A batch must hold the longest message alone, and
+        /// below 1,024 there is no room for ordinary lines; see ``effectiveMaximumMessageSize``.
+        public var batchSize: Int
+
+        /// What talks to CloudWatch Logs; `nil`, the default, for the client that is built in.
+        ///
+        /// With a client of your own ``region``, ``endpointURL``, ``profile``, ``gzip`` and the two timeouts of
+        /// requests have no effect.
+        public var logsClient: (any CloudWatchLogsClient)?
+
+        /// How a record becomes a message; ``RecordFormat/text`` by default.
+        public var format: RecordFormat
+
+        /// The longest message that is kept whole, in bytes of UTF-8.
+        ///
+        /// 256 to 1,048,550, the default: an event of PutLogEvents is at most 1 MB (1,048,576 bytes), of which 26 are
+        /// not message. Regions with the old limit of 256 KB need 262,118. Below 256 a message that is cut would hold
+        /// little but the note that it was.
+        public var maximumMessageSize: Int
+
+        /// The region; `nil`, the default, for what the environment, the profile or the machine says.
+        ///
+        /// A label of a host name, 1 to 63 letters, digits and hyphens: it becomes part of one.
+        public var region: String?
+
+        /// The endpoint to use in place of the region's: an `http` or `https` URL without user name and password, at
+        /// most 2,048 bytes. `nil`, the default, for what the environment or the profile says, else the region's.
+        public var endpointURL: String?
+
+        /// The profile in the shared AWS files; `nil`, the default, for `AWS_PROFILE`, else `default`.
+        ///
+        /// 1 to 256 bytes without control characters.
+        public var profile: String?
+
+        /// Whether requests are compressed; `true` by default.
+        public var gzip: Bool
+
+        /// How long a connection may take to be made, TLS included. 1 ms to 1 hour; 5 s by default.
+        public var connectTimeout: Duration
+
+        /// How long a request may take from its start to the end of its answer. 1 ms to 1 hour; 30 s by default, in
+        /// which a full batch passes at 300 kbit/s.
+        public var requestTimeout: Duration
+
+        /// How long a process that ends normally may be held up to send what it has logged. What is not sent by then
+        /// stays in the spool. Zero, which turns this off, to 1 hour; 5 s by default.
+        public var exitFlushTimeout: Duration
+
+        /// The longest that `log()` waits while another process writes to the spool. After it the record goes to
+        /// standard error. Zero, which does not wait, to 1 minute; 5 s by default.
+        public var commitTimeout: Duration
+
+        /// What a record survives once `log()` has returned; ``Durability/processCrash`` by default.
+        public var durability: Durability
+
+        /// What a record survives once `log()` has returned.
+        public enum Durability: Sendable {
+            /// The death of the process at any instruction, SIGKILL included. After a power cut or a crash of the
+            /// kernel the last records may be missing; the spool is consistent all the same.
+            case processCrash
+            /// The above and the loss of power: each commit waits for the disk (`fsync`), which takes milliseconds on
+            /// many.
+            case powerLoss
+        }
+
+        /// Creates a configuration. Nothing is checked or opened here; see ``validate()``.
+        public init(
+            logGroupName: String,
+            logStreamName: String,
+            spool: String = defaultSpoolPath(),
+            bufferDuration: Duration = .seconds(10),
+            batchCount: Int = 10_000,
+            batchSize: Int = 1_048_576,
+            logsClient: (any CloudWatchLogsClient)? = nil,
+            format: RecordFormat = .text,
+            maximumMessageSize: Int = 1_048_550,
+            region: String? = nil,
+            endpointURL: String? = nil,
+            profile: String? = nil,
+            gzip: Bool = true,
+            connectTimeout: Duration = .seconds(5),
+            requestTimeout: Duration = .seconds(30),
+            exitFlushTimeout: Duration = .seconds(5),
+            commitTimeout: Duration = .seconds(5),
+            durability: Durability = .processCrash
+        ) {
+            self.logGroupName = logGroupName
+            self.logStreamName = logStreamName
+            self.spool = spool
+            self.bufferDuration = bufferDuration
+            self.batchCount = batchCount
+            self.batchSize = batchSize
+            self.logsClient = logsClient
+            self.format = format
+            self.maximumMessageSize = maximumMessageSize
+            self.region = region
+            self.endpointURL = endpointURL
+            self.profile = profile
+            self.gzip = gzip
+            self.connectTimeout = connectTimeout
+            self.requestTimeout = requestTimeout
+            self.exitFlushTimeout = exitFlushTimeout
+            self.commitTimeout = commitTimeout
+            self.durability = durability
+        }
+
+        /// The longest message that is kept whole in fact: ``maximumMessageSize``, or less where the smallest batch,
+        /// one event, would not fit into ``batchSize``.
+        public var effectiveMaximumMessageSize: Int {
+            min(maximumMessageSize, max(batchSize, Self.eventOverhead) - Self.eventOverhead)
+        }
+
+        /// Bytes that PutLogEvents counts for an event beside its message.
+        private static let eventOverhead = 26
+    }
+}
+
+extension LogShipper.Configuration {
+    /// The path of the spool where none is given.
+    ///
+    /// `$LOGBEAM_SPOOL`; else `$XDG_STATE_HOME/logbeam/spool.db`; else `$HOME/.local/state/logbeam/spool.db` (XDG Base
+    /// Directory Specification); else `/var/lib/logbeam/spool.db`. An empty variable counts as unset, and so does a
+    /// directory that is not absolute.
+    public static func defaultSpoolPath() -> String {
+        var environment: [String: String] = [:]
+        for name in ["LOGBEAM_SPOOL", "XDG_STATE_HOME", "HOME"] {
+            environment[name] = getenv(name).map { String(cString: $0) }
+        }
+        return defaultSpoolPath(environment: environment)
+    }
+
+    package static func defaultSpoolPath(environment: [String: String]) -> String {
+        if let path = environment["LOGBEAM_SPOOL"], !path.isEmpty { return path }
+        func directory(_ name: String) -> String? {
+            environment[name].flatMap { $0.utf8.first == UInt8(ascii: "/") ? $0 : nil }
+        }
+        let state =
+            directory("XDG_STATE_HOME")
+            ?? directory("HOME").map { "\($0)/.local/state" }
+            ?? "/var/lib"
+        return "\(state)/logbeam/spool.db"
+    }
+}

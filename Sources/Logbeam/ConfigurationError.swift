@@ -1,0 +1,163 @@
+/// A setting that can not work.
+public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
+    /// The name of the setting, as in ``LogShipper/Configuration``.
+    public let setting: String
+    /// The value it has, on one line and cut after 80 characters. Text is quoted and escaped as in JSON.
+    public let value: String
+    /// What the value must be.
+    public let bound: String
+
+    /// The setting, its value and its bound, on one line.
+    public var description: String { "\(setting) is \(value); it must be \(bound)" }
+
+    package init(setting: String, value: String, bound: String) {
+        var quoted = TextWriter()
+        quoted.writeQuoted(value.unicodeScalars.prefix(80))
+        let length = value.unicodeScalars.count
+        self.init(
+            setting: setting,
+            shown: length > 80 ? "\(quoted.text)… (\(length) characters)" : quoted.text,
+            bound: bound
+        )
+    }
+
+    fileprivate init(setting: String, shown: String, bound: String) {
+        self.setting = setting
+        self.value = shown
+        self.bound = bound
+    }
+}
+
+extension LogShipper.Configuration {
+    /// Throws for the first setting, in the order of the initializer, that is out of its bounds.
+    ///
+    /// Looks at the values alone: not at the file system, not at the network.
+    public func validate() throws(ConfigurationError) {
+        try check(
+            logGroupName.unicodeScalars.allSatisfy(Self.isGroupNameCharacter)
+                && (1...512).contains(logGroupName.utf8.count),
+            "logGroupName",
+            logGroupName,
+            "1 to 512 of the characters a-z A-Z 0-9 _ - / . #"
+        )
+        try check(
+            (1...512).contains(logStreamName.unicodeScalars.count)
+                && !logStreamName.unicodeScalars.contains { $0 == ":" || $0 == "*" },
+            "logStreamName",
+            logStreamName,
+            "1 to 512 characters without : and *"
+        )
+        try check(
+            (1...504).contains(spool.utf8.count) && !spool.utf8.contains(0) && spool != ":memory:"
+                && !spool.utf8.starts(with: "file:".utf8),
+            "spool",
+            spool,
+            "the path of a file, 1 to 504 bytes without NUL, neither :memory: nor a file: URI"
+        )
+        try check(
+            bufferDuration > .zero && bufferDuration <= .seconds(86_400),
+            "bufferDuration",
+            bufferDuration,
+            "more than 0 and at most 86400 seconds"
+        )
+        try check((1...10_000).contains(batchCount), "batchCount", batchCount, "from 1 to 10000")
+        try check((1_024...1_048_576).contains(batchSize), "batchSize", batchSize, "from 1024 to 1048576 bytes")
+        try check(
+            (256...1_048_550).contains(maximumMessageSize),
+            "maximumMessageSize",
+            maximumMessageSize,
+            "from 256 to 1048550 bytes"
+        )
+        if let region {
+            try check(
+                Self.isHostLabel(region),
+                "region",
+                region,
+                "1 to 63 letters, digits and hyphens, no hyphen at the ends"
+            )
+        }
+        if let endpointURL {
+            // What precedes the @ may be a password.
+            let shown = endpointURL.utf8.contains(UInt8(ascii: "@")) ? "(not shown: it holds an @)" : endpointURL
+            try check(
+                Self.isEndpointURL(endpointURL),
+                "endpointURL",
+                shown,
+                "an http or https URL of at most 2048 bytes without user name, password and spaces"
+            )
+        }
+        if let profile {
+            try check(
+                (1...256).contains(profile.utf8.count) && profile.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F },
+                "profile",
+                profile,
+                "1 to 256 bytes without control characters"
+            )
+        }
+        for (name, timeout) in [("connectTimeout", connectTimeout), ("requestTimeout", requestTimeout)] {
+            let isInBounds = timeout >= .milliseconds(1) && timeout <= .seconds(3_600)
+            try check(isInBounds, name, timeout, "from 0.001 to 3600 seconds")
+        }
+        try check(
+            exitFlushTimeout >= .zero && exitFlushTimeout <= .seconds(3_600),
+            "exitFlushTimeout",
+            exitFlushTimeout,
+            "from 0 to 3600 seconds"
+        )
+        try check(
+            commitTimeout >= .zero && commitTimeout <= .seconds(60),
+            "commitTimeout",
+            commitTimeout,
+            "from 0 to 60 seconds"
+        )
+    }
+
+    private func check(
+        _ isInBounds: Bool,
+        _ setting: String,
+        _ value: String,
+        _ bound: String
+    ) throws(ConfigurationError) {
+        if !isInBounds { throw ConfigurationError(setting: setting, value: value, bound: bound) }
+    }
+
+    private func check(
+        _ isInBounds: Bool,
+        _ setting: String,
+        _ value: some CustomStringConvertible,
+        _ bound: String
+    ) throws(ConfigurationError) {
+        if !isInBounds { throw ConfigurationError(setting: setting, shown: value.description, bound: bound) }
+    }
+
+    private static func isGroupNameCharacter(_ scalar: Unicode.Scalar) -> Bool {
+        isLetterOrDigit(scalar) || "_-/.#".unicodeScalars.contains(scalar)
+    }
+
+    private static func isLetterOrDigit(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar {
+        case "a"..."z", "A"..."Z", "0"..."9": true
+        default: false
+        }
+    }
+
+    /// A label as RFC 1123 has it, section 2.1.
+    private static func isHostLabel(_ text: String) -> Bool {
+        let scalars = text.unicodeScalars
+        return (1...63).contains(text.utf8.count) && scalars.allSatisfy { isLetterOrDigit($0) || $0 == "-" }
+            && scalars.first != "-" && scalars.last != "-"
+    }
+
+    /// Whether the text has the beginning of a URL and nothing that could end a line of a request or hold a secret.
+    private static func isEndpointURL(_ text: String) -> Bool {
+        guard text.utf8.count <= 2_048, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "@") })
+        else {
+            return false
+        }
+        let lowercased = text.lowercased().utf8
+        return ["http://", "https://"].contains { scheme in
+            lowercased.starts(with: scheme.utf8)
+                && lowercased.dropFirst(scheme.utf8.count).first.map { $0 != UInt8(ascii: "/") } ?? false
+        }
+    }
+}

@@ -1,0 +1,2 @@
+/// Stub.
+public final class LogShipper: Sendable {}
