@@ -69,9 +69,8 @@ final class Transfer {
             case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR,
                 CURLE_SSL_INVALIDCERTSTATUS:
                 .certificate
-            case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL, CURLE_FAILED_INIT, CURLE_OUT_OF_MEMORY,
-                CURLE_NOT_BUILT_IN:
-                .unusable
+            case CURLE_URL_MALFORMAT, CURLE_FAILED_INIT, CURLE_OUT_OF_MEMORY, CURLE_NOT_BUILT_IN: .unusable
+            // CURLE_UNSUPPORTED_PROTOCOL is here as well: it also means that a server doesn't answer in HTTP.
             default: .connection
             }
         let detail = String(cString: errorText)
