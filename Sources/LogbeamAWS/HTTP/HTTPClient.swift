@@ -1,0 +1,113 @@
+internal import CCurl
+internal import Synchronization
+
+/// An HTTP client on libcurl for one thread at a time; others wait for their turn.
+///
+/// Keeps its connections open between requests, speaks HTTP/2 where TLS offers it, and goes through the proxy that
+/// `HTTPS_PROXY`, `http_proxy` and `NO_PROXY` name. TLS is 1.2 or later and always verified. It follows no redirects and
+/// repeats nothing, with the one exception that libcurl makes itself: if a connection that was kept open turns out to be
+/// closed before anything of an answer has come, it sends the request again on a new one.
+package final class HTTPClient: HTTPTransport {
+    package struct Configuration: Sendable {
+        /// The time to resolve the host's name, connect, and agree on TLS.
+        package var connectTimeout: Duration = .seconds(5)
+        /// The time for the whole request, connecting included.
+        package var requestTimeout: Duration = .seconds(30)
+        /// A file with the certificate authorities to trust, in PEM format; `nil` for the system's.
+        package var certificateAuthorityFile: String?
+        /// The largest body of an answer, in bytes.
+        package var responseLimit = 1 << 20
+
+        package init() {}
+    }
+
+    private let configuration: Configuration
+    private let isCancelled = Atomic(false)
+    private let multi: MultiHandle?
+    /// Held during a request. Neither the multi handle nor an easy handle may be used by two threads at once.
+    private let turn = Mutex(())
+
+    package init(_ configuration: Configuration) {
+        self.configuration = configuration
+        multi = MultiHandle()
+    }
+
+    package func cancel() {
+        isCancelled.store(true, ordering: .sequentiallyConsistent)
+        multi?.wakeUp()
+    }
+
+    package func perform(_ request: HTTPRequest) throws(HTTPError) -> HTTPResponse {
+        guard let multi else { throw HTTPError(.unusable, "libcurl cannot be initialised") }
+        return try turn.withLock { _ in
+            BrokenPipeSignal.whileBlocked {
+                request.body.withUnsafeBufferPointer { body in
+                    Result { () throws(HTTPError) in try run(request, body, on: multi) }
+                }
+            }
+        }.get()
+    }
+
+    private func run(
+        _ request: HTTPRequest,
+        _ body: UnsafeBufferPointer<UInt8>,
+        on multi: MultiHandle
+    ) throws(HTTPError) -> HTTPResponse {
+        let transfer = try Transfer(request, body: body, configuration: configuration)
+        guard curl_multi_add_handle(multi.handle, transfer.easy) == CURLM_OK else {
+            throw HTTPError(.unusable, "libcurl cannot take a request")
+        }
+        defer {
+            // Ends the transfer if it is still going on, and closes its connection then.
+            curl_multi_remove_handle(multi.handle, transfer.easy)
+            withExtendedLifetime(transfer) {}
+        }
+        while true {
+            if isCancelled.load(ordering: .sequentiallyConsistent) { throw HTTPError(.cancelled, "cancelled") }
+            var running: Int32 = 0
+            guard curl_multi_perform(multi.handle, &running) == CURLM_OK else {
+                throw HTTPError(.unusable, "libcurl cannot go on with a request")
+            }
+            if let code = multi.result(of: transfer.easy) { return try transfer.response(after: code) }
+            // libcurl shortens the wait to its own next timeout, and cancel() ends it.
+            guard curl_multi_poll(multi.handle, nil, 0, 1_000, nil) == CURLM_OK else {
+                throw HTTPError(.unusable, "libcurl cannot wait for an answer")
+            }
+        }
+    }
+}
+
+/// Owns the connections that are kept open.
+///
+/// @unchecked: the handle is used under the client's lock, but for `wakeUp`, which libcurl allows from any thread while
+/// the handle lives, and it lives as long as this object.
+private final class MultiHandle: @unchecked Sendable {
+    /// libcurl's own start, once in a process, after libcrypto's.
+    private static let isLibraryReady = OpenSSL.isReady && curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+
+    let handle: UnsafeMutableRawPointer
+
+    init?() {
+        guard Self.isLibraryReady, let handle = curl_multi_init() else { return nil }
+        self.handle = handle
+    }
+
+    deinit {
+        curl_multi_cleanup(handle)
+    }
+
+    func wakeUp() {
+        curl_multi_wakeup(handle)
+    }
+
+    /// How the transfer ended; `nil` while it is going on.
+    func result(of easy: UnsafeMutableRawPointer) -> CURLcode? {
+        var left: Int32 = 0
+        while let message = curl_multi_info_read(handle, &left) {
+            if message.pointee.msg == CURLMSG_DONE, message.pointee.easy_handle == easy {
+                return logbeam_curl_message_result(message)
+            }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,169 @@
+internal import CCurl
+
+/// One request on its way: an easy handle, and everything that libcurl uses as long as it lives.
+final class Transfer {
+    let easy: UnsafeMutableRawPointer
+    private let collector: ResponseCollector
+    private let host: String
+    private var headerList: UnsafeMutablePointer<curl_slist>?
+    private let errorText: UnsafeMutablePointer<CChar>
+    /// Whether libcurl took every option so far.
+    private var isComplete = true
+
+    /// The body is sent from where it lies: it must stay there until the transfer is gone.
+    init(
+        _ request: HTTPRequest,
+        body: UnsafeBufferPointer<UInt8>,
+        configuration: HTTPClient.Configuration
+    ) throws(HTTPError) {
+        guard let easy = curl_easy_init() else { throw HTTPError(.unusable, "libcurl is out of memory") }
+        self.easy = easy
+        collector = ResponseCollector(bodyLimit: configuration.responseLimit)
+        host = String(request.url.split(separator: "/", omittingEmptySubsequences: true).dropFirst().first ?? "")
+        errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
+        errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+
+        set(CURLOPT_URL, request.url)
+        logbeam_curl_set_http_protocols_only(easy)
+        setMethod(request.method, body)
+        try setHeaders(request.headers)
+        setTLS(configuration)
+        set(CURLOPT_CONNECTTIMEOUT_MS, configuration.connectTimeout.wholeMilliseconds)
+        set(CURLOPT_TIMEOUT_MS, configuration.requestTimeout.wholeMilliseconds)
+        // Signals would go to whichever thread the kernel likes.
+        set(CURLOPT_NOSIGNAL, 1)
+        logbeam_curl_set_quick_exit(easy)
+        set(CURLOPT_FOLLOWLOCATION, 0)
+        // A proxy's answer to CONNECT is not the server's.
+        set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+        // A libcurl without HTTP/2 refuses this, and speaks HTTP/1.1.
+        _ = logbeam_curl_set_long(easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
+        set(CURLOPT_ERRORBUFFER, errorText)
+        setCallbacks()
+        guard isComplete else { throw HTTPError(.unusable, "libcurl refuses an option; is it older than 7.68?") }
+    }
+
+    deinit {
+        curl_easy_cleanup(easy)
+        curl_slist_free_all(headerList)
+        errorText.deallocate()
+    }
+
+    /// The answer, after libcurl has said how the transfer ended.
+    func response(after code: CURLcode) throws(HTTPError) -> HTTPResponse {
+        if collector.isTooLarge {
+            throw HTTPError(.tooLarge, "the answer of \(host) is larger than \(collector.bodyLimit) bytes")
+        }
+        guard code == CURLE_OK else { throw error(code) }
+        var status = 0
+        guard logbeam_curl_get_long(easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK else {
+            throw HTTPError(.connection, "the answer of \(host) has no status")
+        }
+        return HTTPResponse(status: status, headers: collector.headers, body: collector.body)
+    }
+
+    private func error(_ code: CURLcode) -> HTTPError {
+        let kind: HTTPError.Kind =
+            switch code {
+            case CURLE_OPERATION_TIMEDOUT: .timeout
+            case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR,
+                CURLE_SSL_INVALIDCERTSTATUS:
+                .certificate
+            case CURLE_URL_MALFORMAT, CURLE_FAILED_INIT, CURLE_OUT_OF_MEMORY, CURLE_NOT_BUILT_IN: .unusable
+            // CURLE_UNSUPPORTED_PROTOCOL is here as well: it also means that a server doesn't answer in HTTP.
+            default: .connection
+            }
+        let detail = String(cString: errorText)
+        let text = detail.isEmpty ? String(cString: curl_easy_strerror(code)) : detail
+        return HTTPError(kind, "no answer from \(host): \(text)")
+    }
+}
+
+extension Transfer {
+    private func set(_ option: CURLoption, _ value: Int) {
+        if logbeam_curl_set_long(easy, option, value) != CURLE_OK { isComplete = false }
+    }
+
+    private func set(_ option: CURLoption, _ value: String) {
+        // libcurl copies the text.
+        if logbeam_curl_set_string(easy, option, value) != CURLE_OK { isComplete = false }
+    }
+
+    private func set(_ option: CURLoption, _ value: UnsafeRawPointer?) {
+        if logbeam_curl_set_pointer(easy, option, value) != CURLE_OK { isComplete = false }
+    }
+
+    private func setMethod(_ method: HTTPRequest.Method, _ body: UnsafeBufferPointer<UInt8>) {
+        guard method == .post else { return set(CURLOPT_HTTPGET, 1) }
+        set(CURLOPT_POST, 1)
+        if logbeam_curl_set_offset(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count)) != CURLE_OK {
+            isComplete = false
+        }
+        // Without a pointer libcurl would read the body from standard input.
+        if let start = body.baseAddress {
+            set(CURLOPT_POSTFIELDS, UnsafeRawPointer(start))
+        } else {
+            set(CURLOPT_COPYPOSTFIELDS, "")
+        }
+    }
+
+    private func setHeaders(_ headers: [HTTPHeader]) throws(HTTPError) {
+        // Waiting for a 100 costs a round trip, and a second where the server doesn't know it.
+        for header in headers + [HTTPHeader("Expect", "")] {
+            guard header.isWellFormed else {
+                throw HTTPError(.unusable, "the header field \(header.name) cannot be sent")
+            }
+            // "Name:" takes a field away that libcurl would add by itself.
+            guard let list = curl_slist_append(headerList, "\(header.name): \(header.value)") else {
+                throw HTTPError(.unusable, "libcurl is out of memory")
+            }
+            headerList = list
+        }
+        set(CURLOPT_HTTPHEADER, headerList)
+    }
+
+    private func setTLS(_ configuration: HTTPClient.Configuration) {
+        set(CURLOPT_SSL_VERIFYPEER, 1)
+        set(CURLOPT_SSL_VERIFYHOST, 2)
+        set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        if let file = configuration.certificateAuthorityFile { set(CURLOPT_CAINFO, file) }
+    }
+
+    private func setCallbacks() {
+        let receiver = Unmanaged.passUnretained(collector).toOpaque()
+        let takeBody: curl_write_callback = { bytes, _, count, receiver in
+            guard let bytes, let receiver else { return 0 }
+            let collector = Unmanaged<ResponseCollector>.fromOpaque(receiver).takeUnretainedValue()
+            return collector.takeBody(UnsafeRawBufferPointer(start: bytes, count: count)) ? count : 0
+        }
+        // The first number is always 1 for the body; for header lines the documentation wants the product.
+        let takeHeader: curl_write_callback = { bytes, size, number, receiver in
+            guard let bytes, let receiver else { return 0 }
+            let collector = Unmanaged<ResponseCollector>.fromOpaque(receiver).takeUnretainedValue()
+            let count = size * number
+            return collector.takeHeaderLine(UnsafeRawBufferPointer(start: bytes, count: count)) ? count : 0
+        }
+        for (option, callback) in [(CURLOPT_WRITEFUNCTION, takeBody), (CURLOPT_HEADERFUNCTION, takeHeader)]
+        where logbeam_curl_set_write_callback(easy, option, callback) != CURLE_OK {
+            isComplete = false
+        }
+        set(CURLOPT_WRITEDATA, receiver)
+        set(CURLOPT_HEADERDATA, receiver)
+    }
+}
+
+extension HTTPHeader {
+    /// A name of token characters (RFC 9110, 5.6.2), and a value that cannot begin another field.
+    fileprivate var isWellFormed: Bool {
+        !name.isEmpty
+            && name.utf8.allSatisfy { (0x21...0x7E).contains($0) && !"\"(),/:;<=>?@[\\]{}".utf8.contains($0) }
+            && value.utf8.allSatisfy { $0 != 0 && $0 != UInt8(ascii: "\r") && $0 != UInt8(ascii: "\n") }
+    }
+}
+
+extension Duration {
+    /// At least 1, because 0 means "for ever" to libcurl.
+    fileprivate var wholeMilliseconds: Int {
+        Int(min(max(self / .milliseconds(1), 1), Double(Int32.max)))
+    }
+}
