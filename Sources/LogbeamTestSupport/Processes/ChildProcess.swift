@@ -13,7 +13,8 @@ package final class ChildProcess: Sendable {
         package var signal: Int32?
         /// In user mode and in the kernel together.
         package var cpuTime: Duration
-        /// The largest resident set.
+        /// The largest resident set. On Linux it is never less than that of the tests when they started the process
+        /// (the kernel carries it over the exec): what is to be measured to the megabyte is started by something small.
         package var peakResidentBytes: Int
     }
 
