@@ -44,7 +44,12 @@ let package = Package(
             ]
         ),
 
-        .target(name: "LogbeamTestSupport", dependencies: ["LogbeamCore", "LogbeamSpool", "LogbeamAWS", "CZlib"]),
+        .target(name: "LogbeamTestSupport", dependencies: ["LogbeamCore", "CZlib"], exclude: ["Python"]),
+        .testTarget(
+            name: "LogbeamTestSupportTests",
+            dependencies: ["LogbeamCore", "LogbeamTestSupport", "CZlib"],
+            exclude: ["Python"]
+        ),
         .testTarget(name: "LogbeamCoreTests", dependencies: ["LogbeamCore", "LogbeamTestSupport"]),
         .testTarget(name: "LogbeamSpoolTests", dependencies: ["LogbeamSpool", "LogbeamTestSupport"]),
         .testTarget(name: "LogbeamAWSTests", dependencies: ["LogbeamAWS", "LogbeamTestSupport"]),
