@@ -43,7 +43,7 @@ struct SmallSupportTests {
 
     private static func batch(_ message: String) -> EventBatch {
         var batch = EventBatch(destination: Destination(logGroup: "g", logStream: "s"))
-        batch.append(timestamp: 1, message: message.utf8)
+        batch.append(id: 1, timestamp: 1, message: message.utf8)
         return batch
     }
 
