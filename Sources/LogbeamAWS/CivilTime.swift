@@ -79,21 +79,4 @@ extension CivilTime {
         let digits = String(value)
         return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
     }
-
-    /// Reads `Sun, 30 Aug 2015 12:36:00 GMT`, the form in which HTTP writes a date (RFC 9110, 5.6.7).
-    /// The two obsolete forms are not read.
-    init?(httpDate: String) {
-        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-        let fields = httpDate.split(whereSeparator: { " ,:".contains($0) })
-        guard fields.count == 8, fields[7] == "GMT",
-            let day = Self.number(fields[1]), let month = months.firstIndex(of: String(fields[2])),
-            let year = Self.number(fields[3]), let hour = Self.number(fields[4]),
-            let minute = Self.number(fields[5]), let second = Self.number(fields[6])
-        else { return nil }
-        self.init(year: year, month: Int64(month) + 1, day: day, hour: hour, minute: minute, second: second)
-    }
-
-    private static func number(_ digits: Substring) -> Int64? {
-        digits.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int64(digits) : nil
-    }
 }

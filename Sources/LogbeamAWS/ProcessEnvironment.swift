@@ -1,7 +1,7 @@
 #if canImport(Glibc)
-    @preconcurrency internal import Glibc
+@preconcurrency internal import Glibc
 #elseif canImport(Darwin)
-    internal import Darwin
+internal import Darwin
 #endif
 
 /// The environment variables, as a value. A variable that is set to nothing counts as not set.
@@ -28,9 +28,9 @@ package struct ProcessEnvironment: Sendable, Equatable {
     /// A copy of the process's environment as it is now. Not to be taken while another thread calls `setenv`.
     package static var current: ProcessEnvironment {
         #if canImport(Darwin)
-            let start = _NSGetEnviron().pointee
+        let start = _NSGetEnviron().pointee
         #else
-            let start: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = environ
+        let start: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = environ
         #endif
         var variables: [String: String] = [:]
         guard var next = start else { return ProcessEnvironment(variables) }

@@ -1,5 +1,5 @@
 #if canImport(Glibc)
-    internal import Glibc
+internal import Glibc
 #endif
 
 /// Keeps `SIGPIPE`, whose default is to end the process, away from whoever uses this library.
@@ -11,24 +11,24 @@ enum BrokenPipeSignal {
     /// arose meanwhile is taken off before it is let through again.
     static func whileBlocked<Result>(_ body: () -> Result) -> Result {
         #if canImport(Glibc)
-            var brokenPipe = sigset_t()
-            sigemptyset(&brokenPipe)
-            sigaddset(&brokenPipe, SIGPIPE)
-            var pending = sigset_t()
-            sigpending(&pending)
-            // One that is waiting already isn't ours to take.
-            if sigismember(&pending, SIGPIPE) == 1 { return body() }
-            var previous = sigset_t()
-            pthread_sigmask(SIG_BLOCK, &brokenPipe, &previous)
-            defer {
-                var now = timespec()
-                while sigtimedwait(&brokenPipe, nil, &now) == -1, errno == EINTR {}
-                pthread_sigmask(SIG_SETMASK, &previous, nil)
-            }
-            return body()
+        var brokenPipe = sigset_t()
+        sigemptyset(&brokenPipe)
+        sigaddset(&brokenPipe, SIGPIPE)
+        var pending = sigset_t()
+        sigpending(&pending)
+        // One that is waiting already isn't ours to take.
+        if sigismember(&pending, SIGPIPE) == 1 { return body() }
+        var previous = sigset_t()
+        pthread_sigmask(SIG_BLOCK, &brokenPipe, &previous)
+        defer {
+            var now = timespec()
+            while sigtimedwait(&brokenPipe, nil, &now) == -1, errno == EINTR {}
+            pthread_sigmask(SIG_SETMASK, &previous, nil)
+        }
+        return body()
         #else
-            // On Darwin libcurl sets SO_NOSIGPIPE on each of its sockets.
-            return body()
+        // On Darwin libcurl sets SO_NOSIGPIPE on each of its sockets.
+        return body()
         #endif
     }
 }
