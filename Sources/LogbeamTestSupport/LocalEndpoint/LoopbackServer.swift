@@ -85,7 +85,7 @@ final class LoopbackServer: Sendable {
             var yes: Int32 = 1
             setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout<Int32>.size))
             #if !os(Linux)
-                setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &yes, socklen_t(MemoryLayout<Int32>.size))
+            setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &yes, socklen_t(MemoryLayout<Int32>.size))
             #endif
             let number: Int? = state.withLock {
                 guard !$0.isStopping else { return nil }
@@ -112,7 +112,7 @@ final class LoopbackServer: Sendable {
 }
 
 #if os(Linux)
-    private let streamSocket = Int32(SOCK_STREAM.rawValue)
+private let streamSocket = Int32(SOCK_STREAM.rawValue)
 #else
-    private let streamSocket = SOCK_STREAM
+private let streamSocket = SOCK_STREAM
 #endif

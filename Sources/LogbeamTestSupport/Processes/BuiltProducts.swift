@@ -6,14 +6,14 @@ package enum BuiltProducts {
     package static var directory: URL {
         get throws {
             #if os(Linux)
-                // The test bundle is the program that runs.
-                let runner = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-                return URL(fileURLWithPath: runner).deletingLastPathComponent()
+            // The test bundle is the program that runs.
+            let runner = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+            return URL(fileURLWithPath: runner).deletingLastPathComponent()
             #else
-                guard let bundle = Bundle.allBundles.first(where: { $0.bundlePath.hasSuffix(".xctest") }) else {
-                    throw ChildProcessError("no test bundle is loaded")
-                }
-                return bundle.bundleURL.deletingLastPathComponent()
+            guard let bundle = Bundle.allBundles.first(where: { $0.bundlePath.hasSuffix(".xctest") }) else {
+                throw ChildProcessError("no test bundle is loaded")
+            }
+            return bundle.bundleURL.deletingLastPathComponent()
             #endif
         }
     }

@@ -37,11 +37,11 @@ func spawn(
     descriptors: [Int32]
 ) throws -> pid_t {
     #if os(Linux)
-        var actions = posix_spawn_file_actions_t()
-        var attributes = posix_spawnattr_t()
+    var actions = posix_spawn_file_actions_t()
+    var attributes = posix_spawnattr_t()
     #else
-        var actions: posix_spawn_file_actions_t?
-        var attributes: posix_spawnattr_t?
+    var actions: posix_spawn_file_actions_t?
+    var attributes: posix_spawnattr_t?
     #endif
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -53,9 +53,9 @@ func spawn(
     }
     var flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK
     #if os(Linux)
-        try closeFrom(&actions, Int32(descriptors.count))
+    try closeFrom(&actions, Int32(descriptors.count))
     #else
-        flags |= POSIX_SPAWN_CLOEXEC_DEFAULT
+    flags |= POSIX_SPAWN_CLOEXEC_DEFAULT
     #endif
     var signals = sigset_t()
     sigemptyset(&signals)
@@ -75,16 +75,16 @@ func spawn(
 }
 
 #if os(Linux)
-    /// `posix_spawn_file_actions_addclosefrom_np` (glibc 2.34), which <spawn.h> keeps from all but GNU sources.
-    ///
-    /// To close on exec is not enough: another thread may spawn between the making of a descriptor and its marking.
-    private func closeFrom(_ actions: inout posix_spawn_file_actions_t, _ first: Int32) throws {
-        typealias Function = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
-        let name = "posix_spawn_file_actions_addclosefrom_np"
-        guard let symbol = dlsym(nil, name) else { throw ChildProcessError("no \(name) in the C library") }
-        let code = unsafeBitCast(symbol, to: Function.self)(&actions, first)
-        guard code == 0 else { throw SystemError(name, code: code) }
-    }
+/// `posix_spawn_file_actions_addclosefrom_np` (glibc 2.34), which <spawn.h> keeps from all but GNU sources.
+///
+/// To close on exec is not enough: another thread may spawn between the making of a descriptor and its marking.
+private func closeFrom(_ actions: inout posix_spawn_file_actions_t, _ first: Int32) throws {
+    typealias Function = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
+    let name = "posix_spawn_file_actions_addclosefrom_np"
+    guard let symbol = dlsym(nil, name) else { throw ChildProcessError("no \(name) in the C library") }
+    let code = unsafeBitCast(symbol, to: Function.self)(&actions, first)
+    guard code == 0 else { throw SystemError(name, code: code) }
+}
 #endif
 
 /// Blocks until a child has ended; it remains a zombie, so that its number is not given away.
@@ -102,9 +102,9 @@ func reap(_ process: pid_t) -> ChildProcess.Termination {
     // The macros of <sys/wait.h>, which Swift does not import.
     let signal = status & 0x7f
     #if os(Linux)
-        let unit = 1024
+    let unit = 1024
     #else
-        let unit = 1
+    let unit = 1
     #endif
     return ChildProcess.Termination(
         exitCode: signal == 0 ? (status >> 8) & 0xff : nil,
