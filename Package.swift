@@ -44,6 +44,10 @@ let package = Package(
             ]
         ),
 
+        .executableTarget(
+            name: "logbeam-demo-service",
+            dependencies: ["Logbeam", .product(name: "Logging", package: "swift-log")]
+        ),
         .target(name: "LogbeamTestSupport", dependencies: ["LogbeamCore", "CZlib"], exclude: ["Python"]),
         .testTarget(
             name: "LogbeamTestSupportTests",

@@ -105,11 +105,11 @@ final class Mailbox: Sendable {
         state.change { $0.flushes.insert(contentsOf: open, at: 0) }
     }
 
-    /// Tells everyone who still waits that nothing more will be sent.
+    /// Tells everyone who waits for the uploader that nothing more will be sent. Those that it has not heard of yet stay.
     func endFlushes() {
         let flushes = state.change { state in
-            defer { state.flushes = [] }
-            return state.flushes
+            defer { state.flushes.removeAll { $0.target != nil || state.isStopped } }
+            return state.flushes.filter { $0.target != nil || state.isStopped }
         }
         for flush in flushes { flush.completion(false) }
     }

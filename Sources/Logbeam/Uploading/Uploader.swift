@@ -108,6 +108,8 @@ final class Uploader: Sendable {
             )
             guard case .waiting(let until) = loop.step() else { continue }
             losses.note(in: spool)
+            // Waiting would not help: a person must mend it first.
+            if loop.isDenied { mailbox.endFlushes() }
             if until == nil { loop.tidy(whileIdle: { !mailbox.hasNews }) }
             // With nothing gathered the first record must wake us, for its batch to be timed. With a stream waiting to try
             // again that would be every record: then the poll is soon enough.
