@@ -155,7 +155,7 @@ import Testing
         logger.info("before")
         let blocker = try ChildProcess("/usr/bin/sqlite3", [fixture.configuration.spool])
         try blocker.write("BEGIN IMMEDIATE; SELECT 'locked';\n")
-        _ = try await onOwnThread { try blocker.waitForOutput { _ in true } }
+        _ = try await onOwnThread { try blocker.waitForOutput { $0.contains("locked") } }
         logger.info("lost to the spool 1")
         logger.info("lost to the spool 2")
         try blocker.write("ROLLBACK; SELECT 'free';\n.quit\n")
