@@ -4,7 +4,7 @@ import Testing
 @testable import LogbeamAWS
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #endif
 
 @Suite("HTTP client")
@@ -188,31 +188,31 @@ struct HTTPClientTests {
     }
 
     #if os(Linux)
-        @Test("gives up on a server that does not take the connection")
-        func connectTimeout() throws {
-            let (listener, port) = try TinyServer.listen(backlog: 0)
-            defer { close(listener) }
-            // Nobody accepts; once the queue is full, the kernel ignores whoever else wants to connect.
-            var waiting: [Int32] = []
-            defer { for descriptor in waiting { close(descriptor) } }
-            for _ in 0..<4 {
-                let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0)
-                var address = sockaddr_in()
-                address.sin_family = sa_family_t(AF_INET)
-                address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-                address.sin_port = port.bigEndian
-                _ = withUnsafePointer(to: &address) {
-                    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                    }
+    @Test("gives up on a server that does not take the connection")
+    func connectTimeout() throws {
+        let (listener, port) = try TinyServer.listen(backlog: 0)
+        defer { close(listener) }
+        // Nobody accepts; once the queue is full, the kernel ignores whoever else wants to connect.
+        var waiting: [Int32] = []
+        defer { for descriptor in waiting { close(descriptor) } }
+        for _ in 0..<4 {
+            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0)
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+            address.sin_port = port.bigEndian
+            _ = withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
                 }
-                waiting.append(descriptor)
             }
-            let client = client { $0.connectTimeout = .milliseconds(50) }
-            #expect(
-                kind { try client.perform(HTTPRequest(method: .get, url: "http://127.0.0.1:\(port)/")) } == .timeout
-            )
+            waiting.append(descriptor)
         }
+        let client = client { $0.connectTimeout = .milliseconds(50) }
+        #expect(
+            kind { try client.perform(HTTPRequest(method: .get, url: "http://127.0.0.1:\(port)/")) } == .timeout
+        )
+    }
     #endif
 
     @Test("ends the request in progress, and every later one, when it is cancelled from another thread")
@@ -222,7 +222,8 @@ struct HTTPClientTests {
             requestArrived.yield()
             connection.waitForClient()
         }
-        let client = client()
+        // A cancellation that went unnoticed would come out as this timeout.
+        let client = client { $0.requestTimeout = .seconds(20) }
         let url = server.url
         let outcome = Task.detached {
             #expect(throws: HTTPError(.cancelled, "cancelled")) {
@@ -279,17 +280,17 @@ struct HTTPClientTests {
     }
 
     #if os(Linux)
-        @Test("turns a write to a closed pipe into an error, and leaves the signal as it was")
-        func brokenPipe() {
-            var ends: [Int32] = [0, 0]
-            #expect(pipe(&ends) == 0)
-            close(ends[0])
-            defer { close(ends[1]) }
-            let result = BrokenPipeSignal.whileBlocked { write(ends[1], "x", 1) }
-            #expect(result == -1)
-            var mask = sigset_t()
-            pthread_sigmask(SIG_BLOCK, nil, &mask)
-            #expect(sigismember(&mask, SIGPIPE) == 0)
-        }
+    @Test("turns a write to a closed pipe into an error, and leaves the signal as it was")
+    func brokenPipe() {
+        var ends: [Int32] = [0, 0]
+        #expect(pipe(&ends) == 0)
+        close(ends[0])
+        defer { close(ends[1]) }
+        let result = BrokenPipeSignal.whileBlocked { write(ends[1], "x", 1) }
+        #expect(result == -1)
+        var mask = sigset_t()
+        pthread_sigmask(SIG_BLOCK, nil, &mask)
+        #expect(sigismember(&mask, SIGPIPE) == 0)
+    }
     #endif
 }
