@@ -44,7 +44,16 @@ let package = Package(
             ]
         ),
 
-        .target(name: "LogbeamTestSupport", dependencies: ["LogbeamCore", "LogbeamSpool", "LogbeamAWS", "CZlib"]),
+        .executableTarget(
+            name: "logbeam-demo-service",
+            dependencies: ["Logbeam", .product(name: "Logging", package: "swift-log")]
+        ),
+        .target(name: "LogbeamTestSupport", dependencies: ["LogbeamCore", "CZlib"], exclude: ["Python"]),
+        .testTarget(
+            name: "LogbeamTestSupportTests",
+            dependencies: ["LogbeamCore", "LogbeamTestSupport", "CZlib"],
+            exclude: ["Python"]
+        ),
         .testTarget(name: "LogbeamCoreTests", dependencies: ["LogbeamCore", "LogbeamTestSupport"]),
         .testTarget(name: "LogbeamSpoolTests", dependencies: ["LogbeamSpool", "LogbeamTestSupport"]),
         .testTarget(name: "LogbeamAWSTests", dependencies: ["LogbeamAWS", "LogbeamTestSupport"]),

@@ -1,2 +1,158 @@
-/// Stub.
-public final class LogShipper: Sendable {}
+internal import LogbeamAWS
+internal import LogbeamCloudWatch
+package import LogbeamCore
+internal import LogbeamSpool
+internal import Synchronization
+
+/// Commits records to a spool on disk, and ships what stands there to CloudWatch Logs.
+///
+/// One shipper serves any number of loggers, and through ``CloudWatchLogsHandler/init(label:shipper:logGroupName:logStreamName:)``
+/// any number of log streams. Thread-safe.
+///
+/// - A record is a committed row when `log()` returns: it survives SIGKILL at any instruction, and with
+///   ``Configuration/Durability/powerLoss`` a power failure.
+/// - A row leaves the spool only when CloudWatch Logs has acknowledged it. What the service will never take goes to the
+///   table `rejected`, with the reason.
+/// - What is not shipped when the process ends is shipped by the next process that opens the spool, or by
+///   `logbeam-spool drain`.
+/// - Any number of processes may share a spool; one of them uploads at a time.
+public final class LogShipper: Sendable {
+    /// How this shipper was made.
+    public let configuration: Configuration
+
+    private let spool: Spool
+    private let uploader: Uploader
+    /// The id in the spool of the stream that the configuration names.
+    let ownStream: Int64
+    private let losses = Losses()
+    private let streams: Mutex<[Destination: Int64]>
+    private let maximumMessageSize: Int
+
+    /// Opens the spool, makes it if it is missing, and starts to ship. Needs no network.
+    ///
+    /// - Throws: ``ConfigurationError`` if a setting is out of bounds; an error that names the file, the cause and the
+    ///   remedy if the spool can not be opened.
+    public convenience init(_ configuration: Configuration) throws {
+        try configuration.validate()
+        let service: any DeliveryService =
+            if let client = configuration.logsClient {
+                ClientDeliveryService(client)
+            } else {
+                CloudWatchLogsService(CloudWatchLogsService.Configuration(configuration))
+            }
+        try self.init(configuration, service: service)
+    }
+
+    package init(_ configuration: Configuration, service: any DeliveryService) throws {
+        self.configuration = configuration
+        maximumMessageSize = configuration.effectiveMaximumMessageSize
+        spool = try Spool(
+            path: configuration.spool,
+            options: Spool.Options(
+                powerLossSafe: configuration.durability == .powerLoss,
+                commitTimeout: configuration.commitTimeout
+            )
+        )
+        let destination = Destination(logGroup: configuration.logGroupName, logStream: configuration.logStreamName)
+        ownStream = try spool.streamID(for: destination)
+        streams = Mutex([destination: ownStream])
+        uploader = Uploader(
+            spool: spool,
+            service: service,
+            limits: BatchLimits(configuration),
+            losses: losses
+        )
+        try uploader.start()
+        ExitFlush.register(self)
+    }
+
+    deinit {
+        uploader.stop(waitingUntil: 0)
+    }
+
+    // MARK: Logging
+
+    /// The id of a log stream in the spool; the shipper's own where a name is not given.
+    func streamID(logGroupName: String?, logStreamName: String?) throws -> Int64 {
+        var named = configuration
+        named.logGroupName = logGroupName ?? configuration.logGroupName
+        named.logStreamName = logStreamName ?? configuration.logStreamName
+        let destination = Destination(logGroup: named.logGroupName, logStream: named.logStreamName)
+        if let known = streams.withLock({ $0[destination] }) { return known }
+        try named.validate()
+        let id = try spool.streamID(for: destination)
+        streams.withLock { $0[destination] = id }
+        return id
+    }
+
+    /// Commits a record. Never throws: a record that the spool does not take goes to standard error and is counted.
+    ///
+    /// - Parameter timestamp: milliseconds since 1970-01-01T00:00:00Z.
+    func append(stream: Int64, timestamp: Int64, message: String) {
+        var message = message.truncated(toUTF8Count: maximumMessageSize)
+        do {
+            let id = try message.withUTF8 { try spool.append(stream: stream, timestamp: timestamp, message: $0) }
+            if configuration.logsClient != nil, UploadContext.isActive {
+                uploader.mailbox.appendedQuietly(id: id)
+            } else {
+                uploader.mailbox.appended(bytes: message.utf8.count + BatchLimits.eventOverhead)
+            }
+        } catch {
+            losses.count(stream: stream, reason: "not spooled", at: timestamp)
+            StandardError.write(line: "logbeam: not spooled (\(error)): \(message)")
+        }
+    }
+
+    // MARK: Shipping
+
+    /// Sends everything that is pending now, without waiting for full batches.
+    ///
+    /// - Parameter timeout: how long to wait for it. What is not sent by then stays in the spool and is sent later.
+    /// - Returns: true if everything that was pending at the time of the call has left the spool.
+    @discardableResult
+    public func flush(timeout: Duration = .seconds(5)) async -> Bool {
+        await uploader.flush(timeout: timeout)
+    }
+
+    /// Flushes, then stops shipping. What is logged later is still committed to the spool.
+    ///
+    /// - Parameter timeout: how long to wait for the flush; what is not sent by then stays in the spool. A request that
+    ///   is under way at its end is broken off.
+    public func shutdown(timeout: Duration = .seconds(5)) async {
+        await flush(timeout: timeout)
+        await uploader.stop()
+    }
+
+    /// Asks for a flush without waiting for it.
+    func requestFlush() -> Promise<Bool> {
+        uploader.requestFlush()
+    }
+
+    /// Stops shipping; blocks the calling thread until it has, or until a deadline in milliseconds of the monotonic clock.
+    func stop(waitingUntil deadline: Int64) {
+        uploader.stop(waitingUntil: deadline)
+    }
+}
+
+extension BatchLimits {
+    init(_ configuration: LogShipper.Configuration) {
+        self.init(
+            count: configuration.batchCount,
+            bytes: configuration.batchSize,
+            messageBytes: configuration.effectiveMaximumMessageSize,
+            age: configuration.bufferDuration.milliseconds
+        )
+    }
+}
+
+extension CloudWatchLogsService.Configuration {
+    init(_ configuration: LogShipper.Configuration) {
+        self.init()
+        region = configuration.region
+        endpointURL = configuration.endpointURL
+        profile = configuration.profile
+        compressesRequests = configuration.gzip
+        connectTimeout = configuration.connectTimeout
+        requestTimeout = configuration.requestTimeout
+    }
+}

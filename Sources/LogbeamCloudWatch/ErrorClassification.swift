@@ -1,11 +1,11 @@
-internal import LogbeamCore
+package import LogbeamCore
 
 /// What a refusal means for a batch. Pure.
 ///
 /// What isn't known is kept and tried again: only `InvalidParameterException` and its like, which AWS documents as being
 /// about the content, and 413 let the uploader look for events to give up.
 extension ServiceError {
-    var outcome: DeliveryOutcome {
+    package var outcome: DeliveryOutcome {
         let failure = DeliveryFailure(
             code: code.isEmpty ? "HTTP \(status)" : code,
             message: [message, remedy].filter { !$0.isEmpty }.joined(separator: "; "),

@@ -1,7 +1,7 @@
 internal import LogbeamAWS
 
 /// An answer that is no success: what AWS, or something in between, says is wrong.
-struct ServiceError: Error, Equatable, Sendable {
+package struct ServiceError: Error, Equatable, Sendable {
     /// The HTTP status.
     var status: Int
     /// The name of the error, without the namespace in which some services put it; empty if the answer has none.
@@ -11,7 +11,7 @@ struct ServiceError: Error, Equatable, Sendable {
     /// `Retry-After`, an hour at most.
     var retryAfter: Duration?
 
-    init(status: Int, code: String = "", message: String = "", retryAfter: Duration? = nil) {
+    package init(status: Int, code: String = "", message: String = "", retryAfter: Duration? = nil) {
         self.status = status
         self.code = code
         self.message = message

@@ -98,6 +98,9 @@ package final class UploadLoop {
     /// How many records, or bytes as the service counts them, may come before there is a full batch.
     package var room: (records: Int, bytes: Int)? { plan.room }
 
+    /// True if streams are not getting through, and none of them will before a person has mended something.
+    package var isDenied: Bool { !troubles.isEmpty && troubles.values.allSatisfy(\.isDenied) }
+
     /// Takes one step: at most one batch is sent.
     package func step() -> Progress {
         do throws(SpoolError) {

@@ -1,0 +1,77 @@
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// The system has no thread left to give.
+struct ThreadError: Error, CustomStringConvertible {
+    var message: String
+    var description: String { message }
+}
+
+/// Runs blocking work on a thread of its own: SQLite and curl must not hold up Swift's cooperative pool.
+enum BackgroundThread {
+    /// Starts a thread. It takes no signals: those belong to the application's threads.
+    ///
+    /// - Parameter name: at most 15 bytes, for `top -H` and debuggers.
+    /// - Throws: ``ThreadError`` if the system has no thread left to give.
+    static func start(name: String, _ body: @escaping @Sendable () -> Void) throws(ThreadError) {
+        let work = Unmanaged.passRetained(Work(name: name, body: body))
+        var all = sigset_t()
+        var previous = sigset_t()
+        sigfillset(&all)
+        pthread_sigmask(SIG_SETMASK, &all, &previous)
+        defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
+        #if os(Linux)
+        var thread = pthread_t()
+        #else
+        var thread: pthread_t?
+        #endif
+        let code = pthread_create(&thread, nil, runWork, work.toOpaque())
+        guard code == 0 else {
+            work.release()
+            throw ThreadError(message: "no thread to upload from: \(String(cString: strerror(code)))")
+        }
+        #if os(Linux)
+        pthread_detach(thread)
+        #else
+        if let thread { pthread_detach(thread) }
+        #endif
+    }
+
+    fileprivate final class Work: Sendable {
+        let name: String
+        let body: @Sendable () -> Void
+
+        init(name: String, body: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.body = body
+        }
+    }
+}
+
+#if os(Linux)
+private func runWork(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    guard let context else { return nil }
+    let work = Unmanaged<BackgroundThread.Work>.fromOpaque(context).takeRetainedValue()
+    setName(work.name)
+    work.body()
+    return nil
+}
+
+/// Glibc hides `pthread_setname_np` from Swift; this file is what it writes to (proc(5)).
+private func setName(_ name: String) {
+    let descriptor = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    _ = name.withCString { write(descriptor, $0, strlen($0)) }
+    close(descriptor)
+}
+#else
+private func runWork(_ context: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
+    let work = Unmanaged<BackgroundThread.Work>.fromOpaque(context).takeRetainedValue()
+    pthread_setname_np(work.name)
+    work.body()
+    return nil
+}
+#endif

@@ -1,0 +1,41 @@
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+internal import LogbeamSpool
+internal import Synchronization
+
+/// Gives every shipper a moment to send what it has when the process ends normally: by `exit()` or by returning from
+/// `main`. A signal that kills the process runs nothing; then the records wait in the spool.
+enum ExitFlush {
+    private struct Entry {
+        weak var shipper: LogShipper?
+    }
+
+    private static let entries = Mutex<[Entry]>([])
+    /// Registers with the C library once, when the first shipper is made.
+    private static let atExit: Void = {
+        atexit { ExitFlush.run() }
+    }()
+
+    static func register(_ shipper: LogShipper) {
+        guard shipper.configuration.exitFlushTimeout > .zero else { return }
+        _ = atExit
+        entries.withLock { entries in
+            entries.removeAll { $0.shipper == nil }
+            entries.append(Entry(shipper: shipper))
+        }
+    }
+
+    /// All shippers flush at the same time; each has until its own deadline.
+    private static func run() {
+        let shippers = entries.withLock { $0.compactMap(\.shipper) }
+        let start = MonotonicClock.milliseconds()
+        for (shipper, isSent) in shippers.map({ ($0, $0.requestFlush()) }) {
+            let deadline = start + shipper.configuration.exitFlushTimeout.milliseconds
+            _ = isSent.wait(until: deadline)
+            shipper.stop(waitingUntil: deadline)
+        }
+    }
+}

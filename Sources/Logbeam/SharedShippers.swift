@@ -1,0 +1,35 @@
+internal import Synchronization
+
+/// The shippers of handlers that made none themselves, one for each set of settings.
+enum SharedShippers {
+    private struct Key: Hashable {
+        var spool: String
+        var bufferDuration: Duration
+        var batchCount: Int
+        var batchSize: Int
+        /// Clients that are no objects can not be told apart, and those of one type count as one.
+        var client: ObjectIdentifier?
+    }
+
+    private static let shippers = Mutex<[Key: LogShipper]>([:])
+
+    /// The shipper for a configuration; only the names of group and stream may differ from those it was made with.
+    static func shipper(_ configuration: LogShipper.Configuration) throws -> LogShipper {
+        let key = Key(
+            spool: configuration.spool,
+            bufferDuration: configuration.bufferDuration,
+            batchCount: configuration.batchCount,
+            batchSize: configuration.batchSize,
+            client: configuration.logsClient.map { client in
+                type(of: client) is AnyClass
+                    ? ObjectIdentifier(client as AnyObject) : ObjectIdentifier(type(of: client))
+            }
+        )
+        return try shippers.withLock { shippers in
+            if let known = shippers[key] { return known }
+            let new = try LogShipper(configuration)
+            shippers[key] = new
+            return new
+        }
+    }
+}

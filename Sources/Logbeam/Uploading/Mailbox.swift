@@ -1,0 +1,136 @@
+internal import LogbeamSpool
+internal import Synchronization
+
+/// What the application's threads tell the uploader's thread. Thread-safe.
+///
+/// Telling of a record costs two atomic additions; the uploader is woken only when it asked to be, for the first record
+/// after it had nothing to do, or when a batch is full.
+final class Mailbox: Sendable {
+    /// Somebody who waits until everything is sent that was pending when they asked.
+    struct Flush {
+        /// The id up to which; `nil` until the uploader has looked.
+        var target: Int64?
+        /// Called once, on the uploader's thread; with false if the uploader stops first.
+        var completion: @Sendable (Bool) -> Void
+    }
+
+    private struct State {
+        var isStopped = false
+        var hasNews = false
+        var flushes: [Flush] = []
+        /// Records that must not cause an upload, since an upload caused them.
+        var quiet: Set<Int64> = []
+    }
+
+    private let state = Condition(State())
+    private let records = Atomic<Int>(0)
+    private let bytes = Atomic<Int>(0)
+    private let wakeAtRecords = Atomic<Int>(.max)
+    private let wakeAtBytes = Atomic<Int>(.max)
+
+    /// How many records, and bytes as the service counts them, were told of so far.
+    struct Mark {
+        var records: Int
+        var bytes: Int
+    }
+
+    var mark: Mark {
+        Mark(
+            records: records.load(ordering: .sequentiallyConsistent),
+            bytes: bytes.load(ordering: .sequentiallyConsistent)
+        )
+    }
+
+    // MARK: For the application's threads
+
+    /// A record was committed.
+    func appended(bytes size: Int) {
+        let recordsNow = records.add(1, ordering: .sequentiallyConsistent).newValue
+        let bytesNow = bytes.add(size, ordering: .sequentiallyConsistent).newValue
+        guard
+            recordsNow >= wakeAtRecords.load(ordering: .sequentiallyConsistent)
+                || bytesNow >= wakeAtBytes.load(ordering: .sequentiallyConsistent)
+        else { return }
+        wakeAtRecords.store(.max, ordering: .sequentiallyConsistent)
+        wakeAtBytes.store(.max, ordering: .sequentiallyConsistent)
+        state.change { $0.hasNews = true }
+    }
+
+    /// A record was committed that an upload caused. It wakes nobody.
+    func appendedQuietly(id: Int64) {
+        state.change { _ = $0.quiet.insert(id) }
+    }
+
+    /// Asks for a flush. The completion is called at once, with false, if the uploader has stopped.
+    func flush(_ completion: @escaping @Sendable (Bool) -> Void) {
+        let isStopped = state.change { state in
+            guard !state.isStopped else { return true }
+            state.flushes.append(Flush(completion: completion))
+            state.hasNews = true
+            return false
+        }
+        if isStopped { completion(false) }
+    }
+
+    func stop() {
+        state.change { $0.isStopped = true }
+    }
+
+    // MARK: For the uploader's thread
+
+    var isStopped: Bool { state.read { $0.isStopped } }
+    var hasNews: Bool { state.read { $0.hasNews || $0.isStopped } }
+
+    func takeQuiet() -> Set<Int64> {
+        state.change { state in
+            defer { state.quiet = [] }
+            return state.quiet
+        }
+    }
+
+    /// Gives each flush its target, if it has none, and ends those that `isDone` says are done.
+    func updateFlushes(target: () -> Int64?, isDone: (Int64) -> Bool) {
+        // The completions, and all that the closures do, run outside of the lock.
+        var flushes = state.change { state in
+            defer { state.flushes = [] }
+            return state.flushes
+        }
+        guard !flushes.isEmpty else { return }
+        if flushes.contains(where: { $0.target == nil }), let now = target() {
+            for index in flushes.indices where flushes[index].target == nil { flushes[index].target = now }
+        }
+        let isDone = flushes.map { $0.target.map(isDone) ?? false }
+        for (flush, isDone) in zip(flushes, isDone) where isDone { flush.completion(true) }
+        let open = zip(flushes, isDone).filter { !$0.1 }.map(\.0)
+        state.change { $0.flushes.insert(contentsOf: open, at: 0) }
+    }
+
+    /// Tells everyone who waits for the uploader that nothing more will be sent. Those that it has not heard of yet stay.
+    func endFlushes() {
+        let flushes = state.change { state in
+            defer { state.flushes.removeAll { $0.target != nil || state.isStopped } }
+            return state.flushes.filter { $0.target != nil || state.isStopped }
+        }
+        for flush in flushes { flush.completion(false) }
+    }
+
+    /// Sleeps until a deadline in milliseconds of the monotonic clock, or until there is news: a flush, the end, or as
+    /// many records or bytes since `mark` as there is room for.
+    func wait(until deadline: Int64, since mark: Mark, room: (records: Int, bytes: Int)) {
+        wakeAtRecords.store(saturatingSum(mark.records, room.records), ordering: .sequentiallyConsistent)
+        wakeAtBytes.store(saturatingSum(mark.bytes, room.bytes), ordering: .sequentiallyConsistent)
+        // What came between the mark and these two lines woke nobody: look again, now that whoever comes later will.
+        let now = self.mark
+        if now.records - mark.records < room.records, now.bytes - mark.bytes < room.bytes {
+            _ = state.wait(until: deadline) { $0.hasNews || $0.isStopped ? true : nil }
+        }
+        wakeAtRecords.store(.max, ordering: .sequentiallyConsistent)
+        wakeAtBytes.store(.max, ordering: .sequentiallyConsistent)
+        state.change { $0.hasNews = false }
+    }
+
+    private func saturatingSum(_ a: Int, _ b: Int) -> Int {
+        let (sum, overflow) = a.addingReportingOverflow(b)
+        return overflow ? .max : sum
+    }
+}

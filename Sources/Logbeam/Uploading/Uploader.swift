@@ -1,0 +1,125 @@
+internal import LogbeamCore
+internal import LogbeamSpool
+
+/// Ships what is in the spool, on a thread of its own, for as long as the process holds the upload lease.
+///
+/// Where another process holds it, this one stands by and takes over within a second of its end. Thread-safe.
+final class Uploader: Sendable {
+    private let spool: Spool
+    private let service: any DeliveryService
+    private let limits: BatchLimits
+    private let losses: Losses
+    let mailbox = Mailbox()
+    private let end = Promise<Void>()
+
+    /// How often to look for records of other processes, and for a lease that has come free, in milliseconds.
+    private static let pollInterval: Int64 = 1_000
+
+    init(spool: Spool, service: any DeliveryService, limits: BatchLimits, losses: Losses) {
+        self.spool = spool
+        self.service = service
+        self.limits = limits
+        self.losses = losses
+    }
+
+    /// Starts the thread.
+    func start() throws {
+        try BackgroundThread.start(name: "logbeam-upload") { [self] in
+            while !mailbox.isStopped {
+                standBy()
+            }
+            losses.note(in: spool)
+            mailbox.endFlushes()
+            end.fulfill(())
+        }
+    }
+
+    /// True if everything that was pending at the time of the call was sent within the timeout.
+    func flush(timeout: Duration) async -> Bool {
+        let isSent = requestFlush()
+        let timer = Task {
+            try await Task.sleep(for: timeout)
+            isSent.fulfill(false)
+        }
+        defer { timer.cancel() }
+        return await withTaskCancellationHandler {
+            await isSent.value()
+        } onCancel: {
+            isSent.fulfill(false)
+        }
+    }
+
+    /// Asks for a flush without waiting; the promise says when everything is sent that is pending now.
+    func requestFlush() -> Promise<Bool> {
+        let isSent = Promise<Bool>()
+        mailbox.flush { isSent.fulfill($0) }
+        return isSent
+    }
+
+    /// Asks the thread to end and waits for it, without blocking the calling task's thread.
+    func stop() async {
+        mailbox.stop()
+        service.cancel()
+        await end.value()
+    }
+
+    /// Asks the thread to end, breaks off a request that is under way, and waits for the end until the deadline, in
+    /// milliseconds of the monotonic clock. What is not acknowledged stays in the spool.
+    func stop(waitingUntil deadline: Int64) {
+        mailbox.stop()
+        service.cancel()
+        _ = end.wait(until: deadline)
+    }
+
+    /// Uploads if this process gets the lease; otherwise waits for a moment.
+    private func standBy() {
+        let mark = mailbox.mark
+        do throws(SpoolError) {
+            if let lease = try UploadLease.acquire(spool: spool.path) {
+                try withExtendedLifetime(lease) { () throws(SpoolError) in
+                    try upload(UploadLoop(spool: spool, service: service, limits: limits))
+                }
+                return
+            }
+            let reader = try SpoolReader(path: spool.path)
+            mailbox.updateFlushes(
+                target: { (try? reader.lastID()) ?? 0 },
+                isDone: { id in (try? reader.hasRecords(through: id)) == false }
+            )
+        } catch {
+            // The spool can not be read at the moment. Nothing is lost by trying again.
+        }
+        rest(since: mark)
+    }
+
+    private func rest(since mark: Mailbox.Mark) {
+        losses.note(in: spool)
+        mailbox.wait(
+            until: MonotonicClock.milliseconds() + Self.pollInterval,
+            since: mark,
+            room: (records: .max, bytes: .max)
+        )
+    }
+
+    private func upload(_ loop: UploadLoop) throws(SpoolError) {
+        var mark = mailbox.mark
+        while !mailbox.isStopped {
+            mailbox.updateFlushes(
+                target: { try? loop.flush() },
+                isDone: { id in (try? loop.hasRecords(through: id)) == false }
+            )
+            guard case .waiting(let until) = loop.step() else { continue }
+            losses.note(in: spool)
+            // Waiting would not help: a person must mend it first.
+            if loop.isDenied { mailbox.endFlushes() }
+            if until == nil { loop.tidy(whileIdle: { !mailbox.hasNews }) }
+            // With nothing gathered the first record must wake us, for its batch to be timed. With a stream waiting to try
+            // again that would be every record: then the poll is soon enough.
+            let room = loop.room ?? (until == nil ? (records: 1, bytes: .max) : (limits.count, limits.bytes))
+            let poll = MonotonicClock.milliseconds() + min(Self.pollInterval, max(50, limits.age))
+            mailbox.wait(until: min(until ?? poll, poll), since: mark, room: room)
+            mark = mailbox.mark
+            loop.wake(quiet: mailbox.takeQuiet())
+        }
+    }
+}

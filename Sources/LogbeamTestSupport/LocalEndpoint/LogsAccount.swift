@@ -1,0 +1,150 @@
+import LogbeamCore
+
+/// An event that the endpoint took.
+package struct AcceptedEvent: Sendable {
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    package var timestamp: Int64
+    /// Compare the `utf8` where every byte counts: equality of strings forgives different forms of one character.
+    package var message: String
+    /// The ``RequestInfo/number`` of the request that brought it.
+    package var request: Int
+}
+
+/// The log groups and streams of the account, and what the operations do with them. Pure: time comes in as a value.
+struct LogsAccount: Sendable {
+    struct Group {
+        var retentionDays: Int?
+        /// The streams by name, with the time of their creation in milliseconds.
+        var streams: [String: Int64] = [:]
+    }
+
+    /// PutLogEvents creates what is missing.
+    var autoCreate: Bool
+    var groups: [String: Group] = [:]
+    /// In the order of their acceptance.
+    var accepted: [Destination: [AcceptedEvent]] = [:]
+
+    /// Does what a request asks; returns the members of the answer, or `nil` where AWS answers with an empty body.
+    mutating func answer(
+        _ operation: LogsOperation,
+        _ input: LogsInput,
+        now: Int64,
+        request: Int
+    ) throws(LogsError) -> [String: Any]? {
+        switch operation {
+        case .putLogEvents:
+            return try put(input, now: now, request: request)
+        case .createLogGroup:
+            let name = try input.group()
+            guard groups[name] == nil else {
+                throw LogsError("ResourceAlreadyExistsException", "The specified log group already exists")
+            }
+            groups[name] = Group()
+            return nil
+        case .createLogStream:
+            let destination = try input.destination()
+            guard try group(destination.logGroup).streams[destination.logStream] == nil else {
+                throw LogsError("ResourceAlreadyExistsException", "The specified log stream already exists")
+            }
+            create(destination, now: now)
+            return nil
+        case .describeLogStreams:
+            return try describe(input)
+        case .getLogEvents:
+            return try get(input, now: now)
+        }
+    }
+
+    /// Creates the stream, and its group if need be.
+    mutating func create(_ destination: Destination, now: Int64) {
+        groups[destination.logGroup, default: Group()].streams[destination.logStream] = now
+    }
+
+    private func group(_ name: String) throws(LogsError) -> Group {
+        guard let group = groups[name] else {
+            throw LogsError("ResourceNotFoundException", "The specified log group does not exist.")
+        }
+        return group
+    }
+
+    private func existing(_ destination: Destination) throws(LogsError) -> Group {
+        let group = try group(destination.logGroup)
+        guard group.streams[destination.logStream] != nil else {
+            throw LogsError("ResourceNotFoundException", "The specified log stream does not exist.")
+        }
+        return group
+    }
+
+    private mutating func put(_ input: LogsInput, now: Int64, request: Int) throws(LogsError) -> [String: Any] {
+        let destination = try input.destination()
+        let events = try input.events()
+        let retentionDays = groups[destination.logGroup]?.retentionDays
+        let refused = PutLogEventsRules.refused(events, now: now, retentionDays: retentionDays)
+        try PutLogEventsRules.check(events, refused: refused)
+        if autoCreate, groups[destination.logGroup]?.streams[destination.logStream] == nil {
+            create(destination, now: now)
+        }
+        _ = try existing(destination)
+
+        for (index, event) in events.enumerated() where refused.reason(at: index) == nil {
+            let accepted = AcceptedEvent(timestamp: event.timestamp, message: event.message, request: request)
+            self.accepted[destination, default: []].append(accepted)
+        }
+        var indices: [String: Any] = [:]
+        indices["tooOldLogEventEndIndex"] = refused.tooOldEnd
+        indices["expiredLogEventEndIndex"] = refused.expiredEnd
+        indices["tooNewLogEventStartIndex"] = refused.tooNewStart
+        // AWS goes on to send the token that nobody needs any more.
+        let token: [String: Any] = ["nextSequenceToken": String(repeating: "0", count: 56)]
+        return indices.isEmpty ? token : token.merging(["rejectedLogEventsInfo": indices]) { $1 }
+    }
+
+    private func describe(_ input: LogsInput) throws(LogsError) -> [String: Any] {
+        let name = try input.group()
+        let prefix = input.logStreamNamePrefix ?? ""
+        let streams = try group(name).streams.filter { $0.key.hasPrefix(prefix) && $0.key > (input.nextToken ?? "") }
+        let page = streams.sorted { $0.key < $1.key }.prefix(try limit(input, atMost: 50))
+        var answer: [String: Any] = [:]
+        answer["logStreams"] = page.map { stream, created in
+            let arn = "arn:aws:logs:us-east-1:123456789012:log-group:\(name):log-stream:\(stream)"
+            return ["logStreamName": stream, "creationTime": created, "arn": arn, "storedBytes": 0] as [String: Any]
+        }
+        if page.count < streams.count { answer["nextToken"] = page.last?.key }
+        return answer
+    }
+
+    /// Always from the head; the token says how many events were read.
+    private func get(_ input: LogsInput, now: Int64) throws(LogsError) -> [String: Any] {
+        let destination = try input.destination()
+        _ = try existing(destination)
+        guard input.startFromHead == true else {
+            throw .invalidParameter("this endpoint reads from the head only")
+        }
+        var start = 0
+        if let token = input.nextToken {
+            guard token.hasPrefix("f/"), let number = Int(token.dropFirst(2)), number >= 0 else {
+                throw .invalidParameter("The specified nextToken is invalid.")
+            }
+            start = number
+        }
+        let range = (input.startTime ?? 0)..<max(input.endTime ?? .max, input.startTime ?? 0)
+        let page = accepted[destination, default: []].filter { range.contains($0.timestamp) }
+            .enumerated().sorted { ($0.element.timestamp, $0.offset) < ($1.element.timestamp, $1.offset) }
+            .dropFirst(start).prefix(try limit(input, atMost: 10_000))
+        return [
+            "events": page.map { _, event in
+                ["timestamp": event.timestamp, "message": event.message, "ingestionTime": now] as [String: Any]
+            },
+            "nextForwardToken": "f/\(start + page.count)",
+            "nextBackwardToken": "b/\(start)",
+        ]
+    }
+
+    private func limit(_ input: LogsInput, atMost maximum: Int) throws(LogsError) -> Int {
+        let limit = input.limit ?? maximum
+        guard (1...maximum).contains(limit) else {
+            throw .constraint("limit", "have value between 1 and \(maximum)")
+        }
+        return limit
+    }
+}

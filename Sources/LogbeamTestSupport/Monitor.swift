@@ -1,0 +1,79 @@
+import Foundation
+
+/// A value behind a lock that can be waited on: a test waits for a state, never for a length of time.
+///
+/// Safe from any thread. A waiting call blocks its thread; from an `async` test, call it through ``onOwnThread(_:)``.
+// `condition` is held for every access to `state`.
+package final class Monitor<State: Sendable>: @unchecked Sendable {
+    private let condition = NSCondition()
+    private var state: State
+
+    package init(_ state: State) {
+        self.state = state
+    }
+
+    /// Reads or changes the value, and wakes all who wait for it.
+    @discardableResult
+    package func withLock<Result, Failure>(
+        _ body: (inout State) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        condition.lock()
+        defer {
+            condition.broadcast()
+            condition.unlock()
+        }
+        return try body(&state)
+    }
+
+    /// Blocks until the body, called again after each change, returns a value; `nil` if the time ran out before.
+    package func wait<Result>(within limit: Duration, for body: (inout State) throws -> Result?) rethrows -> Result? {
+        let deadline = ContinuousClock.now + limit
+        condition.lock()
+        defer { condition.unlock() }
+        while true {
+            if let result = try body(&state) {
+                condition.broadcast()
+                return result
+            }
+            let left = deadline - .now
+            guard left > .zero else { return nil }
+            _ = condition.wait(until: Date(timeIntervalSinceNow: left / .seconds(1)))
+        }
+    }
+}
+
+/// Runs a blocking call on a thread of its own, so that it does not take one of the few that run `async` code.
+///
+/// Expect nothing in the body: out there the testing library does not know to which test a failure belongs.
+package func onOwnThread<Result: Sendable>(
+    _ body: @escaping @Sendable () throws -> Result
+) async throws -> Result {
+    try await withCheckedThrowingContinuation { continuation in
+        Thread.detachNewThread {
+            continuation.resume(with: Swift.Result { try body() })
+        }
+    }
+}
+
+/// Holds whoever wants to pass until it is opened; then lets all pass.
+package final class Gate: Sendable {
+    private let state = Monitor((isOpen: false, arrived: 0))
+
+    package init() {}
+
+    /// Lets all pass, those who wait and those who come later.
+    package func open() {
+        state.withLock { $0.isOpen = true }
+    }
+
+    /// Blocks until the gate is open.
+    package func pass() {
+        state.withLock { $0.arrived += 1 }
+        while state.wait(within: .seconds(3600), for: { $0.isOpen ? true : nil }) == nil {}
+    }
+
+    /// Blocks until so many have come to the gate, whether or not they have passed; `false` if the time ran out before.
+    package func waitForArrivals(_ count: Int = 1, within limit: Duration = .seconds(60)) -> Bool {
+        state.wait(within: limit) { $0.arrived >= count ? true : nil } ?? false
+    }
+}

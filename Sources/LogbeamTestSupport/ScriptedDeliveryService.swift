@@ -1,0 +1,72 @@
+package import LogbeamCore
+
+/// A delivery service without a network: it answers as the test tells it, and remembers what it was asked.
+///
+/// Safe from any thread. After ``cancel()`` every call fails as the protocol demands, and the script is not asked.
+package final class ScriptedDeliveryService: DeliveryService {
+    /// Decides the outcome of a batch. The number counts the batches from 1; the call may block (see ``Gate``).
+    package typealias Script = @Sendable (_ number: Int, _ batch: EventBatch) -> DeliveryOutcome
+
+    private struct State {
+        var sent: [EventBatch] = []
+        var created: [Destination] = []
+        var isCancelled = false
+    }
+
+    private let state = Monitor(State())
+    private let script: Script
+    private let creation: DeliveryOutcome
+    private let gate: Gate?
+
+    /// - Parameters:
+    ///   - creation: The outcome of every ``create(_:)``.
+    ///   - gate: Holds each batch, after it was recorded, until it is opened. Cancelling opens it.
+    ///   - script: Decides the outcome of each batch.
+    package init(creation: DeliveryOutcome = .accepted(.none), gate: Gate? = nil, script: @escaping Script) {
+        self.script = script
+        self.creation = creation
+        self.gate = gate
+    }
+
+    /// Gives the outcomes one after the other, then accepts everything.
+    package convenience init(_ outcomes: [DeliveryOutcome] = [], gate: Gate? = nil) {
+        self.init(gate: gate) { number, _ in number <= outcomes.count ? outcomes[number - 1] : .accepted(.none) }
+    }
+
+    package func send(_ batch: EventBatch) -> DeliveryOutcome {
+        let number: Int? = state.withLock {
+            guard !$0.isCancelled else { return nil }
+            $0.sent.append(batch)
+            return $0.sent.count
+        }
+        guard let number else { return Self.cancelled }
+        gate?.pass()
+        return isCancelled ? Self.cancelled : script(number, batch)
+    }
+
+    package func create(_ destination: Destination) -> DeliveryOutcome {
+        state.withLock {
+            guard !$0.isCancelled else { return Self.cancelled }
+            $0.created.append(destination)
+            return creation
+        }
+    }
+
+    package func cancel() {
+        state.withLock { $0.isCancelled = true }
+        gate?.open()
+    }
+
+    /// The batches in the order in which they came, whatever became of them.
+    package var sent: [EventBatch] { state.withLock { $0.sent } }
+    /// The log streams that were asked for, in that order.
+    package var created: [Destination] { state.withLock { $0.created } }
+    package var isCancelled: Bool { state.withLock { $0.isCancelled } }
+
+    /// Blocks until so many batches have come; `false` if the time ran out before.
+    package func waitForBatches(_ count: Int, within limit: Duration = .seconds(60)) -> Bool {
+        state.wait(within: limit) { $0.sent.count >= count ? true : nil } ?? false
+    }
+
+    private static let cancelled = DeliveryOutcome.transient(DeliveryFailure(code: "Cancelled", message: ""))
+}

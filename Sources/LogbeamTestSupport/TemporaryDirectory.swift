@@ -1,0 +1,20 @@
+import Foundation
+
+/// A new empty directory, mode 0700, that goes with everything in it when its owner lets go of it.
+package final class TemporaryDirectory: Sendable {
+    /// The absolute path, without a slash at the end.
+    package let path: String
+
+    package init() throws {
+        var template = Array("\(FileManager.default.temporaryDirectory.path)/logbeam-tests-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw SystemError("mkdtemp") }
+        path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(atPath: path)
+    }
+
+    /// The path of a file in the directory; the file need not exist.
+    package func file(_ name: String) -> String { "\(path)/\(name)" }
+}

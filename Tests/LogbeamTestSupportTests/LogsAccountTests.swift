@@ -1,0 +1,77 @@
+import LogbeamCore
+import LogbeamTestSupport
+import Testing
+
+@Suite("LocalEndpoint keeps groups, streams and events")
+struct LogsAccountTests {
+    let endpoint: LocalEndpoint
+    let client: RawClient
+
+    init() throws {
+        endpoint = try LocalEndpoint(clock: { TestRequest.now })
+        client = try RawClient(port: endpoint.port)
+    }
+
+    private func call(_ operation: String, _ members: [String: Any]) throws -> RawClient.Response {
+        try client.exchange(TestRequest(operation, members))
+    }
+
+    @Test("creates a group, then a stream, each once")
+    func creates() throws {
+        let stream = ["logGroupName": "g", "logStreamName": "s"]
+        #expect(try call("CreateLogStream", stream).errorType == "ResourceNotFoundException")
+        let created = try call("CreateLogGroup", ["logGroupName": "g"])
+        #expect(created.status == 200)
+        #expect(created.body.isEmpty)
+        #expect(try call("CreateLogGroup", ["logGroupName": "g"]).errorType == "ResourceAlreadyExistsException")
+        #expect(try client.exchange(.put((0, "a"))).errorType == "ResourceNotFoundException")
+        #expect(try call("CreateLogStream", stream).status == 200)
+        #expect(try call("CreateLogStream", stream).errorType == "ResourceAlreadyExistsException")
+        #expect(try client.exchange(.put((0, "a"))).status == 200)
+        #expect(endpoint.records.destinations == [Destination(logGroup: "g", logStream: "s")])
+    }
+
+    @Test("describes the streams of a group by prefix, in pages")
+    func describes() throws {
+        for name in ["b2", "a", "b1", "b3"] { endpoint.create(Destination(logGroup: "g", logStream: name)) }
+        func names(_ members: [String: Any]) throws -> (names: [String], next: String?) {
+            let json = try call("DescribeLogStreams", members.merging(["logGroupName": "g"]) { $1 }).json
+            let streams = json["logStreams"] as? [[String: Any]] ?? []
+            return (streams.compactMap { $0["logStreamName"] as? String }, json["nextToken"] as? String)
+        }
+        #expect(try names([:]).names == ["a", "b1", "b2", "b3"])
+        let page = try names(["logStreamNamePrefix": "b", "limit": 2])
+        #expect(page.names == ["b1", "b2"])
+        let next = try names(["logStreamNamePrefix": "b", "limit": 2, "nextToken": try #require(page.next)])
+        #expect(next.names == ["b3"])
+        #expect(next.next == nil)
+        #expect(try call("DescribeLogStreams", ["logGroupName": "no"]).errorType == "ResourceNotFoundException")
+    }
+
+    @Test("gives the events back in the order of their time, in pages")
+    func getsEvents() throws {
+        endpoint.create(Destination(logGroup: "g", logStream: "s"))
+        #expect(try client.exchange(.put((2, "c"), (3, "d"))).status == 200)
+        #expect(try client.exchange(.put((0, "a"), (2, "c again"))).status == 200)
+        var members: [String: Any] = ["logGroupName": "g", "logStreamName": "s", "startFromHead": true, "limit": 3]
+        var pages: [[String]] = []
+        var token: String?
+        repeat {
+            token = members["nextToken"] as? String
+            let json = try call("GetLogEvents", members).json
+            pages.append((json["events"] as? [[String: Any]] ?? []).compactMap { $0["message"] as? String })
+            members["nextToken"] = json["nextForwardToken"]
+        } while token != members["nextToken"] as? String
+        #expect(pages == [["a", "c", "c again"], ["d"], []])
+    }
+
+    @Test("creates what is missing if told so")
+    func autoCreates() throws {
+        let endpoint = try LocalEndpoint(autoCreate: true, clock: { TestRequest.now })
+        let client = try RawClient(port: endpoint.port)
+        #expect(try client.exchange(.put((0, "a"))).status == 200)
+        #expect(endpoint.messages(in: Destination(logGroup: "g", logStream: "s")) == ["a"])
+        #expect(try client.exchange(.put((0, ""), group: "h")).status == 400)
+        #expect(endpoint.records.destinations.count == 1, "a refused batch creates nothing")
+    }
+}
