@@ -23,6 +23,13 @@ package struct Endpoint: Sendable, Equatable {
     package var path: String
 
     package var url: String { origin + path }
+
+    package init(region: String, origin: String, host: String, path: String) {
+        self.region = region
+        self.origin = origin
+        self.host = host
+        self.path = path
+    }
 }
 
 /// Why it is not known where requests go. Says what to do.
