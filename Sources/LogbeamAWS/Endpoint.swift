@@ -24,6 +24,9 @@ package struct Endpoint: Sendable, Equatable {
 
     package var url: String { origin + path }
 
+    /// Whether requests go by HTTPS.
+    package var isEncrypted: Bool { origin.hasPrefix("https:") }
+
     package init(region: String, origin: String, host: String, path: String) {
         self.region = region
         self.origin = origin
