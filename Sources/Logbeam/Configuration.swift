@@ -57,6 +57,36 @@ extension LogShipper {
         /// little but the note that it was.
         public var maximumMessageSize: Int
 
+        /// What becomes of a longer message; ``Oversize/truncate`` by default.
+        public var oversize: Oversize
+
+        /// What becomes of a message that is longer than ``effectiveMaximumMessageSize``.
+        public enum Oversize: Sendable {
+            /// It is cut, and ends in ` [truncated: N bytes cut]`.
+            case truncate
+            /// It becomes numbered records of at most that size, which are committed all or none, with one timestamp:
+            ///
+            /// ```
+            /// [part 01/03 of 9f86d081884c7d65] the text begins here
+            /// ```
+            ///
+            /// The 16 digits are drawn at random for each message. Text is cut between characters, not inside of them.
+            /// What follows the heads, put together, is the message byte for byte. A message of more than 99 parts is
+            /// truncated at the end of the last. The parts of a message in the format ``RecordFormat/json`` are no JSON,
+            /// so CloudWatch Logs discovers no fields in them. What a client of your own logs during an upload is
+            /// truncated all the same.
+            ///
+            /// This query of CloudWatch Logs Insights shows the parts, each message's together and in order:
+            ///
+            /// ```
+            /// fields @timestamp, @message
+            /// | parse @message /^\[part (?<part>\d\d)\/(?<parts>\d\d) of (?<messageID>[0-9a-f]{16})\] /
+            /// | filter ispresent(messageID)
+            /// | sort @timestamp asc, messageID asc, part asc
+            /// ```
+            case split
+        }
+
         /// The region; `nil`, the default, for what the environment, the profile or the machine says.
         ///
         /// A label of a host name, 1 to 63 letters, digits and hyphens: it becomes part of one.
@@ -113,6 +143,7 @@ extension LogShipper {
             logsClient: (any CloudWatchLogsClient)? = nil,
             format: RecordFormat = .text,
             maximumMessageSize: Int = 1_048_550,
+            oversize: Oversize = .truncate,
             region: String? = nil,
             endpointURL: String? = nil,
             profile: String? = nil,
@@ -132,6 +163,7 @@ extension LogShipper {
             self.logsClient = logsClient
             self.format = format
             self.maximumMessageSize = maximumMessageSize
+            self.oversize = oversize
             self.region = region
             self.endpointURL = endpointURL
             self.profile = profile

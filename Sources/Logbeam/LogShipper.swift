@@ -89,17 +89,38 @@ public final class LogShipper: Sendable {
     ///
     /// - Parameter timestamp: milliseconds since 1970-01-01T00:00:00Z.
     func append(stream: Int64, timestamp: Int64, message: String) {
-        var message = message.truncated(toUTF8Count: maximumMessageSize)
+        let isQuiet = configuration.logsClient != nil && UploadContext.isActive
         do {
+            if !isQuiet, configuration.oversize == .split, message.utf8.count > maximumMessageSize {
+                return try appendParts(of: message, stream: stream, timestamp: timestamp)
+            }
+            var message = message.truncated(toUTF8Count: maximumMessageSize)
             let id = try message.withUTF8 { try spool.append(stream: stream, timestamp: timestamp, message: $0) }
-            if configuration.logsClient != nil, UploadContext.isActive {
+            if isQuiet {
                 uploader.mailbox.appendedQuietly(id: id)
             } else {
                 uploader.mailbox.appended(bytes: message.utf8.count + BatchLimits.eventOverhead)
             }
         } catch {
             losses.count(stream: stream, reason: "not spooled", at: timestamp)
-            StandardError.write(line: "logbeam: not spooled (\(error)): \(message)")
+            let shown =
+                configuration.oversize == .split ? message : message.truncated(toUTF8Count: maximumMessageSize)
+            StandardError.write(line: "logbeam: not spooled (\(error)): \(shown)")
+        }
+    }
+
+    /// Commits all parts of a message that is too long, or none.
+    private func appendParts(of message: String, stream: Int64, timestamp: Int64) throws(SpoolError) {
+        let parts = MessageParts(message, limit: maximumMessageSize, id: UInt64.random(in: .min ... .max))
+        try parts.bytes.withUnsafeBufferPointer { bytes throws(SpoolError) in
+            _ = try spool.append(
+                stream: stream,
+                timestamp: timestamp,
+                messages: parts.ranges.lazy.map { UnsafeBufferPointer(rebasing: bytes[$0]) }
+            )
+        }
+        for range in parts.ranges {
+            uploader.mailbox.appended(bytes: range.count + BatchLimits.eventOverhead)
         }
     }
 

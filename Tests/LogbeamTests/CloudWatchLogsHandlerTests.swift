@@ -92,6 +92,60 @@ import Testing
         #expect(kept.count > 50)
     }
 
+    @Test("A message over the limit is split on demand: parts with one timestamp that make up the message, all or none")
+    func splitting() async throws {
+        let fixture = try SpoolFixture {
+            $0.maximumMessageSize = 256
+            $0.oversize = .split
+            $0.commitTimeout = .zero
+        }
+        let service = ScriptedDeliveryService()
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        let logger = fixture.logger(shipper)
+        let (short, long) = (String(repeating: "x", count: 256), String(repeating: "é", count: 300))
+        logger.info("\(short)")
+        logger.info("\(long)")
+        logger.info("\(long)")
+        let pending = try fixture.pending()
+        #expect(pending.count == 7)
+        #expect(pending[0] == short)
+        let heads = pending.dropFirst().map { $0.prefix(33) }
+        let ids = Set(heads.map { $0.dropFirst(15).prefix(16) })
+        #expect(ids.count == 2, "one for each message: \(heads)")
+        #expect(heads.prefix(3).map { $0.prefix(15) } == (1...3).map { "[part 0\($0)/03 of " })
+        #expect(pending[1...3].map { String($0.dropFirst(33)) }.joined() == long)
+        #expect(pending.allSatisfy { $0.utf8.count <= 256 })
+
+        let blocker = try ChildProcess("/usr/bin/sqlite3", [fixture.configuration.spool])
+        try blocker.write("BEGIN IMMEDIATE; SELECT 'locked';\n")
+        _ = try await onOwnThread { try blocker.waitForOutput { $0.contains("locked") } }
+        logger.info("\(long)")
+        try blocker.write("ROLLBACK;\n.quit\n")
+        _ = try await onOwnThread { try blocker.wait() }
+        #expect(try fixture.pending() == pending)
+
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        let batch = try #require(service.sent.first)
+        #expect(batch.texts == pending)
+        #expect(Set(batch.events[1...3].map(\.timestamp)).count == 1)
+        try await waitUntil("the loss is counted as one record") { try fixture.status().dropped == 1 }
+    }
+
+    @Test("The parts of a message fill a batch: they are sent without waiting for its age")
+    func splittingFillsBatch() async throws {
+        let fixture = try SpoolFixture {
+            $0.batchCount = 4
+            $0.maximumMessageSize = 256
+            $0.oversize = .split
+        }
+        let service = ScriptedDeliveryService()
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        fixture.logger(shipper).info("\(String(repeating: "x", count: 800))")
+        #expect(try await onOwnThread { service.waitForBatches(1) })
+        #expect(service.sent.first?.count == 4)
+        withExtendedLifetime(shipper) {}
+    }
+
     @Test("A handler can log into another stream through the same shipper")
     func secondStream() async throws {
         let fixture = try SpoolFixture()

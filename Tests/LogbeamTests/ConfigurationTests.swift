@@ -168,6 +168,7 @@ import Testing
         #expect(configuration.logsClient == nil)
         #expect(configuration.format.render("m") == "INFO app: m")
         #expect(configuration.maximumMessageSize == 1_048_550)
+        #expect(configuration.oversize == .truncate)
         #expect(configuration.region == nil && configuration.endpointURL == nil && configuration.profile == nil)
         #expect(configuration.gzip)
         #expect(configuration.connectTimeout == .seconds(5))
