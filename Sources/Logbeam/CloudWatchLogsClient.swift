@@ -33,9 +33,21 @@ public protocol CloudWatchLogsClient: Sendable {
     /// Makes a log group. `ResourceAlreadyExistsException`, thrown as ``CloudWatchLogsError``, counts as success.
     func createLogGroup(_ request: CreateLogGroupRequest) async throws
 
+    /// Sets how long a log group, which ``createLogGroup(_:)`` has just made, keeps its events. Called only where
+    /// ``LogGroupSettings/retentionDays`` is set. Without an implementation of your own it fails, which holds up
+    /// nothing: a line on standard error says that the retention was not set.
+    func putRetentionPolicy(_ request: PutRetentionPolicyRequest) async throws
+
     /// Makes a log stream in a group. `ResourceAlreadyExistsException`, thrown as ``CloudWatchLogsError``, counts as
     /// success.
     func createLogStream(_ request: CreateLogStreamRequest) async throws
+}
+
+extension CloudWatchLogsClient {
+    /// Throws.
+    public func putRetentionPolicy(_ request: PutRetentionPolicyRequest) async throws {
+        throw CloudWatchLogsError(code: "NotImplemented", message: "logsClient has no putRetentionPolicy")
+    }
 }
 
 /// A batch: at most 10,000 events and 1,048,576 bytes, in ascending order of time, within 24 hours.
@@ -105,10 +117,38 @@ public struct RejectedLogEventsInfo: Sendable, Equatable {
 public struct CreateLogGroupRequest: Sendable, Equatable {
     /// The name of the group.
     public var logGroupName: String
+    /// The ARN of the key to encrypt it with; `nil` for the service's default.
+    public var kmsKeyId: String?
+    /// The group's tags. The service takes no empty dictionary: leave it out then.
+    public var tags: [String: String]
+    /// The group's class.
+    public var logGroupClass: LogGroupClass
 
     /// Creates a request.
-    public init(logGroupName: String) {
+    public init(
+        logGroupName: String,
+        kmsKeyId: String? = nil,
+        tags: [String: String] = [:],
+        logGroupClass: LogGroupClass = .standard
+    ) {
         self.logGroupName = logGroupName
+        self.kmsKeyId = kmsKeyId
+        self.tags = tags
+        self.logGroupClass = logGroupClass
+    }
+}
+
+/// How long a log group keeps its events.
+public struct PutRetentionPolicyRequest: Sendable, Equatable {
+    /// The group, which exists.
+    public var logGroupName: String
+    /// One of ``LogGroupSettings/allowedRetentionDays``.
+    public var retentionInDays: Int
+
+    /// Creates a request.
+    public init(logGroupName: String, retentionInDays: Int) {
+        self.logGroupName = logGroupName
+        self.retentionInDays = retentionInDays
     }
 }
 
@@ -132,7 +172,8 @@ public struct CloudWatchLogsError: Error, Sendable, Equatable {
     public var code: String
     /// The service's words. They are kept in the spool and shown by `logbeam-spool status`: no secrets.
     public var message: String
-    /// The status of the HTTP answer. It decides where the code is unknown: from 500 on, and 429, are transient.
+    /// The status of the HTTP answer. It decides where the code is unknown: from 500 on, and 429, are transient. `nil`
+    /// counts as 400.
     public var statusCode: Int?
     /// How long the service asked to wait (`Retry-After`).
     public var retryAfter: Duration?

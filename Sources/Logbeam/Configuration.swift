@@ -11,12 +11,24 @@ extension LogShipper {
     /// can work; a shipper asks it before anything else.
     public struct Configuration: Sendable {
         /// The log group: 1 to 512 letters, digits, `_`, `-`, `/`, `.` and `#` (CreateLogGroup, Amazon CloudWatch Logs
-        /// API Reference). It is made if it does not exist.
+        /// API Reference). It is made if it does not exist; see ``logGroup`` and ``createsLogGroup``.
         public var logGroupName: String
 
         /// The log stream: 1 to 512 characters without `:` and `*` (CreateLogStream, Amazon CloudWatch Logs API
-        /// Reference). It is made if it does not exist.
+        /// Reference). It is made if it does not exist; see ``createsLogStream``.
         public var logStreamName: String
+
+        /// What a log group is made with where it is missing: retention, class, tags, encryption.
+        public var logGroup: LogGroupSettings
+
+        /// Whether a log group that is missing is made; `true` by default.
+        ///
+        /// Where it is not, records wait in the spool, `logbeam-spool status` says why, and it is tried again slowly.
+        public var createsLogGroup: Bool
+
+        /// Whether a log stream that is missing is made; `true` by default. Where it is not, a group is not made either,
+        /// and records wait as with ``createsLogGroup``.
+        public var createsLogStream: Bool
 
         /// The path of the spool, an SQLite database. Any number of processes may share one.
         ///
@@ -136,6 +148,9 @@ extension LogShipper {
         public init(
             logGroupName: String,
             logStreamName: String,
+            logGroup: LogGroupSettings = LogGroupSettings(),
+            createsLogGroup: Bool = true,
+            createsLogStream: Bool = true,
             spool: String = defaultSpoolPath(),
             bufferDuration: Duration = .seconds(10),
             batchCount: Int = 10_000,
@@ -156,6 +171,9 @@ extension LogShipper {
         ) {
             self.logGroupName = logGroupName
             self.logStreamName = logStreamName
+            self.logGroup = logGroup
+            self.createsLogGroup = createsLogGroup
+            self.createsLogStream = createsLogStream
             self.spool = spool
             self.bufferDuration = bufferDuration
             self.batchCount = batchCount

@@ -23,7 +23,7 @@ public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
         )
     }
 
-    fileprivate init(setting: String, shown: String, bound: String) {
+    init(setting: String, shown: String, bound: String) {
         self.setting = setting
         self.value = shown
         self.bound = bound
@@ -47,6 +47,7 @@ extension LogShipper.Configuration {
             logStreamName,
             Destination.logStreamBound
         )
+        try logGroup.validate()
         try check(
             (1...504).contains(spool.utf8.count) && !spool.utf8.contains(0) && spool != ":memory:"
                 && !spool.utf8.starts(with: "file:".utf8),

@@ -36,7 +36,7 @@ public final class LogShipper: Sendable {
         try configuration.validate()
         let service: any DeliveryService =
             if let client = configuration.logsClient {
-                ClientDeliveryService(client)
+                ClientDeliveryService(client, creation: CreationSettings(configuration))
             } else {
                 CloudWatchLogsService(CloudWatchLogsService.Configuration(configuration))
             }
@@ -175,5 +175,21 @@ extension CloudWatchLogsService.Configuration {
         compressesRequests = configuration.gzip
         connectTimeout = configuration.connectTimeout
         requestTimeout = configuration.requestTimeout
+        creation = CreationSettings(configuration)
+        report = { StandardError.write(line: "logbeam: \($0)") }
+    }
+}
+
+extension CreationSettings {
+    init(_ configuration: LogShipper.Configuration) {
+        self.init()
+        createsLogGroup = configuration.createsLogGroup
+        createsLogStream = configuration.createsLogStream
+        retentionDays = configuration.logGroup.retentionDays
+        // Left out where it is the service's default.
+        let logGroupClass = configuration.logGroup.logGroupClass
+        self.logGroupClass = logGroupClass == .standard ? nil : logGroupClass.rawValue
+        tags = configuration.logGroup.tags
+        kmsKeyID = configuration.logGroup.kmsKeyID
     }
 }

@@ -23,6 +23,10 @@ package final class CloudWatchLogsService: DeliveryService {
         package var compressesRequests = true
         package var connectTimeout: Duration = .seconds(5)
         package var requestTimeout: Duration = .seconds(30)
+        /// What is created where a destination is missing.
+        package var creation = CreationSettings()
+        /// Takes a line for a person about what went wrong and is not tried again.
+        package var report: @Sendable (String) -> Void = { _ in }
         /// Where variables are read from. The proxies' are read by libcurl, from the process's environment.
         package var environment: ProcessEnvironment
 
@@ -33,6 +37,7 @@ package final class CloudWatchLogsService: DeliveryService {
 
     private let caller: JSONCaller
     private let transport: any HTTPTransport
+    private let creator: DestinationCreator
 
     /// - Parameters:
     ///   - transport: what sends the requests; `nil` for libcurl.
@@ -45,6 +50,7 @@ package final class CloudWatchLogsService: DeliveryService {
         let transport = transport ?? HTTPClient(HTTPClient.Configuration(configuration))
         let service = AWSService(endpointPrefix: "logs", environmentID: "CLOUDWATCH_LOGS")
         self.transport = transport
+        creator = DestinationCreator(configuration.creation, report: configuration.report)
         caller = JSONCaller(
             service: service,
             targetPrefix: "Logs_20140328",
@@ -65,6 +71,7 @@ package final class CloudWatchLogsService: DeliveryService {
 
     package func send(_ batch: EventBatch) -> DeliveryOutcome {
         if let refusal = batch.destination.refusal { return refusal }
+        creator.settleRetention(ofLogGroup: batch.destination.logGroup, by: self)
         return switch caller.call("PutLogEvents", RequestEncoder.body(batch)) {
         case .success(let answer): .accepted(RefusedEvents(answer, eventCount: batch.count))
         case .refused(let error): error.outcome
@@ -72,34 +79,39 @@ package final class CloudWatchLogsService: DeliveryService {
         }
     }
 
-    /// Creates the stream, and its group only if that is missing: so the permission to create groups is needed only by
-    /// those who have none yet.
     package func create(_ destination: Destination) -> DeliveryOutcome {
-        if let refusal = destination.refusal { return refusal }
-        let stream = create("CreateLogStream", RequestEncoder.body(creating: destination))
-        guard case .destinationMissing = stream else { return stream }
-        let group = create("CreateLogGroup", RequestEncoder.body(creatingLogGroup: destination.logGroup))
-        guard case .accepted = group else { return group }
-        let secondTry = create("CreateLogStream", RequestEncoder.body(creating: destination))
-        // The new group isn't known everywhere yet.
-        if case .destinationMissing(let failure) = secondTry { return .transient(failure) }
-        return secondTry
-    }
-
-    private func create(_ operation: String, _ body: [UInt8]) -> DeliveryOutcome {
-        switch caller.call(operation, body) {
-        case .success: return .accepted(.none)
-        case .refused(let error) where error.code == "ResourceAlreadyExistsException": return .accepted(.none)
-        case .refused(let error):
-            // No batch is at fault here: it is the names that the service doesn't take.
-            if case .invalid(let failure) = error.outcome { return .denied(failure) }
-            return error.outcome
-        case .undelivered(let outcome): return outcome
-        }
+        destination.refusal ?? creator.create(destination, by: self)
     }
 
     package func cancel() {
         transport.cancel()
+    }
+}
+
+extension CloudWatchLogsService: CreationCalls {
+    package func createLogStream(_ destination: Destination) -> CreationAnswer {
+        create("CreateLogStream", RequestEncoder.body(creating: destination))
+    }
+
+    package func createLogGroup(_ name: String, _ settings: CreationSettings) -> CreationAnswer {
+        create("CreateLogGroup", RequestEncoder.body(creatingLogGroup: name, settings))
+    }
+
+    private func create(_ operation: String, _ body: [UInt8]) -> CreationAnswer {
+        switch caller.call(operation, body) {
+        case .success: .created
+        case .refused(let error) where error.code == "ResourceAlreadyExistsException": .existed
+        case .refused(let error): .failed(error.outcome)
+        case .undelivered(let outcome): .failed(outcome)
+        }
+    }
+
+    package func putRetentionPolicy(_ logGroup: String, days: Int) -> DeliveryOutcome {
+        switch caller.call("PutRetentionPolicy", RequestEncoder.body(settingRetentionOf: logGroup, days: days)) {
+        case .success: .accepted(.none)
+        case .refused(let error): error.outcome
+        case .undelivered(let outcome): outcome
+        }
     }
 }
 

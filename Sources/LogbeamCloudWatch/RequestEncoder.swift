@@ -37,10 +37,42 @@ enum RequestEncoder {
         return body
     }
 
-    /// The body of CreateLogGroup.
-    static func body(creatingLogGroup name: String) -> [UInt8] {
-        var body = Array(#"{"logGroupName":"#.utf8)
+    /// The body of CreateLogGroup. What is not set is left out; so are no tags, which the service does not take.
+    static func body(creatingLogGroup name: String, _ settings: CreationSettings) -> [UInt8] {
+        var body: [UInt8] = []
+        append(#"{"logGroupName":"#, to: &body)
         appendString(name, to: &body)
+        if let kmsKeyID = settings.kmsKeyID {
+            append(#","kmsKeyId":"#, to: &body)
+            appendString(kmsKeyID, to: &body)
+        }
+        if !settings.tags.isEmpty {
+            append(#","tags":"#, to: &body)
+            var separator: StaticString = "{"
+            for (key, value) in settings.tags.sorted(by: { $0.key < $1.key }) {
+                append(separator, to: &body)
+                separator = ","
+                appendString(key, to: &body)
+                body.append(UInt8(ascii: ":"))
+                appendString(value, to: &body)
+            }
+            body.append(UInt8(ascii: "}"))
+        }
+        if let logGroupClass = settings.logGroupClass {
+            append(#","logGroupClass":"#, to: &body)
+            appendString(logGroupClass, to: &body)
+        }
+        body.append(UInt8(ascii: "}"))
+        return body
+    }
+
+    /// The body of PutRetentionPolicy.
+    static func body(settingRetentionOf logGroup: String, days: Int) -> [UInt8] {
+        var body: [UInt8] = []
+        append(#"{"logGroupName":"#, to: &body)
+        appendString(logGroup, to: &body)
+        append(#","retentionInDays":"#, to: &body)
+        appendDecimal(Int64(days), to: &body)
         body.append(UInt8(ascii: "}"))
         return body
     }

@@ -49,8 +49,32 @@ struct RequestEncoderTests {
                 == Body(logGroupName: name, logStreamName: destination.logStream)
         )
         #expect(
-            try decoder.decode(Body.self, from: Data(RequestEncoder.body(creatingLogGroup: name)))
+            try decoder.decode(Body.self, from: Data(RequestEncoder.body(creatingLogGroup: name, CreationSettings())))
                 == Body(logGroupName: name)
+        )
+    }
+
+    @Test("writes the settings of a group as CreateLogGroup and PutRetentionPolicy want them, and no more")
+    func groupSettings() {
+        func text(_ change: (inout CreationSettings) -> Void) -> String {
+            var settings = CreationSettings()
+            change(&settings)
+            return String(decoding: RequestEncoder.body(creatingLogGroup: "g", settings), as: UTF8.self)
+        }
+        #expect(text { $0.retentionDays = 7 } == #"{"logGroupName":"g"}"#)
+        #expect(text { $0.logGroupClass = "DELIVERY" } == #"{"logGroupName":"g","logGroupClass":"DELIVERY"}"#)
+        #expect(
+            text {
+                $0.logGroupClass = "INFREQUENT_ACCESS"
+                $0.tags = ["b": "", "a \"": "é"]
+                $0.kmsKeyID = "arn:k"
+            }
+                == #"{"logGroupName":"g","kmsKeyId":"arn:k","tags":{"a \"":"é","b":""},"#
+                + #""logGroupClass":"INFREQUENT_ACCESS"}"#
+        )
+        #expect(
+            String(decoding: RequestEncoder.body(settingRetentionOf: "g", days: 3653), as: UTF8.self)
+                == #"{"logGroupName":"g","retentionInDays":3653}"#
         )
     }
 

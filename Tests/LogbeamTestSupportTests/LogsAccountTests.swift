@@ -31,6 +31,37 @@ struct LogsAccountTests {
         #expect(endpoint.records.destinations == [Destination(logGroup: "g", logStream: "s")])
     }
 
+    @Test("creates a group with its settings, and sets the retention of one that exists")
+    func groupSettings() throws {
+        let settings: [String: Any] = [
+            "logGroupName": "g", "tags": ["team é": "a b", "_.:/=+-@": ""], "logGroupClass": "DELIVERY",
+            "kmsKeyId": "arn:aws:kms:r:1:key/2",
+        ]
+        let retention: [String: Any] = ["logGroupName": "g", "retentionInDays": 30]
+        #expect(try call("PutRetentionPolicy", retention).errorType == "ResourceNotFoundException")
+        let wrong: [String: Any] = [
+            "tags": ["a": "é\u{301}"], "logGroupClass": "CHEAP", "kmsKeyId": "2", "retentionInDays": 31,
+        ]
+        for name in ["tags", "logGroupClass", "kmsKeyId"] {
+            let changed = settings.merging([name: wrong[name] as Any]) { $1 }
+            #expect(try call("CreateLogGroup", changed).errorType == "InvalidParameterException", "\(name)")
+        }
+        for tags in [[:], ["": "a"], ["aws:a": "b"], ["a": String(repeating: "b", count: 257)]] {
+            let changed = settings.merging(["tags": tags]) { $1 }
+            #expect(try call("CreateLogGroup", changed).errorType == "InvalidParameterException", "\(tags)")
+        }
+        #expect(endpoint.records.groups.isEmpty)
+        #expect(try call("CreateLogGroup", settings).status == 200)
+        let wrongDays: [String: Any] = ["logGroupName": "g", "retentionInDays": 31]
+        #expect(try call("PutRetentionPolicy", wrongDays).errorType == "InvalidParameterException")
+        #expect(try call("PutRetentionPolicy", retention).status == 200)
+        let group = try #require(endpoint.records.groups["g"])
+        #expect(group.retentionDays == 30)
+        #expect(group.logGroupClass == "DELIVERY")
+        #expect(group.tags == ["team é": "a b", "_.:/=+-@": ""])
+        #expect(group.kmsKeyID == "arn:aws:kms:r:1:key/2")
+    }
+
     @Test("describes the streams of a group by prefix, in pages")
     func describes() throws {
         for name in ["b2", "a", "b1", "b3"] { endpoint.create(Destination(logGroup: "g", logStream: name)) }

@@ -87,6 +87,96 @@ import Testing
         #expect(status.delivered == 1)
     }
 
+    /// A client whose groups are all missing, and are made when it is asked to.
+    private final class EmptyAccount: CloudWatchLogsClient {
+        struct Calls {
+            var groups: [CreateLogGroupRequest] = []
+            var retentions: [PutRetentionPolicyRequest] = []
+            var delivered = 0
+        }
+        let calls = Mutex(Calls())
+
+        private func requireGroup() throws {
+            if calls.withLock({ $0.groups.isEmpty }) {
+                throw CloudWatchLogsError(code: "ResourceNotFoundException", message: "no group")
+            }
+        }
+
+        func putLogEvents(_ request: PutLogEventsRequest) async throws -> PutLogEventsResponse {
+            try requireGroup()
+            calls.withLock { $0.delivered += request.logEvents.count }
+            return PutLogEventsResponse()
+        }
+
+        func createLogGroup(_ request: CreateLogGroupRequest) async throws {
+            calls.withLock { $0.groups.append(request) }
+        }
+
+        func createLogStream(_ request: CreateLogStreamRequest) async throws { try requireGroup() }
+
+        func putRetentionPolicy(_ request: PutRetentionPolicyRequest) async throws {
+            calls.withLock { $0.retentions.append(request) }
+        }
+    }
+
+    @Test("A client gets the settings of the group that it is to make")
+    func groupSettings() async throws {
+        let client = EmptyAccount()
+        let fixture = try SpoolFixture {
+            $0.logsClient = client
+            $0.logGroup = LogGroupSettings(
+                retentionDays: 30,
+                logGroupClass: .infrequentAccess,
+                tags: ["a": "b"],
+                kmsKeyID: "arn:k"
+            )
+        }
+        let shipper = try LogShipper(fixture.configuration)
+        fixture.logger(shipper).info("one")
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        let calls = client.calls.withLock { $0 }
+        #expect(
+            calls.groups == [
+                CreateLogGroupRequest(
+                    logGroupName: "group",
+                    kmsKeyId: "arn:k",
+                    tags: ["a": "b"],
+                    logGroupClass: .infrequentAccess
+                )
+            ]
+        )
+        #expect(calls.retentions == [PutRetentionPolicyRequest(logGroupName: "group", retentionInDays: 30)])
+        #expect(calls.delivered == 1)
+    }
+
+    @Test(
+        "Where nothing is created the records stay, and status says what is missing",
+        arguments: [(false, true, "createsLogGroup"), (true, false, "createsLogStream")]
+    )
+    func creationTurnedOff(createsLogGroup: Bool, createsLogStream: Bool, setting: String) async throws {
+        let client = EmptyAccount()
+        let fixture = try SpoolFixture {
+            $0.logsClient = client
+            $0.createsLogGroup = createsLogGroup
+            $0.createsLogStream = createsLogStream
+        }
+        let shipper = try LogShipper(fixture.configuration)
+        fixture.logger(shipper).info("one")
+        #expect(await shipper.flush(timeout: .seconds(120)) == false, "a person must mend it")
+        #expect(try fixture.pending() == ["one"])
+        let error = try #require(try fixture.status().streams.first?.lastError)
+        #expect(error.hasSuffix("create it, or set \(setting) to true"))
+        #expect(client.calls.withLock { $0.groups }.isEmpty)
+    }
+
+    @Test("A client that has no putRetentionPolicy says so")
+    func noRetentionPolicy() async throws {
+        let error = await #expect(throws: CloudWatchLogsError.self) {
+            try await Client().putRetentionPolicy(PutRetentionPolicyRequest(logGroupName: "g", retentionInDays: 1))
+        }
+        #expect(error?.code == "NotImplemented")
+    }
+
     @Test("What an upload logs is committed, causes no upload by itself, and goes along with the next")
     func noFeedback() async throws {
         let logger = Mutex<Logger?>(nil)

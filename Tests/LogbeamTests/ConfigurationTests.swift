@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    @Test(arguments: texts + numbers + durations)
+    @Test(arguments: texts + numbers + durations + groups)
     func `A setting passes at its bounds and throws past them`(testCase: Case) {
         var configuration = Configuration(logGroupName: "g", logStreamName: "s", spool: "/tmp/spool.db")
         testCase.change(&configuration)
@@ -128,6 +128,42 @@ import Testing
         ]
     }()
 
+    private static let groups: [Case] = {
+        let days =
+            "one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653"
+        let key = "1 to 128 letters, digits, spaces and _ . : / = + - @, and not begin with aws:"
+        let value = "at most 256 letters, digits, spaces and _ . : / = + - @"
+        let arn = "the ARN of a key, at most 256 characters: arn:aws:kms:REGION:ACCOUNT:key/ID"
+        let (keys, values) = ("a key of logGroup.tags", "a value of logGroup.tags")
+        @Sendable func long(_ count: Int) -> String { String(repeating: "a", count: count) }
+        return [
+            .passes("logGroup.retentionDays", "1") { $0.logGroup.retentionDays = 1 },
+            .passes("logGroup.retentionDays", "3653") { $0.logGroup.retentionDays = 3653 },
+            .throwing("logGroup.retentionDays", "0", days) { $0.logGroup.retentionDays = 0 },
+            .throwing("logGroup.retentionDays", "31", days) { $0.logGroup.retentionDays = 31 },
+            .passes("logGroup.tags", "50") { configuration in
+                for number in 1...50 { configuration.logGroup.tags["\(number)"] = "" }
+            },
+            .throwing("logGroup.tags", "a dictionary of 51", "of at most 50 tags") { configuration in
+                for number in 1...51 { configuration.logGroup.tags["\(number)"] = "" }
+            },
+            .passes(keys, "all kinds") { $0.logGroup.tags = ["Ünï ٣_.:/=+-@": "漢字 _.:/=+-@"] },
+            .passes(keys, "longest") { $0.logGroup.tags = [long(128): long(256)] },
+            .throwing(keys, #""""#, key) { $0.logGroup.tags = ["": "a"] },
+            .throwing(keys, "\"\(long(80))\"… (129 characters)", key) { $0.logGroup.tags = [long(129): ""] },
+            .throwing(keys, #""aws:a""#, key) { $0.logGroup.tags = ["aws:a": ""] },
+            .throwing(keys, #""a*""#, key) { $0.logGroup.tags = ["a*": ""] },
+            .throwing(values, "\"\(long(80))\"… (257 characters)", value) { $0.logGroup.tags = ["a": long(257)] },
+            .throwing(values, #""a,b""#, value) { $0.logGroup.tags = ["a": "a,b"] },
+            .passes("logGroup.kmsKeyID", "256") { $0.logGroup.kmsKeyID = "arn:" + long(252) },
+            .throwing("logGroup.kmsKeyID", "\"arn:\(long(76))\"… (257 characters)", arn) {
+                $0.logGroup.kmsKeyID = "arn:" + long(253)
+            },
+            .throwing("logGroup.kmsKeyID", #""alias/mine""#, arn) { $0.logGroup.kmsKeyID = "alias/mine" },
+            .throwing("logGroup.kmsKeyID", #""arn:a b""#, arn) { $0.logGroup.kmsKeyID = "arn:a b" },
+        ]
+    }()
+
     private static let durations: [Case] = {
         let buffer = "more than 0 and at most 86400 seconds"
         let timeout = "from 0.001 to 3600 seconds"
@@ -162,6 +198,8 @@ import Testing
         let configuration = Configuration(logGroupName: "g", logStreamName: "s")
         try configuration.validate()
         #expect(configuration.spool == Configuration.defaultSpoolPath())
+        #expect(configuration.logGroup == LogGroupSettings())
+        #expect(configuration.createsLogGroup && configuration.createsLogStream)
         #expect(configuration.bufferDuration == .seconds(10))
         #expect(configuration.batchCount == 10_000)
         #expect(configuration.batchSize == 1_048_576)

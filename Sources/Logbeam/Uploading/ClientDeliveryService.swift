@@ -1,9 +1,11 @@
 internal import LogbeamCloudWatch
 internal import LogbeamCore
+internal import Synchronization
 
 /// Delivers by a client of the user's. The uploader's thread waits while the client's task runs on Swift's pool.
 final class ClientDeliveryService: DeliveryService {
     private let client: any CloudWatchLogsClient
+    private let creator: DestinationCreator
     private let state = Condition(State())
 
     private struct State {
@@ -12,11 +14,13 @@ final class ClientDeliveryService: DeliveryService {
         var outcome: DeliveryOutcome?
     }
 
-    init(_ client: any CloudWatchLogsClient) {
+    init(_ client: any CloudWatchLogsClient, creation: CreationSettings) {
         self.client = client
+        creator = DestinationCreator(creation) { StandardError.write(line: "logbeam: \($0)") }
     }
 
     func send(_ batch: EventBatch) -> DeliveryOutcome {
+        creator.settleRetention(ofLogGroup: batch.destination.logGroup, by: self)
         let request = PutLogEventsRequest(batch)
         return perform { client in
             let rejected = try await client.putLogEvents(request).rejectedLogEventsInfo
@@ -29,20 +33,7 @@ final class ClientDeliveryService: DeliveryService {
     }
 
     func create(_ destination: Destination) -> DeliveryOutcome {
-        let group = CreateLogGroupRequest(logGroupName: destination.logGroup)
-        let stream = CreateLogStreamRequest(
-            logGroupName: destination.logGroup,
-            logStreamName: destination.logStream
-        )
-        return perform { client in
-            do {
-                try await tolerateExisting { try await client.createLogStream(stream) }
-            } catch let error as CloudWatchLogsError where error.code == "ResourceNotFoundException" {
-                try await tolerateExisting { try await client.createLogGroup(group) }
-                try await tolerateExisting { try await client.createLogStream(stream) }
-            }
-            return RefusedEvents.none
-        }
+        creator.create(destination, by: self)
     }
 
     func cancel() {
@@ -69,6 +60,21 @@ final class ClientDeliveryService: DeliveryService {
         return state.wait(until: nil) { $0.isCancelled ? Self.cancelled : $0.outcome } ?? Self.cancelled
     }
 
+    /// Runs a call that does not fail where what it creates is there.
+    private func create(_ call: @escaping @Sendable (any CloudWatchLogsClient) async throws -> Void) -> CreationAnswer {
+        let existed = Mutex(false)
+        let outcome = perform { client in
+            do {
+                try await call(client)
+            } catch let error as CloudWatchLogsError where error.code == "ResourceAlreadyExistsException" {
+                existed.withLock { $0 = true }
+            }
+            return RefusedEvents.none
+        }
+        if case .accepted = outcome { return existed.withLock { $0 } ? .existed : .created }
+        return .failed(outcome)
+    }
+
     private static let cancelled = DeliveryOutcome.transient(
         DeliveryFailure(code: "Cancelled", message: "the shipper was stopped")
     )
@@ -80,7 +86,8 @@ final class ClientDeliveryService: DeliveryService {
             )
         }
         return ServiceError(
-            status: error.statusCode ?? 0,
+            // The code alone decides then, as it does under the status of most refusals.
+            status: error.statusCode ?? 400,
             code: error.code,
             message: error.message,
             retryAfter: error.retryAfter
@@ -94,11 +101,31 @@ enum UploadContext {
     @TaskLocal static var isActive = false
 }
 
-private func tolerateExisting(_ create: () async throws -> Void) async throws {
-    do {
-        try await create()
-    } catch let error as CloudWatchLogsError where error.code == "ResourceAlreadyExistsException" {
-        // Made by somebody else in between: as good.
+extension ClientDeliveryService: CreationCalls {
+    func createLogStream(_ destination: Destination) -> CreationAnswer {
+        let request = CreateLogStreamRequest(
+            logGroupName: destination.logGroup,
+            logStreamName: destination.logStream
+        )
+        return create { try await $0.createLogStream(request) }
+    }
+
+    func createLogGroup(_ name: String, _ settings: CreationSettings) -> CreationAnswer {
+        let request = CreateLogGroupRequest(
+            logGroupName: name,
+            kmsKeyId: settings.kmsKeyID,
+            tags: settings.tags,
+            logGroupClass: settings.logGroupClass.flatMap(LogGroupClass.init) ?? .standard
+        )
+        return create { try await $0.createLogGroup(request) }
+    }
+
+    func putRetentionPolicy(_ logGroup: String, days: Int) -> DeliveryOutcome {
+        let request = PutRetentionPolicyRequest(logGroupName: logGroup, retentionInDays: days)
+        return perform { client in
+            try await client.putRetentionPolicy(request)
+            return RefusedEvents.none
+        }
     }
 }
 

@@ -5,6 +5,7 @@ package enum LogsOperation: String, Sendable, CaseIterable {
     case putLogEvents = "PutLogEvents"
     case createLogGroup = "CreateLogGroup"
     case createLogStream = "CreateLogStream"
+    case putRetentionPolicy = "PutRetentionPolicy"
     case describeLogStreams = "DescribeLogStreams"
     case getLogEvents = "GetLogEvents"
 }

@@ -26,6 +26,9 @@ package final class LocalEndpoint: Sendable {
         /// The accepted events of a stream, in the order of their acceptance.
         package func events(in destination: Destination) -> [AcceptedEvent] { account.accepted[destination] ?? [] }
 
+        /// The groups that exist, by name.
+        package var groups: [String: LogGroupInfo] { account.groups.mapValues(\.info) }
+
         /// The streams that exist.
         package var destinations: Set<Destination> {
             Set(
@@ -95,7 +98,7 @@ package final class LocalEndpoint: Sendable {
 
     /// Sets the retention of a group; creates the group if need be.
     package func setRetention(days: Int?, ofGroup name: String) {
-        state.withLock { $0.records.account.groups[name, default: .init()].retentionDays = days }
+        state.withLock { $0.records.account.groups[name, default: .init()].info.retentionDays = days }
     }
 
     /// Lets the next calls of the operation fail, each with one of the faults, after those that were queued before.

@@ -10,10 +10,18 @@ package struct AcceptedEvent: Sendable {
     package var request: Int
 }
 
+/// A log group as it was created and changed.
+package struct LogGroupInfo: Sendable, Equatable {
+    package var retentionDays: Int?
+    package var logGroupClass = "STANDARD"
+    package var tags: [String: String] = [:]
+    package var kmsKeyID: String?
+}
+
 /// The log groups and streams of the account, and what the operations do with them. Pure: time comes in as a value.
 struct LogsAccount: Sendable {
     struct Group {
-        var retentionDays: Int?
+        var info = LogGroupInfo()
         /// The streams by name, with the time of their creation in milliseconds.
         var streams: [String: Int64] = [:]
     }
@@ -39,7 +47,12 @@ struct LogsAccount: Sendable {
             guard groups[name] == nil else {
                 throw LogsError("ResourceAlreadyExistsException", "The specified log group already exists")
             }
-            groups[name] = Group()
+            groups[name] = Group(info: try input.newGroup())
+            return nil
+        case .putRetentionPolicy:
+            let name = try input.group()
+            _ = try group(name)
+            groups[name]?.info.retentionDays = try input.retention()
             return nil
         case .createLogStream:
             let destination = try input.destination()
@@ -78,7 +91,7 @@ struct LogsAccount: Sendable {
     private mutating func put(_ input: LogsInput, now: Int64, request: Int) throws(LogsError) -> [String: Any] {
         let destination = try input.destination()
         let events = try input.events()
-        let retentionDays = groups[destination.logGroup]?.retentionDays
+        let retentionDays = groups[destination.logGroup]?.info.retentionDays
         let refused = PutLogEventsRules.refused(events, now: now, retentionDays: retentionDays)
         try PutLogEventsRules.check(events, refused: refused)
         if autoCreate, groups[destination.logGroup]?.streams[destination.logStream] == nil {

@@ -11,6 +11,10 @@ struct LogsInput: Decodable {
     var logGroupName: String?
     var logStreamName: String?
     var logEvents: [Event]?
+    var kmsKeyId: String?
+    var tags: [String: String]?
+    var logGroupClass: String?
+    var retentionInDays: Int?
     var logStreamNamePrefix: String?
     var nextToken: String?
     var limit: Int?
@@ -59,6 +63,45 @@ struct LogsInput: Decodable {
             throw .constraint("logStreamName", "satisfy regular expression pattern: [^:*]*")
         }
         return name
+    }
+
+    /// What CreateLogGroup makes.
+    func newGroup() throws(LogsError) -> LogGroupInfo {
+        if let tags {
+            guard (1...50).contains(tags.count) else { throw .constraint("tags", "have length between 1 and 50") }
+            for (key, value) in tags {
+                guard (1...128).contains(key.unicodeScalars.count), value.unicodeScalars.count <= 256,
+                    (key + value).unicodeScalars.allSatisfy(Self.isTagCharacter)
+                else { throw .constraint("tags", "satisfy the constraints of keys and values") }
+                guard !key.hasPrefix("aws:") else { throw .invalidParameter("aws: prefixed tag keys are reserved.") }
+            }
+        }
+        guard ["STANDARD", "INFREQUENT_ACCESS", "DELIVERY"].contains(logGroupClass ?? "STANDARD") else {
+            throw .constraint("logGroupClass", "satisfy enum value set: [STANDARD, INFREQUENT_ACCESS, DELIVERY]")
+        }
+        if let kmsKeyId {
+            guard kmsKeyId.utf8.count <= 256 else { throw .constraint("kmsKeyId", "have length less than 257") }
+            guard kmsKeyId.hasPrefix("arn:") else { throw .invalidParameter("The specified KMS key is no ARN.") }
+        }
+        return LogGroupInfo(logGroupClass: logGroupClass ?? "STANDARD", tags: tags ?? [:], kmsKeyID: kmsKeyId)
+    }
+
+    /// `[\p{L}\p{Z}\p{N}_.:/=+\-@]`
+    private static func isTagCharacter(_ scalar: Unicode.Scalar) -> Bool {
+        CharacterSet.letters.subtracting(.nonBaseCharacters).contains(scalar) || Character(scalar).isNumber
+            || CharacterSet.whitespaces.contains(scalar) || "_.:/=+-@".unicodeScalars.contains(scalar)
+    }
+
+    /// The number of days that PutRetentionPolicy sets.
+    func retention() throws(LogsError) -> Int {
+        let days = try required(retentionInDays, "retentionInDays")
+        let allowed = [
+            1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+        ]
+        guard allowed.contains(days) else {
+            throw .constraint("retentionInDays", "satisfy enum value set: \(allowed)")
+        }
+        return days
     }
 
     func destination() throws(LogsError) -> Destination {

@@ -81,6 +81,33 @@ package enum Boto3 {
         var message: Data
     }
 
+    /// What boto3 says of a log group.
+    package struct LogGroup: Decodable, Sendable, Equatable {
+        package var retentionInDays: Int?
+        package var kmsKeyId: String?
+        package var tags: [String: String]
+
+        package init(retentionInDays: Int?, kmsKeyId: String?, tags: [String: String]) {
+            self.retentionInDays = retentionInDays
+            self.kmsKeyId = kmsKeyId
+            self.tags = tags
+        }
+    }
+
+    /// The group of exactly that name. Blocks.
+    package static func describe(
+        logGroup: String,
+        from url: String,
+        as accessKey: AccessKey = .any
+    ) throws -> LogGroup {
+        let output = try Python.run(
+            Python.script("describe_group.py"),
+            [url, logGroup],
+            environment: accessKey.environment
+        )
+        return try JSONDecoder().decode(LogGroup.self, from: Data(output))
+    }
+
     /// All events of a stream, in the order in which GetLogEvents gives them from the head on. Blocks.
     package static func readBack(
         _ destination: Destination,
