@@ -83,6 +83,11 @@ package final class CloudWatchLogsService: DeliveryService {
         destination.refusal ?? creator.create(destination, by: self)
     }
 
+    /// For the operations in other files.
+    func call(_ operation: String, _ body: [UInt8]) -> CallResult {
+        caller.call(operation, body)
+    }
+
     package func cancel() {
         transport.cancel()
     }
@@ -120,6 +125,9 @@ extension HTTPClient.Configuration {
         self.init()
         connectTimeout = configuration.connectTimeout
         requestTimeout = configuration.requestTimeout
+        // A page of GetLogEvents has 1 MB of events. With names and times around each of at most 10,000 messages, and
+        // every byte of them escaped as `\u0001`, it becomes 8 MB of JSON at most.
+        responseLimit = 8 << 20
         certificateAuthorityFile = configuration.environment["AWS_CA_BUNDLE"]
     }
 }
@@ -127,7 +135,7 @@ extension HTTPClient.Configuration {
 extension Destination {
     /// `.denied` for names that CloudWatch Logs takes nowhere.
     /// It would call the whole batch invalid, and the uploader would give up event after event.
-    fileprivate var refusal: DeliveryOutcome? {
+    var refusal: DeliveryOutcome? {
         let bound =
             !Self.isValid(logGroup: logGroup)
             ? "a log group is named with \(Self.logGroupBound)"

@@ -77,6 +77,27 @@ enum RequestEncoder {
         return body
     }
 
+    /// The body of GetLogEvents, from the oldest event on. Times in milliseconds since 1970-01-01T00:00:00Z.
+    static func body(
+        reading destination: Destination,
+        from start: Int64,
+        to end: Int64,
+        after token: String?
+    ) -> [UInt8] {
+        var body: [UInt8] = []
+        appendDestination(destination, to: &body)
+        append(#","startFromHead":true,"startTime":"#, to: &body)
+        appendDecimal(start, to: &body)
+        append(#","endTime":"#, to: &body)
+        appendDecimal(end, to: &body)
+        if let token {
+            append(#","nextToken":"#, to: &body)
+            appendString(token, to: &body)
+        }
+        body.append(UInt8(ascii: "}"))
+        return body
+    }
+
     private static func appendDestination(_ destination: Destination, to body: inout [UInt8]) {
         append(#"{"logGroupName":"#, to: &body)
         appendString(destination.logGroup, to: &body)

@@ -9,6 +9,22 @@ package protocol DeliveryService: Sendable {
     /// Makes sure that the log group and the log stream exist; `.accepted` if they do now.
     func create(_ destination: Destination) -> DeliveryOutcome
 
+    /// Looks for the events of a batch whose answer was never seen. A service that can not look finds nothing.
+    func lookUp(_ batch: EventBatch) -> LookUpOutcome
+
     /// Makes the call in progress, and every later one, return soon with a transient failure.
     func cancel()
+}
+
+extension DeliveryService {
+    package func lookUp(_ batch: EventBatch) -> LookUpOutcome { .found([]) }
+}
+
+/// What came of looking for the events of a batch.
+package enum LookUpOutcome: Sendable, Equatable {
+    /// The indices of the events that the service has, counted in the batch from zero. What is missing may still be on
+    /// its way: a service shows an event some time after it took it.
+    case found(Set<Int>)
+    /// It could not be looked for. Says nothing of the batch; neither `.accepted` nor `.invalid`.
+    case failed(DeliveryOutcome)
 }

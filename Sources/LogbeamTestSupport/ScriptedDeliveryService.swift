@@ -10,20 +10,29 @@ package final class ScriptedDeliveryService: DeliveryService {
     private struct State {
         var sent: [EventBatch] = []
         var created: [Destination] = []
+        var lookedUp: [EventBatch] = []
         var isCancelled = false
     }
 
     private let state = Monitor(State())
     private let script: Script
     private let creation: DeliveryOutcome
+    private let search: @Sendable (EventBatch) -> LookUpOutcome
     private let gate: Gate?
 
     /// - Parameters:
     ///   - creation: The outcome of every ``create(_:)``.
+    ///   - search: Decides what is found of a batch; by default nothing.
     ///   - gate: Holds each batch, after it was recorded, until it is opened. Cancelling opens it.
     ///   - script: Decides the outcome of each batch.
-    package init(creation: DeliveryOutcome = .accepted(.none), gate: Gate? = nil, script: @escaping Script) {
+    package init(
+        creation: DeliveryOutcome = .accepted(.none),
+        search: @escaping @Sendable (EventBatch) -> LookUpOutcome = { _ in .found([]) },
+        gate: Gate? = nil,
+        script: @escaping Script
+    ) {
         self.script = script
+        self.search = search
         self.creation = creation
         self.gate = gate
     }
@@ -52,6 +61,14 @@ package final class ScriptedDeliveryService: DeliveryService {
         }
     }
 
+    package func lookUp(_ batch: EventBatch) -> LookUpOutcome {
+        let isCancelled = state.withLock {
+            if !$0.isCancelled { $0.lookedUp.append(batch) }
+            return $0.isCancelled
+        }
+        return isCancelled ? .failed(Self.cancelled) : search(batch)
+    }
+
     package func cancel() {
         state.withLock { $0.isCancelled = true }
         gate?.open()
@@ -61,6 +78,8 @@ package final class ScriptedDeliveryService: DeliveryService {
     package var sent: [EventBatch] { state.withLock { $0.sent } }
     /// The log streams that were asked for, in that order.
     package var created: [Destination] { state.withLock { $0.created } }
+    /// The batches that were looked for, in that order.
+    package var lookedUp: [EventBatch] { state.withLock { $0.lookedUp } }
     package var isCancelled: Bool { state.withLock { $0.isCancelled } }
 
     /// Blocks until so many batches have come; `false` if the time ran out before.

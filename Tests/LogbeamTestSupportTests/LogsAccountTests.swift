@@ -96,6 +96,54 @@ struct LogsAccountTests {
         #expect(pages == [["a", "c", "c again"], ["d"], []])
     }
 
+    @Test("gives back the events of a range of time, whose end is exclusive, from either end")
+    func getsRange() throws {
+        endpoint.create(Destination(logGroup: "g", logStream: "s"))
+        #expect(try client.exchange(.put((0, "a"), (1, "b"), (2, "c"), (3, "d"), (4, "e"))).status == 200)
+        func get(_ members: [String: Any]) throws -> RawClient.Response {
+            let range: [String: Any] = [
+                "logGroupName": "g", "logStreamName": "s", "startTime": TestRequest.now + 1,
+                "endTime": TestRequest.now + 4,
+            ]
+            return try call("GetLogEvents", range.merging(members) { $1 })
+        }
+        func messages(_ response: RawClient.Response) -> [String] {
+            (response.json["events"] as? [[String: Any]] ?? []).compactMap { $0["message"] as? String }
+        }
+        #expect(messages(try get(["startFromHead": true])) == ["b", "c", "d"])
+        let latest = try get(["limit": 2])
+        #expect(messages(latest) == ["c", "d"])
+        let back = try get(["limit": 2, "nextToken": latest.json["nextBackwardToken"] as Any])
+        #expect(messages(back) == ["b"])
+        let token = try #require(back.json["nextBackwardToken"])
+        let end = try get(["nextToken": token])
+        #expect(messages(end) == [])
+        #expect(end.json["nextBackwardToken"] as? String == token as? String)
+        let forward = latest.json["nextForwardToken"] as Any
+        #expect(try get(["nextToken": forward]).errorType == "InvalidParameterException", "it needs startFromHead")
+        #expect(try get(["nextToken": "x"]).errorType == "InvalidParameterException")
+    }
+
+    @Test("gives back at most a megabyte at once, and events only when the delay of reading is over")
+    func getsLarge() throws {
+        let clock = Monitor(TestRequest.now)
+        let endpoint = try LocalEndpoint(autoCreate: true, clock: { clock.withLock { $0 } })
+        let client = try RawClient(port: endpoint.port)
+        endpoint.setReadDelay(.seconds(2))
+        for part in ["a", "b", "c"] {
+            #expect(try client.exchange(.put((0, String(repeating: part, count: 400_000)))).status == 200)
+        }
+        func count() throws -> Int? {
+            let members: [String: Any] = ["logGroupName": "g", "logStreamName": "s", "startFromHead": true]
+            return (try client.exchange(TestRequest("GetLogEvents", members)).json["events"] as? [Any])?.count
+        }
+        #expect(try count() == 0)
+        clock.withLock { $0 += 1_999 }
+        #expect(try count() == 0)
+        clock.withLock { $0 += 1 }
+        #expect(try count() == 2)
+    }
+
     @Test("creates what is missing if told so")
     func autoCreates() throws {
         let endpoint = try LocalEndpoint(autoCreate: true, clock: { TestRequest.now })

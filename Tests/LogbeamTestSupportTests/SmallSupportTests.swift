@@ -58,6 +58,17 @@ struct SmallSupportTests {
         #expect(service.created == [batches[0].destination])
     }
 
+    @Test("ScriptedDeliveryService finds what it is told, by default nothing, and remembers what it looked for")
+    func scriptedLookUp() {
+        let batch = EventBatch(destination: Destination(logGroup: "g", logStream: "s"))
+        #expect(ScriptedDeliveryService().lookUp(batch) == .found([]))
+        let service = ScriptedDeliveryService(search: { _ in .found([1]) }, script: { _, _ in .accepted(.none) })
+        #expect(service.lookUp(batch) == .found([1]))
+        #expect(service.lookedUp == [batch])
+        service.cancel()
+        if case .failed(.transient) = service.lookUp(batch) {} else { Issue.record("it was cancelled") }
+    }
+
     @Test("ScriptedDeliveryService holds batches at its gate until it is opened")
     func scriptedGate() throws {
         let gate = Gate()

@@ -38,6 +38,10 @@ package enum JSONValue: Sendable, Equatable {
         if case .integer(let integer) = self { integer } else { nil }
     }
 
+    package var array: [JSONValue]? {
+        if case .array(let array) = self { array } else { nil }
+    }
+
     package var isObject: Bool {
         if case .object = self { true } else { false }
     }

@@ -101,6 +101,11 @@ package final class LocalEndpoint: Sendable {
         state.withLock { $0.records.account.groups[name, default: .init()].info.retentionDays = days }
     }
 
+    /// From now on GetLogEvents shows an event only so long after it was accepted, by the clock of the endpoint.
+    package func setReadDelay(_ delay: Duration) {
+        state.withLock { $0.records.account.readDelay = Int64(delay / .milliseconds(1)) }
+    }
+
     /// Lets the next calls of the operation fail, each with one of the faults, after those that were queued before.
     package func enqueue(_ faults: Fault..., for operation: LogsOperation = .putLogEvents) {
         state.withLock { $0.faults[operation, default: []] += faults }

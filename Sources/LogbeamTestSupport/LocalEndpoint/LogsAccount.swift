@@ -8,6 +8,8 @@ package struct AcceptedEvent: Sendable {
     package var message: String
     /// The ``RequestInfo/number`` of the request that brought it.
     package var request: Int
+    /// When it was taken, by the clock of the endpoint.
+    package var ingestionTime: Int64
 }
 
 /// A log group as it was created and changed.
@@ -26,6 +28,8 @@ struct LogsAccount: Sendable {
         var streams: [String: Int64] = [:]
     }
 
+    /// How long after it was accepted an event is first shown by GetLogEvents, in milliseconds.
+    var readDelay: Int64 = 0
     /// PutLogEvents creates what is missing.
     var autoCreate: Bool
     var groups: [String: Group] = [:]
@@ -100,7 +104,12 @@ struct LogsAccount: Sendable {
         _ = try existing(destination)
 
         for (index, event) in events.enumerated() where refused.reason(at: index) == nil {
-            let accepted = AcceptedEvent(timestamp: event.timestamp, message: event.message, request: request)
+            let accepted = AcceptedEvent(
+                timestamp: event.timestamp,
+                message: event.message,
+                request: request,
+                ingestionTime: now
+            )
             self.accepted[destination, default: []].append(accepted)
         }
         var indices: [String: Any] = [:]
@@ -126,31 +135,47 @@ struct LogsAccount: Sendable {
         return answer
     }
 
-    /// Always from the head; the token says how many events were read.
+    /// The tokens say how many of the events in the range of time lie before the page, and behind its end.
     private func get(_ input: LogsInput, now: Int64) throws(LogsError) -> [String: Any] {
         let destination = try input.destination()
         _ = try existing(destination)
-        guard input.startFromHead == true else {
-            throw .invalidParameter("this endpoint reads from the head only")
-        }
-        var start = 0
-        if let token = input.nextToken {
-            guard token.hasPrefix("f/"), let number = Int(token.dropFirst(2)), number >= 0 else {
-                throw .invalidParameter("The specified nextToken is invalid.")
-            }
-            start = number
-        }
         let range = (input.startTime ?? 0)..<max(input.endTime ?? .max, input.startTime ?? 0)
-        let page = accepted[destination, default: []].filter { range.contains($0.timestamp) }
+        let events = accepted[destination, default: []]
+            .filter { range.contains($0.timestamp) && $0.ingestionTime + readDelay <= now }
             .enumerated().sorted { ($0.element.timestamp, $0.offset) < ($1.element.timestamp, $1.offset) }
-            .dropFirst(start).prefix(try limit(input, atMost: 10_000))
+            .map(\.element)
+        let page = try pageBounds(of: events, input)
         return [
-            "events": page.map { _, event in
-                ["timestamp": event.timestamp, "message": event.message, "ingestionTime": now] as [String: Any]
+            "events": events[page].map { event in
+                ["timestamp": event.timestamp, "message": event.message, "ingestionTime": event.ingestionTime]
+                    as [String: Any]
             },
-            "nextForwardToken": "f/\(start + page.count)",
-            "nextBackwardToken": "b/\(start)",
+            "nextForwardToken": "f/\(page.upperBound)",
+            "nextBackwardToken": "b/\(page.lowerBound)",
         ]
+    }
+
+    /// At most the limit, and at most 1 MB of messages but at least one.
+    private func pageBounds(of events: [AcceptedEvent], _ input: LogsInput) throws(LogsError) -> Range<Int> {
+        let limit = try limit(input, atMost: 10_000)
+        var isForward = input.startFromHead == true
+        var edge = isForward ? 0 : events.count
+        if let token = input.nextToken {
+            guard let number = Int(token.dropFirst(2)), number >= 0, token.hasPrefix("f/") || token.hasPrefix("b/")
+            else { throw .invalidParameter("The specified nextToken is invalid.") }
+            guard token.hasPrefix("b/") || input.startFromHead == true else {
+                throw .invalidParameter("startFromHead must be true with a forward token.")
+            }
+            isForward = token.hasPrefix("f/")
+            edge = min(number, events.count)
+        }
+        var (start, end, size) = (edge, edge, 0)
+        while end - start < limit, isForward ? end < events.count : start > 0 {
+            size += events[isForward ? end : start - 1].message.utf8.count
+            if size > 1_000_000, end > start { break }
+            if isForward { end += 1 } else { start -= 1 }
+        }
+        return start..<end
     }
 
     private func limit(_ input: LogsInput, atMost maximum: Int) throws(LogsError) -> Int {

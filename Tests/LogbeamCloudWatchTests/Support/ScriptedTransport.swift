@@ -1,7 +1,7 @@
 import LogbeamAWS
 import Synchronization
 
-/// Gives the answers it was made with, one after the other, and keeps the requests.
+/// Gives the answers it was made with, one after the other, or those of a closure, and keeps the requests.
 final class ScriptedTransport: HTTPTransport {
     enum Step: Sendable {
         case answer(Int, String, [HTTPHeader] = [])
@@ -9,15 +9,20 @@ final class ScriptedTransport: HTTPTransport {
     }
 
     private struct State {
-        var steps: ArraySlice<Step>
         var requests: [HTTPRequest] = []
         var isCancelled = false
     }
 
-    private let state: Mutex<State>
+    private let state = Mutex(State())
+    private let step: @Sendable (Int) -> Step?
 
-    init(_ steps: Step...) {
-        state = Mutex(State(steps: steps[...]))
+    /// - Parameter step: says what becomes of a request; they are counted from 1.
+    init(_ step: @escaping @Sendable (Int) -> Step?) {
+        self.step = step
+    }
+
+    convenience init(_ steps: Step...) {
+        self.init { $0 <= steps.count ? steps[$0 - 1] : nil }
     }
 
     var requests: [HTTPRequest] { state.withLock { $0.requests } }
@@ -31,11 +36,11 @@ final class ScriptedTransport: HTTPTransport {
     }
 
     func perform(_ request: HTTPRequest) throws(HTTPError) -> HTTPResponse {
-        let step = state.withLock { state in
+        let number = state.withLock { state in
             state.requests.append(request)
-            return state.steps.popFirst()
+            return state.requests.count
         }
-        switch step {
+        switch step(number) {
         case .answer(let status, let body, let headers):
             return HTTPResponse(status: status, headers: headers, body: Array(body.utf8))
         case .failure(let kind): throw HTTPError(kind, "said the script\nin two lines")
