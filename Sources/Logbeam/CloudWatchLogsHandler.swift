@@ -45,6 +45,9 @@ public struct CloudWatchLogsHandler: LogHandler {
 
     /// Logs into another log stream, and maybe another log group, through the same spool and the same shipper.
     ///
+    /// Placeholders in the name are replaced as in ``LogShipper/Configuration/logStreamName``, once for all handlers of
+    /// the shipper that are made with the same names.
+    ///
     /// - Throws: ``ConfigurationError`` if a name is not one that CloudWatch Logs takes; an error of the spool if it can
     ///   not note the new stream.
     public init(label: String, shipper: LogShipper, logGroupName: String? = nil, logStreamName: String) throws {

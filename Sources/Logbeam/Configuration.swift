@@ -16,6 +16,20 @@ extension LogShipper {
 
         /// The log stream: 1 to 512 characters without `:` and `*` (CreateLogStream, Amazon CloudWatch Logs API
         /// Reference). It is made if it does not exist; see ``createsLogStream``.
+        ///
+        /// It may hold placeholders, which are replaced once, when the shipper is made. `:` and `*` in what stands for
+        /// them become `-`. Write `{{` and `}}` for braces.
+        ///
+        /// | placeholder | stands for |
+        /// |---|---|
+        /// | `{hostname}` | the name of the machine (gethostname) |
+        /// | `{instance_id}` | the id of the EC2 instance: from the firmware, from cloud-init, else from the instance metadata service, which is waited for two seconds at most |
+        /// | `{ip_address}` | the first IPv4 address, else IPv6, of an interface that is up, without loopback |
+        /// | `{pid}` | the id of the process |
+        /// | `{program}` | the name of the executable's file |
+        /// | `{date:FORMAT}` | the time in UTC by `%Y %m %d %H %M %S %j %%` of strftime: `{date:%Y-%m-%d}` |
+        ///
+        /// What can not be found is a ``ConfigurationError``.
         public var logStreamName: String
 
         /// What a log group is made with where it is missing: retention, class, tags, encryption.

@@ -41,12 +41,8 @@ extension LogShipper.Configuration {
             logGroupName,
             Destination.logGroupBound
         )
-        try check(
-            Destination.isValid(logStream: logStreamName),
-            "logStreamName",
-            logStreamName,
-            Destination.logStreamBound
-        )
+        // What its placeholders stand for is known, and checked, only when a shipper is made.
+        _ = try StreamNameTemplate(logStreamName)
         try logGroup.validate()
         try check(
             (1...504).contains(spool.utf8.count) && !spool.utf8.contains(0) && spool != ":memory:"

@@ -25,13 +25,16 @@ public final class LogShipper: Sendable {
     /// The id in the spool of the stream that the configuration names.
     let ownStream: Int64
     private let losses = Losses()
+    /// The ids of the streams in the spool, by the names as they were given, with placeholders.
     private let streams: Mutex<[Destination: Int64]>
+    private let facts: @Sendable () -> MachineFacts
     private let maximumMessageSize: Int
 
-    /// Opens the spool, makes it if it is missing, and starts to ship. Needs no network.
+    /// Opens the spool, makes it if it is missing, and starts to ship. Needs no network, but for `{instance_id}` in the
+    /// name of the stream.
     ///
-    /// - Throws: ``ConfigurationError`` if a setting is out of bounds; an error that names the file, the cause and the
-    ///   remedy if the spool can not be opened.
+    /// - Throws: ``ConfigurationError`` if a setting is out of bounds, or what the name of the stream asks for is not to
+    ///   be found; an error that names the file, the cause and the remedy if the spool can not be opened.
     public convenience init(_ configuration: Configuration) throws {
         try configuration.validate()
         let service: any DeliveryService =
@@ -43,8 +46,16 @@ public final class LogShipper: Sendable {
         try self.init(configuration, service: service)
     }
 
-    package init(_ configuration: Configuration, service: any DeliveryService) throws {
+    /// - Parameter facts: asked only if the name of a stream has placeholders.
+    package init(
+        _ configuration: Configuration,
+        service: any DeliveryService,
+        facts: @escaping @Sendable () -> MachineFacts = MachineFacts.current
+    ) throws {
         self.configuration = configuration
+        self.facts = facts
+        let destination = Destination(logGroup: configuration.logGroupName, logStream: configuration.logStreamName)
+        let resolved = try destination.resolved(facts)
         maximumMessageSize = configuration.effectiveMaximumMessageSize
         spool = try Spool(
             path: configuration.spool,
@@ -53,8 +64,7 @@ public final class LogShipper: Sendable {
                 commitTimeout: configuration.commitTimeout
             )
         )
-        let destination = Destination(logGroup: configuration.logGroupName, logStream: configuration.logStreamName)
-        ownStream = try spool.streamID(for: destination)
+        ownStream = try spool.streamID(for: resolved)
         streams = Mutex([destination: ownStream])
         uploader = Uploader(
             spool: spool,
@@ -72,7 +82,8 @@ public final class LogShipper: Sendable {
 
     // MARK: Logging
 
-    /// The id of a log stream in the spool; the shipper's own where a name is not given.
+    /// The id of a log stream in the spool; the shipper's own where a name is not given. Placeholders are replaced once:
+    /// the same name stands for the same stream as long as the shipper lives.
     func streamID(logGroupName: String?, logStreamName: String?) throws -> Int64 {
         var named = configuration
         named.logGroupName = logGroupName ?? configuration.logGroupName
@@ -80,9 +91,13 @@ public final class LogShipper: Sendable {
         let destination = Destination(logGroup: named.logGroupName, logStream: named.logStreamName)
         if let known = streams.withLock({ $0[destination] }) { return known }
         try named.validate()
-        let id = try spool.streamID(for: destination)
-        streams.withLock { $0[destination] = id }
-        return id
+        let id = try spool.streamID(for: destination.resolved(facts))
+        return streams.withLock { streams in
+            // Another thread may have been faster, and a second later is another date.
+            let first = streams[destination] ?? id
+            streams[destination] = first
+            return first
+        }
     }
 
     /// Commits a record. Never throws: a record that the spool does not take goes to standard error and is counted.
@@ -152,6 +167,15 @@ public final class LogShipper: Sendable {
     /// Stops shipping; blocks the calling thread until it has, or until a deadline in milliseconds of the monotonic clock.
     func stop(waitingUntil deadline: Int64) {
         uploader.stop(waitingUntil: deadline)
+    }
+}
+
+extension Destination {
+    /// With the stream's placeholders replaced.
+    package func resolved(_ facts: () -> MachineFacts = MachineFacts.current) throws(ConfigurationError) -> Destination
+    {
+        let name = try StreamNameTemplate(logStream)
+        return Destination(logGroup: logGroup, logStream: try name.resolve(facts))
     }
 }
 

@@ -46,6 +46,9 @@ import Testing
     private static let texts: [Case] = {
         let group = "1 to 512 of the characters a-z A-Z 0-9 _ - / . #"
         let stream = "1 to 512 characters without : and *"
+        let template =
+            "text with {hostname}, {instance_id}, {ip_address}, {pid}, {program} and {date:FORMAT}, where FORMAT has "
+            + "%Y %m %d %H %M %S %j %%, and {{ and }} stand for braces"
         let spool = "the path of a file, 1 to 504 bytes without NUL, neither :memory: nor a file: URI"
         let region = "1 to 63 letters, digits and hyphens, no hyphen at the ends"
         let endpoint = "an http or https URL of at most 2048 bytes without user name, password and spaces"
@@ -69,6 +72,9 @@ import Testing
             .throwing("logStreamName", #""*""#, stream) { $0.logStreamName = "*" },
             // Swift's Character of a colon and an accent is not a colon, but AWS sees one.
             .throwing("logStreamName", "\"a:\u{301}\"", stream) { $0.logStreamName = "a:\u{301}" },
+            .passes("logStreamName", "placeholders") { $0.logStreamName = "{{a}}-{hostname}/{date:%H:%M}" },
+            .throwing("logStreamName", #""{host}""#, template) { $0.logStreamName = "{host}" },
+            .throwing("logStreamName", #""a:{pid}""#, stream) { $0.logStreamName = "a:{pid}" },
             .passes("spool", "relative") { $0.spool = "spool.db" },
             .passes("spool", "504") { $0.spool = long(504) },
             .throwing("spool", shown(505), spool) { $0.spool = long(505) },

@@ -17,6 +17,8 @@ package final class HTTPClient: HTTPTransport {
         package var certificateAuthorityFile: String?
         /// The largest body of an answer, in bytes.
         package var responseLimit = 1 << 20
+        /// Whether to go through the proxy that the environment names.
+        package var usesProxy = true
 
         package init() {}
     }

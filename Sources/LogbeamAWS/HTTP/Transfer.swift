@@ -28,6 +28,7 @@ final class Transfer {
         setMethod(request.method, body)
         try setHeaders(request.headers)
         setTLS(configuration)
+        if !configuration.usesProxy { set(CURLOPT_PROXY, "") }
         set(CURLOPT_CONNECTTIMEOUT_MS, configuration.connectTimeout.wholeMilliseconds)
         set(CURLOPT_TIMEOUT_MS, configuration.requestTimeout.wholeMilliseconds)
         // Signals would go to whichever thread the kernel likes.
@@ -99,7 +100,7 @@ extension Transfer {
     }
 
     private func setMethod(_ method: HTTPRequest.Method, _ body: UnsafeBufferPointer<UInt8>) {
-        guard method == .post else { return set(CURLOPT_HTTPGET, 1) }
+        if method == .get { return set(CURLOPT_HTTPGET, 1) }
         set(CURLOPT_POST, 1)
         take(logbeam_curl_set_offset(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count)))
         // Without a pointer libcurl would read the body from standard input.
@@ -108,6 +109,8 @@ extension Transfer {
         } else {
             set(CURLOPT_COPYPOSTFIELDS, "")
         }
+        // The same as POST but for the word.
+        if method == .put { set(CURLOPT_CUSTOMREQUEST, method.rawValue) }
     }
 
     private func setHeaders(_ headers: [HTTPHeader]) throws(HTTPError) {
