@@ -62,6 +62,15 @@ let package = Package(
             name: "LogbeamTests",
             dependencies: ["Logbeam", "LogbeamTestSupport", .product(name: "Logging", package: "swift-log")]
         ),
+        .testTarget(name: "CrashTests", dependencies: ["LogbeamCore", "LogbeamSpool", "LogbeamTestSupport"]),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: [
+                "Logbeam", "LogbeamCore", "LogbeamAWS", "LogbeamCloudWatch", "LogbeamSpool", "LogbeamTestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            exclude: ["Python"]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )
