@@ -27,7 +27,7 @@ let package = Package(
 
         .target(name: "LogbeamCore"),
         .target(name: "LogbeamSpool", dependencies: ["LogbeamCore", "CSQLite"]),
-        .target(name: "LogbeamAWS", dependencies: ["CCurl", "COpenSSL", "CZlib"]),
+        .target(name: "LogbeamAWS", dependencies: ["LogbeamCore", "CCurl", "COpenSSL", "CZlib"]),
         .target(name: "LogbeamCloudWatch", dependencies: ["LogbeamCore", "LogbeamAWS"]),
         .target(
             name: "Logbeam",

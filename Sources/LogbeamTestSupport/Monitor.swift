@@ -43,6 +43,8 @@ package final class Monitor<State: Sendable>: @unchecked Sendable {
 }
 
 /// Runs a blocking call on a thread of its own, so that it does not take one of the few that run `async` code.
+///
+/// Expect nothing in the body: out there the testing library does not know to which test a failure belongs.
 package func onOwnThread<Result: Sendable>(
     _ body: @escaping @Sendable () throws -> Result
 ) async throws -> Result {
