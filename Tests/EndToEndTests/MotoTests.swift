@@ -89,7 +89,7 @@ struct MotoTests {
         let bytes = try await send(messages, group: "/json") { $0.format = .json }
         let parsed = try bytes.map { try #require(JSONSerialization.jsonObject(with: Data($0)) as? [String: Any]) }
         #expect(parsed.map { $0["message"] as? String } == messages)
-        #expect(parsed.allSatisfy { $0["level"] as? String == "INFO" && $0["label"] as? String == "test" })
+        #expect(parsed.allSatisfy { $0["level"] as? String == "info" && $0["label"] as? String == "test" })
     }
 
     @Test("batches that fill up are sent without a flush, and their timestamps are the time of logging")

@@ -35,8 +35,6 @@ struct Sender {
             bufferDuration: .seconds(3600),
             exitFlushTimeout: .zero
         )
-        // moto decompresses twice, and fails at the second time.
-        configuration.gzip = url.hasPrefix("https:")
         change(&configuration)
         var service = CloudWatchLogsService.Configuration(configuration)
         service.environment = ProcessEnvironment(
