@@ -61,7 +61,7 @@ struct TestBed {
 
     /// Ships all that is left; fails the test if anything remains.
     func drain() throws {
-        let process = try startService(logging: 0, settings: ["EXIT_FLUSH_MS": "60000"])
+        let process = try startDrain()
         let exitCode = try process.wait().exitCode
         #expect(exitCode == 0, "\(process.text(.standardError))")
     }
