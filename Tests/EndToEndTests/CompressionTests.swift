@@ -48,7 +48,8 @@ struct CompressionTests {
         #expect(judgement.faults.isEmpty)
         #expect(judgement.messages.map(Array.init) == (messages + ["short"]).map { Array("INFO test: \($0)".utf8) })
         // What is over a KiB is compressed, and what is not is not.
-        #expect(judgement.requests.map(\.encoding) == ["gzip", "gzip", "identity"])
-        #expect(judgement.requests.prefix(2).allSatisfy { $0.bytes < $0.plainBytes / 2 })
+        #expect(judgement.requests.count == 3)
+        #expect(judgement.requests.last?.encoding == "identity")
+        #expect(judgement.requests.dropLast().allSatisfy { $0.encoding == "gzip" && $0.bytes < $0.plainBytes / 2 })
     }
 }
