@@ -26,7 +26,10 @@ struct ExitTests {
         case refused, silent
     }
 
-    @Test("is held up for no longer than it allows while the service is out, and keeps everything", arguments: Outage.allCases)
+    @Test(
+        "is held up for no longer than it allows while the service is out, and keeps everything",
+        arguments: Outage.allCases
+    )
     func outage(_ outage: Outage) async throws {
         try await onOwnThread {
             let bed = try TestBed()

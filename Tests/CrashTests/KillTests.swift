@@ -33,7 +33,11 @@ struct KillTests {
             var logged: [String] = []
             var doubts: [String: Int] = [:]
             for kill in 0..<plan.kills {
-                let service = try bed.startService(from: kill * 1_000_000 + 1, threads: Self.threads, settings: Self.busy)
+                let service = try bed.startService(
+                    from: kill * 1_000_000 + 1,
+                    threads: Self.threads,
+                    settings: Self.busy
+                )
                 try Self.kill(service, plan.signal, at: &random)
                 logged += TestBed.logged(by: service)
                 guard bed.hasSpool else { continue }
@@ -76,7 +80,10 @@ struct KillTests {
         }
     }
 
-    @Test("a drain that is killed loses nothing either, and the next one ends its work", arguments: 1...8 as ClosedRange<UInt64>)
+    @Test(
+        "a drain that is killed loses nothing either, and the next one ends its work",
+        arguments: 1...8 as ClosedRange<UInt64>
+    )
     func killedDrain(seed: UInt64) async throws {
         try await onOwnThread {
             var random = SeededGenerator(seed: seed)

@@ -39,10 +39,16 @@ struct MotoTests {
     @Test("characters of every plane, and everything that JSON or a terminal takes for something else")
     func characters() async throws {
         var messages = (0...16).map { plane in
-            String(String.UnicodeScalarView([0x0000, 0x0041, 0xfffd, 0xffff].compactMap { Unicode.Scalar(plane << 16 | $0) }))
+            String(
+                String.UnicodeScalarView(
+                    [0x0000, 0x0041, 0xfffd, 0xffff].compactMap { Unicode.Scalar(plane << 16 | $0) }
+                )
+            )
         }
         messages += (0..<0x20).compactMap { Unicode.Scalar($0).map { "<\(Character($0))>" } }
-        messages += ["\u{7f}\u{80}\u{9f}\u{2028}\u{2029}", "\r\n", "\"\\\"\\\\/\\u0041", "{\"a\":1}", "e\u{301} \u{e9}", " "]
+        messages += [
+            "\u{7f}\u{80}\u{9f}\u{2028}\u{2029}", "\r\n", "\"\\\"\\\\/\\u0041", "{\"a\":1}", "e\u{301} \u{e9}", " ",
+        ]
         var random = SeededGenerator(seed: 1)
         messages += (0..<2_000).map { _ in
             String(
@@ -57,7 +63,9 @@ struct MotoTests {
     @Test("a message of the greatest length, between small ones")
     func long() async throws {
         let room = 1_048_550 - "INFO test: ".utf8.count
-        let messages = ["before", String(repeating: "é", count: room / 2) + String(repeating: "x", count: room % 2), "after"]
+        let messages = [
+            "before", String(repeating: "é", count: room / 2) + String(repeating: "x", count: room % 2), "after",
+        ]
         #expect(try await send(messages, group: "/long") == Self.expected(messages))
     }
 
