@@ -81,19 +81,45 @@ struct KillTests {
     }
 
     @Test(
-        "a drain that is killed loses nothing either, and the next one ends its work",
+        "killed while a batch is deleted that was acknowledged: no part of it comes twice",
         arguments: 1...8 as ClosedRange<UInt64>
+    )
+    func deletion(seed: UInt64) async throws {
+        try await onOwnThread {
+            var random = SeededGenerator(seed: seed)
+            let bed = try TestBed()
+            // A full batch of 10,000, which is deleted in slices.
+            let service = try bed.startService(
+                logging: 12_000,
+                threads: Self.threads,
+                settings: ["BUFFER_MS": "3600000", "EXIT_FLUSH_MS": "60000"]
+            )
+            #expect(bed.endpoint.wait { $0.acceptedCount >= 10_000 })
+            usleep(.random(in: 0...20_000, using: &random))
+            service.kill(SIGKILL)
+            _ = try service.wait()
+
+            let inDoubt = try bed.inDoubt()
+            try bed.drain()
+            let doubts = Dictionary(uniqueKeysWithValues: inDoubt.map { ($0, 1) })
+            try Self.expectArrived(TestBed.logged(by: service), at: bed, doubts: doubts, kills: 1)
+        }
+    }
+
+    @Test(
+        "a drain that is killed loses nothing either, and the next one ends its work",
+        arguments: 1...4 as ClosedRange<UInt64>
     )
     func killedDrain(seed: UInt64) async throws {
         try await onOwnThread {
             var random = SeededGenerator(seed: seed)
             let bed = try TestBed()
-            let service = try bed.startService(logging: 25_000, settings: TestBed.cutOff)
+            let service = try bed.startService(logging: 12_000, settings: TestBed.cutOff)
             #expect(try service.wait().exitCode == 0)
             #expect(bed.endpoint.records.requests.isEmpty)
 
             let drain = try bed.startDrain()
-            let requests = Int.random(in: 1...3, using: &random)
+            let requests = Int.random(in: 1...2, using: &random)
             #expect(bed.endpoint.wait { $0.requests.count >= requests })
             usleep(.random(in: 0...20_000, using: &random))
             drain.kill(SIGKILL)
@@ -140,7 +166,7 @@ struct KillTests {
     /// Kills at a moment that the number of its reports determines, and a little later; one time in five at its start.
     private static func kill(_ service: ChildProcess, _ signal: Int32, at random: inout SeededGenerator) throws {
         if Int.random(in: 0..<5, using: &random) == 0 {
-            usleep(.random(in: 0...30_000, using: &random))
+            usleep(.random(in: 0...20_000, using: &random))
         } else {
             try service.waitForLines(.random(in: 1...1_500, using: &random))
             usleep(.random(in: 0...3_000, using: &random))
