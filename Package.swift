@@ -48,6 +48,14 @@ let package = Package(
             name: "logbeam-demo-service",
             dependencies: ["Logbeam", .product(name: "Logging", package: "swift-log")]
         ),
+        .executableTarget(
+            name: "logbeam-bench",
+            dependencies: [
+                "CSQLite", "Logbeam", "LogbeamCloudWatch", "LogbeamCore", "LogbeamSpool", "LogbeamTestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .target(name: "LogbeamTestSupport", dependencies: ["LogbeamCore", "CZlib"], exclude: ["Python"]),
         .testTarget(
             name: "LogbeamTestSupportTests",
