@@ -85,12 +85,15 @@ extension Report {
     }
 
     private var commitTable: String {
-        var table = Table(columns: ["", "threads", "p50 µs", "p99 µs", "p99.9 µs", "records/s"])
+        var table = Table(columns: ["", "threads", "p50 µs", "p99 µs", "p99.9 µs", "CPU µs", "records/s"])
         func add(_ name: String, _ threads: Int, _ figures: CommitFigures, decimals: Int) {
-            let latencies = [figures.p50Microseconds, figures.p99Microseconds, figures.p999Microseconds]
+            let times = [
+                figures.p50Microseconds, figures.p99Microseconds, figures.p999Microseconds,
+                figures.cpuMicrosecondsPerRecord,
+            ]
             let rate = figures.recordsPerSecond
             table.add(
-                [name, "\(threads)"] + latencies.map { $0.with(decimals: decimals) }
+                [name, "\(threads)"] + times.map { $0.with(decimals: decimals) }
                     + [decimals == 1 ? rate.grouped : rate.with(decimals: decimals)]
             )
         }
