@@ -70,6 +70,10 @@ let package = Package(
             name: "LogbeamTests",
             dependencies: ["Logbeam", "LogbeamTestSupport", .product(name: "Logging", package: "swift-log")]
         ),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: ["logbeam-spool", "Logbeam", "LogbeamCore", "LogbeamSpool", "LogbeamTestSupport"]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )
