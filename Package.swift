@@ -51,7 +51,7 @@ let package = Package(
         .executableTarget(
             name: "logbeam-bench",
             dependencies: [
-                "CSQLite", "Logbeam", "LogbeamCloudWatch", "LogbeamCore", "LogbeamSpool", "LogbeamTestSupport",
+                "CSQLite", "Logbeam", "LogbeamCore", "LogbeamSpool", "LogbeamTestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]

@@ -8,7 +8,7 @@ struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "logbeam-bench",
         abstract: "Measures what log() and a drain cost on this machine.",
-        subcommands: [Run.self, Measure.self, DrainChild.self],
+        subcommands: [Run.self, Measure.self],
         defaultSubcommand: Run.self
     )
 }

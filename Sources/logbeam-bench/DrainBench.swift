@@ -80,7 +80,7 @@ struct DrainBench {
 
     private func drain(_ path: String, records: Int) throws -> DrainFigures {
         let sink = try CountingSink()
-        let command = try BuiltProducts.executable("logbeam-bench")
+        let command = try BuiltProducts.executable("logbeam-spool")
         let process = try ChildProcess(
             try BuiltProducts.executable("logbeam-bench"),
             ["measure", command, "drain", "--spool", path, "--endpoint-url", sink.url],

@@ -33,7 +33,8 @@ extension Report {
     /// What logbeam promises itself.
     static func targets(commits: [CommitComparison], drains: [DrainFigures]) -> [Target] {
         let ratio = commits.first { $0.threads == 1 }?.ratio.p50Microseconds ?? .infinity
-        let fastest = drains.map(\.recordsPerSecond).max() ?? 0
+        let drain = drains.isEmpty ? nil : drains[drains.count / 2]
+        let rate = drain?.recordsPerSecond ?? 0
         let peaks = drains.map { Double($0.peakMemoryBytes) }
         let growth = (peaks.last ?? .infinity) / (peaks.first ?? 1)
         return [
@@ -44,10 +45,10 @@ extension Report {
                 isMet: ratio <= 1.3
             ),
             Target(
-                name: "drain, records/s",
+                name: "drain of \((drain?.records ?? 0).grouped) records, records/s",
                 limit: "at least 300,000",
-                value: fastest.grouped,
-                isMet: fastest >= 300_000
+                value: rate.grouped,
+                isMet: rate >= 300_000
             ),
             Target(
                 name: "drain, peak memory",
