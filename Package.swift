@@ -27,7 +27,7 @@ let package = Package(
 
         .target(name: "LogbeamCore"),
         .target(name: "LogbeamSpool", dependencies: ["LogbeamCore", "CSQLite"]),
-        .target(name: "LogbeamAWS", dependencies: ["CCurl", "COpenSSL", "CZlib"]),
+        .target(name: "LogbeamAWS", dependencies: ["LogbeamCore", "CCurl", "COpenSSL", "CZlib"]),
         .target(name: "LogbeamCloudWatch", dependencies: ["LogbeamCore", "LogbeamAWS"]),
         .target(
             name: "Logbeam",
@@ -48,6 +48,14 @@ let package = Package(
             name: "logbeam-demo-service",
             dependencies: ["Logbeam", .product(name: "Logging", package: "swift-log")]
         ),
+        .executableTarget(
+            name: "logbeam-bench",
+            dependencies: [
+                "CSQLite", "Logbeam", "LogbeamCore", "LogbeamSpool", "LogbeamTestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .target(name: "LogbeamTestSupport", dependencies: ["LogbeamCore", "CZlib"], exclude: ["Python"]),
         .testTarget(
             name: "LogbeamTestSupportTests",
@@ -61,6 +69,15 @@ let package = Package(
         .testTarget(
             name: "LogbeamTests",
             dependencies: ["Logbeam", "LogbeamTestSupport", .product(name: "Logging", package: "swift-log")]
+        ),
+        .testTarget(name: "CrashTests", dependencies: ["LogbeamCore", "LogbeamSpool", "LogbeamTestSupport"]),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: [
+                "Logbeam", "LogbeamCore", "LogbeamAWS", "LogbeamCloudWatch", "LogbeamSpool", "LogbeamTestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            exclude: ["Python"]
         ),
         .testTarget(
             name: "CommandTests",

@@ -1,3 +1,5 @@
+internal import LogbeamCore
+
 /// A setting that can not work.
 public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
     /// The name of the setting, as in ``LogShipper/Configuration``.
@@ -34,18 +36,16 @@ extension LogShipper.Configuration {
     /// Looks at the values alone: not at the file system, not at the network.
     public func validate() throws(ConfigurationError) {
         try check(
-            logGroupName.unicodeScalars.allSatisfy(Self.isGroupNameCharacter)
-                && (1...512).contains(logGroupName.utf8.count),
+            Destination.isValid(logGroup: logGroupName),
             "logGroupName",
             logGroupName,
-            "1 to 512 of the characters a-z A-Z 0-9 _ - / . #"
+            Destination.logGroupBound
         )
         try check(
-            (1...512).contains(logStreamName.unicodeScalars.count)
-                && !logStreamName.unicodeScalars.contains { $0 == ":" || $0 == "*" },
+            Destination.isValid(logStream: logStreamName),
             "logStreamName",
             logStreamName,
-            "1 to 512 characters without : and *"
+            Destination.logStreamBound
         )
         try check(
             (1...504).contains(spool.utf8.count) && !spool.utf8.contains(0) && spool != ":memory:"
@@ -130,22 +130,15 @@ extension LogShipper.Configuration {
         if !isInBounds { throw ConfigurationError(setting: setting, shown: value.description, bound: bound) }
     }
 
-    private static func isGroupNameCharacter(_ scalar: Unicode.Scalar) -> Bool {
-        isLetterOrDigit(scalar) || "_-/.#".unicodeScalars.contains(scalar)
-    }
-
-    private static func isLetterOrDigit(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar {
-        case "a"..."z", "A"..."Z", "0"..."9": true
-        default: false
-        }
-    }
-
     /// A label as RFC 1123 has it, section 2.1.
     private static func isHostLabel(_ text: String) -> Bool {
-        let scalars = text.unicodeScalars
-        return (1...63).contains(text.utf8.count) && scalars.allSatisfy { isLetterOrDigit($0) || $0 == "-" }
-            && scalars.first != "-" && scalars.last != "-"
+        let isMadeOfLabelCharacters = text.unicodeScalars.allSatisfy { scalar in
+            switch scalar {
+            case "a"..."z", "A"..."Z", "0"..."9", "-": true
+            default: false
+            }
+        }
+        return (1...63).contains(text.utf8.count) && isMadeOfLabelCharacters && text.first != "-" && text.last != "-"
     }
 
     /// Whether the text has the beginning of a URL and nothing that could end a line of a request or hold a secret.

@@ -23,6 +23,16 @@ package struct Endpoint: Sendable, Equatable {
     package var path: String
 
     package var url: String { origin + path }
+
+    /// Whether requests go by HTTPS.
+    package var isEncrypted: Bool { origin.hasPrefix("https:") }
+
+    package init(region: String, origin: String, host: String, path: String) {
+        self.region = region
+        self.origin = origin
+        self.host = host
+        self.path = path
+    }
 }
 
 /// Why it is not known where requests go. Says what to do.

@@ -113,29 +113,13 @@ extension HTTPClient.Configuration {
 }
 
 extension Destination {
-    /// `.denied` for names that CloudWatch Logs takes nowhere (CreateLogGroup and CreateLogStream in its API Reference).
+    /// `.denied` for names that CloudWatch Logs takes nowhere.
     /// It would call the whole batch invalid, and the uploader would give up event after event.
     fileprivate var refusal: DeliveryOutcome? {
-        let isGroupValid =
-            (1...512).contains(logGroup.utf8.count)
-            && logGroup.utf8.allSatisfy {
-                switch $0 {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"):
-                    true
-                default: "_-/.#".utf8.contains($0)
-                }
-            }
-        let isStreamValid =
-            (1...512).contains(logStream.unicodeScalars.count) && !logStream.utf8.contains { ":*".utf8.contains($0) }
-        if isGroupValid && isStreamValid { return nil }
-        return .denied(
-            DeliveryFailure(
-                code: "InvalidDestination",
-                message: isGroupValid
-                    ? "a log stream is named with 1 to 512 characters without : and *"
-                    : "a log group is named with 1 to 512 of the characters a-z A-Z 0-9 _ - / . #"
-            )
-        )
+        let bound =
+            !Self.isValid(logGroup: logGroup)
+            ? "a log group is named with \(Self.logGroupBound)"
+            : !Self.isValid(logStream: logStream) ? "a log stream is named with \(Self.logStreamBound)" : nil
+        return bound.map { .denied(DeliveryFailure(code: "InvalidDestination", message: $0)) }
     }
 }

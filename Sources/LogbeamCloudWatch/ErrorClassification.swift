@@ -74,7 +74,7 @@ extension ServiceError {
             "enable the region for this account"
         case "" where status == 407:
             "give the proxy's user name and password in HTTPS_PROXY"
-        case "" where (400..<500).contains(status) && status != 429 && status != 408:
+        case "" where status < 500 && status != 429 && status != 408:
             "this is no answer of CloudWatch Logs; check the endpoint and the proxy"
         default: ""
         }

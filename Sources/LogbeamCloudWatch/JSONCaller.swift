@@ -64,8 +64,10 @@ final class JSONCaller: Sendable {
         return attempt(operation, compressed ?? body, isCompressed: compressed != nil)
     }
 
+    /// `nil` if the body goes as it is. AWS speaks HTTPS alone: behind a plain HTTP endpoint stands a substitute on this
+    /// machine, where compressing saves nothing, and moto's server (5.2) can not take it.
     private func compress(_ body: [UInt8]) -> [UInt8]? {
-        guard body.count > Self.compressionThreshold else { return nil }
+        guard body.count > Self.compressionThreshold, (try? endpoint.get())?.isEncrypted == true else { return nil }
         return gzip.withLock { try? $0?.compress(body) }
     }
 

@@ -6,7 +6,7 @@ enum RequestEncoder {
     static func body(_ batch: EventBatch) -> [UInt8] {
         var body: [UInt8] = []
         // Around a message stand 38 bytes of names and punctuation and 13 digits of time; the rest is for escapes.
-        body.reserveCapacity(1_024 + batch.messages.count * 17 / 16 + batch.events.count * 56)
+        body.reserveCapacity(1_024 + batch.messages.count * 5 / 4 + batch.events.count * 56)
         appendDestination(batch.destination, to: &body)
         append(#","logEvents":["#, to: &body)
         batch.messages.withUnsafeBufferPointer { messages in

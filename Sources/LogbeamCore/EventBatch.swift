@@ -47,14 +47,3 @@ package struct EventBatch: Sendable, Equatable {
         }
     }
 }
-
-/// A log stream, named as CloudWatch Logs names it.
-package struct Destination: Sendable, Hashable {
-    package var logGroup: String
-    package var logStream: String
-
-    package init(logGroup: String, logStream: String) {
-        self.logGroup = logGroup
-        self.logStream = logStream
-    }
-}

@@ -12,6 +12,8 @@ package final class SpoolMaintenance {
     /// While records come and go the log is reset at this length: 4,096 pages are 16 MiB. A longer log makes every commit
     /// slower (the kernel writes it back), a shorter one is synced too often.
     private static let busyThreshold = 4_096
+    /// A log of at most this length is left alone when nothing happens: 16 pages are 64 KiB.
+    private static let idleThreshold = 16
     /// Free pages that stay in the file for the next records, when it is idle: 256 pages are 1 MiB.
     private static let sparePages: Int64 = 256
     /// Pages given back in one transaction.
@@ -21,6 +23,9 @@ package final class SpoolMaintenance {
         self.spool = spool
         self.reader = reader
         checkpointer = try Connection(path: spool.path, mode: .readWrite)
+        // A connection that has read nothing knows no log yet: SQLite would report success for its checkpoints, and do
+        // nothing.
+        _ = try checkpointer.integer("PRAGMA schema_version")
     }
 
     /// For between two batches: copies the log into the file and starts it anew, once it is long.
@@ -31,6 +36,7 @@ package final class SpoolMaintenance {
 
     /// For when nothing is left to do: gives free pages back and empties the log. Stops when `isIdle` says no.
     package func whileIdle(_ isIdle: () -> Bool) throws(SpoolError) {
+        guard spool.walPages > Self.idleThreshold else { return }
         while isIdle(), try checkpointer.integer("PRAGMA freelist_count") > Self.sparePages {
             try spool.write { writer throws(SpoolError) in try writer.vacuum(pages: Self.vacuumSlice) }
         }

@@ -85,6 +85,11 @@ struct CloudWatchLogsServiceTests {
         #expect(service(plain, compressesRequests: false).send(batch(large)) == .accepted(.none))
         #expect(field("Content-Encoding", plain.requests.first) == nil)
         #expect((plain.requests.first?.body.count ?? 0) > 1_600)
+
+        let unencrypted = ScriptedTransport(.answer(200, "{}"))
+        let environment = Self.environment.merging(["AWS_ENDPOINT_URL": "http://127.0.0.1:5000"]) { $1 }
+        #expect(service(unencrypted, environment: environment).send(batch(large)) == .accepted(.none))
+        #expect(field("Content-Encoding", unencrypted.requests.first) == nil)
     }
 
     @Test("goes to the configured endpoint, with its path")

@@ -80,7 +80,7 @@ struct ErrorClassificationTests {
             (403, "SignatureDoesNotMatch", "secret access key"), (400, "RequestExpired", "clock"),
             (403, "ExpiredToken", "renew"), (403, "MissingAuthenticationToken", "endpoint"),
             (403, "OptInRequired", "region"),
-            (407, "", "HTTPS_PROXY"), (404, "", "endpoint"),
+            (407, "", "HTTPS_PROXY"), (404, "", "endpoint"), (302, "", "endpoint"),
         ]
     )
     func remedy(_ status: Int, _ code: String, _ word: String) {

@@ -33,8 +33,8 @@ import Testing
 
     @Test func `The parts of an instant are those of its string`() {
         let time = UTCTime(millisecondsSinceEpoch: 1_795_376_529_123)
-        #expect((time.year, time.month, time.day) == (2026, 11, 22))
-        #expect((time.hour, time.minute, time.second, time.millisecond) == (19, 42, 9, 123))
+        #expect((time.civil.year, time.civil.month, time.civil.day) == (2026, 11, 22))
+        #expect((time.civil.hour, time.civil.minute, time.civil.second, time.millisecond) == (19, 42, 9, 123))
     }
 
     @Test(arguments: [

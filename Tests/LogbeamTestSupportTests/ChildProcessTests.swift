@@ -57,7 +57,7 @@ struct ChildProcessTests {
 
     @Test("is killed and reaped with its owner")
     func endsWithOwner() throws {
-        var process: ChildProcess? = try ChildProcess(Self.shell, ["-c", "trap '' TERM; echo ready; read x"])
+        var process: ChildProcess? = try ChildProcess(Self.shell, ["-c", "trap '' TERM; echo ready; exec sleep 1000"])
         try process?.waitForOutput { $0 == "ready\n" }
         let identifier = try #require(process?.processIdentifier)
         #expect(kill(identifier, 0) == 0)

@@ -166,11 +166,21 @@ struct PutLogEventsRulesTests {
         #expect(answer.errorType == "SerializationException")
     }
 
-    @Test("refuses a body that is not UTF-8")
-    func refusesInvalidUTF8() throws {
-        var request = TestRequest.put((0, "a?"))
-        for index in request.body.indices where request.body[index] == UInt8(ascii: "?") { request.body[index] = 0xff }
-        #expect(try client.exchange(request).errorType == "SerializationException")
+    @Test(
+        "refuses a body that is not UTF-8",
+        arguments: [[0xff], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xe2, 0x82]] as [[UInt8]]
+    )
+    func refusesInvalidUTF8(_ bytes: [UInt8]) throws {
+        var body = TestRequest.put((0, "a?")).body
+        let mark = try #require(body.firstIndex(of: UInt8(ascii: "?")))
+        body.replaceSubrange(mark...mark, with: bytes)
+        #expect(try client.exchange(TestRequest("PutLogEvents", body: body)).errorType == "SerializationException")
+    }
+
+    @Test("refuses JSON in UTF-16")
+    func refusesUTF16() throws {
+        let body = TestRequest.put((0, "a")).body.flatMap { byte -> [UInt8] in [byte, 0] }
+        #expect(try client.exchange(TestRequest("PutLogEvents", body: body)).errorType == "SerializationException")
     }
 
     @Test(

@@ -28,6 +28,7 @@ final class Uploader: Sendable {
             while !mailbox.isStopped {
                 standBy()
             }
+            losses.note(in: spool)
             mailbox.endFlushes()
             end.fulfill(())
         }
@@ -92,6 +93,7 @@ final class Uploader: Sendable {
     }
 
     private func rest(since mark: Mailbox.Mark) {
+        losses.note(in: spool)
         mailbox.wait(
             until: MonotonicClock.milliseconds() + Self.pollInterval,
             since: mark,

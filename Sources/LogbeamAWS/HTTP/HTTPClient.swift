@@ -53,6 +53,7 @@ package final class HTTPClient: HTTPTransport {
         _ body: UnsafeBufferPointer<UInt8>,
         on multi: MultiHandle
     ) throws(HTTPError) -> HTTPResponse {
+        try checkCancellation()
         let transfer = try Transfer(request, body: body, configuration: configuration)
         guard curl_multi_add_handle(multi.handle, transfer.easy) == CURLM_OK else {
             throw HTTPError(.unusable, "libcurl cannot take a request")
@@ -63,17 +64,21 @@ package final class HTTPClient: HTTPTransport {
             withExtendedLifetime(transfer) {}
         }
         while true {
-            if isCancelled.load(ordering: .sequentiallyConsistent) { throw HTTPError(.cancelled, "cancelled") }
             var running: Int32 = 0
             guard curl_multi_perform(multi.handle, &running) == CURLM_OK else {
                 throw HTTPError(.unusable, "libcurl cannot go on with a request")
             }
             if let code = multi.result(of: transfer.easy) { return try transfer.response(after: code) }
+            try checkCancellation()
             // libcurl shortens the wait to its own next timeout, and cancel() ends it.
-            guard curl_multi_poll(multi.handle, nil, 0, 1_000, nil) == CURLM_OK else {
+            guard curl_multi_poll(multi.handle, nil, 0, 60_000, nil) == CURLM_OK else {
                 throw HTTPError(.unusable, "libcurl cannot wait for an answer")
             }
         }
+    }
+
+    private func checkCancellation() throws(HTTPError) {
+        if isCancelled.load(ordering: .sequentiallyConsistent) { throw HTTPError(.cancelled, "cancelled") }
     }
 }
 

@@ -1,3 +1,5 @@
+internal import LogbeamCore
+
 /// Reads dates as HTTP writes them.
 package enum HTTPDate {
     /// The seconds since 1970-01-01T00:00:00Z of a date like `Sun, 30 Aug 2015 12:36:00 GMT` (RFC 9110, 5.6.7); `nil` for

@@ -24,7 +24,7 @@ final class Transfer {
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
 
         set(CURLOPT_URL, request.url)
-        logbeam_curl_set_http_protocols_only(easy)
+        take(logbeam_curl_set_http_protocols_only(easy))
         setMethod(request.method, body)
         try setHeaders(request.headers)
         setTLS(configuration)
@@ -32,7 +32,7 @@ final class Transfer {
         set(CURLOPT_TIMEOUT_MS, configuration.requestTimeout.wholeMilliseconds)
         // Signals would go to whichever thread the kernel likes.
         set(CURLOPT_NOSIGNAL, 1)
-        logbeam_curl_set_quick_exit(easy)
+        take(logbeam_curl_set_quick_exit(easy))
         set(CURLOPT_FOLLOWLOCATION, 0)
         // A proxy's answer to CONNECT is not the server's.
         set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
@@ -80,25 +80,28 @@ final class Transfer {
 }
 
 extension Transfer {
+    /// Notes the result of setting an option.
+    private func take(_ result: CURLcode) {
+        if result != CURLE_OK { isComplete = false }
+    }
+
     private func set(_ option: CURLoption, _ value: Int) {
-        if logbeam_curl_set_long(easy, option, value) != CURLE_OK { isComplete = false }
+        take(logbeam_curl_set_long(easy, option, value))
     }
 
     private func set(_ option: CURLoption, _ value: String) {
         // libcurl copies the text.
-        if logbeam_curl_set_string(easy, option, value) != CURLE_OK { isComplete = false }
+        take(logbeam_curl_set_string(easy, option, value))
     }
 
     private func set(_ option: CURLoption, _ value: UnsafeRawPointer?) {
-        if logbeam_curl_set_pointer(easy, option, value) != CURLE_OK { isComplete = false }
+        take(logbeam_curl_set_pointer(easy, option, value))
     }
 
     private func setMethod(_ method: HTTPRequest.Method, _ body: UnsafeBufferPointer<UInt8>) {
         guard method == .post else { return set(CURLOPT_HTTPGET, 1) }
         set(CURLOPT_POST, 1)
-        if logbeam_curl_set_offset(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count)) != CURLE_OK {
-            isComplete = false
-        }
+        take(logbeam_curl_set_offset(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count)))
         // Without a pointer libcurl would read the body from standard input.
         if let start = body.baseAddress {
             set(CURLOPT_POSTFIELDS, UnsafeRawPointer(start))
@@ -143,10 +146,8 @@ extension Transfer {
             let count = size * number
             return collector.takeHeaderLine(UnsafeRawBufferPointer(start: bytes, count: count)) ? count : 0
         }
-        for (option, callback) in [(CURLOPT_WRITEFUNCTION, takeBody), (CURLOPT_HEADERFUNCTION, takeHeader)]
-        where logbeam_curl_set_write_callback(easy, option, callback) != CURLE_OK {
-            isComplete = false
-        }
+        take(logbeam_curl_set_write_callback(easy, CURLOPT_WRITEFUNCTION, takeBody))
+        take(logbeam_curl_set_write_callback(easy, CURLOPT_HEADERFUNCTION, takeHeader))
         set(CURLOPT_WRITEDATA, receiver)
         set(CURLOPT_HEADERDATA, receiver)
     }

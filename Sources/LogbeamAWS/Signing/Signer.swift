@@ -1,3 +1,5 @@
+internal import LogbeamCore
+
 /// Signs requests with AWS Signature Version 4, in their header fields.
 ///
 /// Pure: the time comes in as a value, and nothing is sent.

@@ -2,19 +2,19 @@
 ///
 /// The two conversions between days and dates are Howard Hinnant's `civil_from_days` and `days_from_civil`
 /// (https://howardhinnant.github.io/date_algorithms.html); they count years from March, so that a leap day comes last.
-struct CivilTime: Equatable, Sendable {
-    var year: Int64
-    var month: Int64
-    var day: Int64
-    var hour: Int64
-    var minute: Int64
-    var second: Int64
+package struct CivilTime: Equatable, Sendable {
+    package var year: Int64
+    package var month: Int64
+    package var day: Int64
+    package var hour: Int64
+    package var minute: Int64
+    package var second: Int64
 
     /// 0000-01-01T00:00:00Z to 9999-12-31T23:59:59Z: what four digits of a year can show.
     private static let representable: ClosedRange<Int64> = -62_167_219_200...253_402_300_799
 
     /// Takes seconds since 1970-01-01T00:00:00Z; a time outside the years 0 to 9999 becomes the nearest one inside.
-    init(secondsSinceEpoch: Int64) {
+    package init(secondsSinceEpoch: Int64) {
         let seconds = min(max(secondsSinceEpoch, Self.representable.lowerBound), Self.representable.upperBound)
         let (days, secondOfDay) = Self.floorDivide(seconds, by: 86_400)
         // 719,468 days lie between 0000-03-01 and 1970-01-01; an era is 400 years, which is 146,097 days.
@@ -31,7 +31,7 @@ struct CivilTime: Equatable, Sendable {
     }
 
     /// `nil` for what no calendar shows, and outside the years 0 to 9999. Takes a leap second as the second after it.
-    init?(year: Int64, month: Int64, day: Int64, hour: Int64, minute: Int64, second: Int64) {
+    package init?(year: Int64, month: Int64, day: Int64, hour: Int64, minute: Int64, second: Int64) {
         guard
             (0...9_999).contains(year), (1...12).contains(month), (0...23).contains(hour), (0...59).contains(minute),
             (0...60).contains(second), (1...Self.days(inMonth: month, of: year)).contains(day)
@@ -40,7 +40,7 @@ struct CivilTime: Equatable, Sendable {
         (self.hour, self.minute, self.second) = (hour, minute, second)
     }
 
-    var secondsSinceEpoch: Int64 {
+    package var secondsSinceEpoch: Int64 {
         let yearFromMarch = month <= 2 ? year - 1 : year
         let (era, yearOfEra) = Self.floorDivide(yearFromMarch, by: 400)
         let monthFromMarch = month > 2 ? month - 3 : month + 9
@@ -61,22 +61,5 @@ struct CivilTime: Equatable, Sendable {
         case 4, 6, 9, 11: 30
         default: 31
         }
-    }
-}
-
-extension CivilTime {
-    /// `20150830`, the date of a credential scope.
-    var basicDate: String {
-        Self.padded(year, 4) + Self.padded(month, 2) + Self.padded(day, 2)
-    }
-
-    /// `20150830T123600Z`, the form of `X-Amz-Date`.
-    var basicDateTime: String {
-        basicDate + "T" + Self.padded(hour, 2) + Self.padded(minute, 2) + Self.padded(second, 2) + "Z"
-    }
-
-    private static func padded(_ value: Int64, _ width: Int) -> String {
-        let digits = String(value)
-        return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
     }
 }

@@ -1,0 +1,168 @@
+@testable import Logbeam
+import LogbeamCore
+import LogbeamSpool
+import LogbeamTestSupport
+import Logging
+import Synchronization
+import Testing
+
+@Suite struct ClientDeliveryTests {
+    /// A client as a user would write one: remembers what it is asked, and answers by a script.
+    final class Client: CloudWatchLogsClient {
+        struct Calls {
+            var puts: [PutLogEventsRequest] = []
+            var groups: [String] = []
+            var streams: [String] = []
+        }
+        let calls = Mutex(Calls())
+        let put: @Sendable (Int) async throws -> PutLogEventsResponse
+
+        init(put: @escaping @Sendable (_ number: Int) async throws -> PutLogEventsResponse = { _ in .init() }) {
+            self.put = put
+        }
+
+        func putLogEvents(_ request: PutLogEventsRequest) async throws -> PutLogEventsResponse {
+            let number = calls.withLock {
+                $0.puts.append(request)
+                return $0.puts.count
+            }
+            return try await put(number)
+        }
+
+        func createLogGroup(_ request: CreateLogGroupRequest) async throws {
+            calls.withLock { $0.groups.append(request.logGroupName) }
+            throw CloudWatchLogsError(code: "ResourceAlreadyExistsException", message: "")
+        }
+
+        func createLogStream(_ request: CreateLogStreamRequest) async throws {
+            let isFirst = calls.withLock {
+                $0.streams.append(request.logStreamName)
+                return $0.streams.count == 1
+            }
+            if isFirst { throw CloudWatchLogsError(code: "ResourceNotFoundException", message: "no group") }
+        }
+
+        var messages: [[String]] { calls.withLock { $0.puts.map { $0.logEvents.map(\.message) } } }
+    }
+
+    @Test("logsClient gets the batches, empty messages as one space")
+    func deliversByClient() async throws {
+        let client = Client()
+        let fixture = try SpoolFixture { $0.logsClient = client }
+        let shipper = try LogShipper(fixture.configuration)
+        let logger = fixture.logger(shipper)
+        logger.info("one")
+        logger.info("")
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        let request = try #require(client.calls.withLock { $0.puts.first })
+        #expect(request.logGroupName == "group")
+        #expect(request.logStreamName == "stream")
+        #expect(client.messages == [["one", " "]])
+        #expect(try fixture.pending() == [])
+    }
+
+    @Test("What a client throws decides as the service's answer does: missing, throttled, then taken")
+    func errors() async throws {
+        struct NetworkError: Error {}
+        let client = Client { number in
+            switch number {
+            case 1: throw CloudWatchLogsError(code: "ResourceNotFoundException", message: "no stream", statusCode: 400)
+            case 2: throw CloudWatchLogsError(code: "ThrottlingException", message: "slow down", statusCode: 400)
+            case 3: throw NetworkError()
+            default: return PutLogEventsResponse(rejectedLogEventsInfo: .init(tooOldLogEventEndIndex: 1))
+            }
+        }
+        let fixture = try SpoolFixture { $0.logsClient = client }
+        let shipper = try LogShipper(fixture.configuration)
+        let logger = fixture.logger(shipper)
+        logger.info("one")
+        logger.info("two")
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(client.messages == Array(repeating: ["one", "two"], count: 4))
+        let (groups, streams) = client.calls.withLock { ($0.groups, $0.streams) }
+        #expect(streams == ["stream", "stream"])
+        #expect(groups == ["group"])
+        let status = try fixture.status()
+        #expect(status.rejected == 1)
+        #expect(status.delivered == 1)
+    }
+
+    @Test("What an upload logs is committed, causes no upload by itself, and goes along with the next")
+    func noFeedback() async throws {
+        let logger = Mutex<Logger?>(nil)
+        let client = Client { number in
+            logger.withLock { $0 }?.info("upload \(number)")
+            return PutLogEventsResponse()
+        }
+        let fixture = try SpoolFixture {
+            $0.logsClient = client
+            $0.bufferDuration = .milliseconds(1)
+        }
+        let shipper = try LogShipper(fixture.configuration)
+        logger.withLock { $0 = fixture.logger(shipper) }
+        // Due at once, and older than what comes after it: were it to cause an upload, it would be sent before that.
+        fixture.logger(shipper).info("one")
+        try await waitUntil("the first upload is acknowledged") { try fixture.pending() == ["upload 1"] }
+        let other = try CloudWatchLogsHandler(label: "", shipper: shipper, logStreamName: "other")
+        Logger(label: "") { _ in other }.info("two")
+        try await waitUntil("the second upload is acknowledged") { try fixture.status().delivered == 2 }
+        #expect(client.messages == [["one"], ["two"]])
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(client.messages[2] == ["upload 1", "upload 2"])
+    }
+
+    @Test("A client that never answers is broken off by the shutdown")
+    func hangingClient() async throws {
+        let client = Client { _ in
+            try await Task.sleep(for: .seconds(3600))
+            return PutLogEventsResponse()
+        }
+        let fixture = try SpoolFixture { $0.logsClient = client }
+        let shipper = try LogShipper(fixture.configuration)
+        fixture.logger(shipper).info("one")
+        #expect(await shipper.flush(timeout: .milliseconds(1)) == false)
+        await shipper.shutdown(timeout: .milliseconds(1))
+        #expect(try fixture.pending() == ["one"])
+    }
+
+    @Test("Handlers that make their own shipper share it, whatever their stream")
+    func sharedShipper() async throws {
+        let client = Client()
+        let directory = try TemporaryDirectory()
+        let spool = directory.file("spool.db")
+        let configuration = LogShipper.Configuration(
+            logGroupName: "group",
+            logStreamName: "a",
+            spool: spool,
+            logsClient: client
+        )
+        let first = try SharedShippers.shipper(configuration)
+        var other = configuration
+        other.logStreamName = "b"
+        #expect(try SharedShippers.shipper(other) === first)
+        other.batchCount = 7
+        let second = try SharedShippers.shipper(other)
+        #expect(second !== first)
+        await first.shutdown()
+        await second.shutdown()
+    }
+
+    @Test("Records that the spool does not take are counted, and the count reaches the spool when it can")
+    func losses() async throws {
+        let fixture = try SpoolFixture { $0.commitTimeout = .zero }
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        let logger = fixture.logger(shipper)
+        logger.info("before")
+        let blocker = try ChildProcess("/usr/bin/sqlite3", [fixture.configuration.spool])
+        try blocker.write("BEGIN IMMEDIATE; SELECT 'locked';\n")
+        _ = try await onOwnThread { try blocker.waitForOutput { $0.contains("locked") } }
+        logger.info("lost to the spool 1")
+        logger.info("lost to the spool 2")
+        try blocker.write("ROLLBACK; SELECT 'free';\n.quit\n")
+        _ = try await onOwnThread { try blocker.wait() }
+        logger.info("after")
+        #expect(try fixture.pending() == ["before", "after"])
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        try await waitUntil("the loss is counted in the spool") { try fixture.status().dropped == 2 }
+    }
+}

@@ -1,0 +1,141 @@
+import Logbeam
+import LogbeamCore
+import LogbeamSpool
+import LogbeamTestSupport
+import Logging
+import Synchronization
+import Testing
+
+@Suite struct CloudWatchLogsHandlerTests {
+    private struct Trouble: Error {}
+
+    @Test("A record is a committed row when log() returns")
+    func committedOnReturn() throws {
+        let fixture = try SpoolFixture()
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        let logger = fixture.logger(shipper)
+        for number in 1...50 {
+            logger.info("record \(number)")
+            // Another connection sees only what is committed.
+            #expect(try fixture.pending().last == "record \(number)")
+        }
+        #expect(try fixture.pending().count == 50)
+    }
+
+    @Test("Metadata: the log statement wins over the provider, and the provider over the handler")
+    func metadataPrecedence() throws {
+        let fixture = try SpoolFixture { $0.format = .text }
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        var handler = CloudWatchLogsHandler(
+            label: "app",
+            shipper: shipper,
+            metadataProvider: Logger.MetadataProvider { ["b": "provider", "c": "provider"] }
+        )
+        handler.metadata = ["a": "handler", "b": "handler"]
+        handler[metadataKey: "c"] = "handler"
+        #expect(handler[metadataKey: "c"] == "handler")
+        let logger = Logger(label: "app") { [handler] _ in handler }
+        logger.notice("hello", metadata: ["c": "event", "d": "two words"])
+        #expect(try fixture.pending() == [#"NOTICE app: hello a=handler b=provider c=event d="two words""#])
+    }
+
+    @Test("The error of the log statement is rendered")
+    func error() throws {
+        let fixture = try SpoolFixture { $0.format = .text }
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        fixture.logger(shipper).error("failed", error: Trouble())
+        let line = try #require(try fixture.pending().first)
+        #expect(line.hasPrefix("ERROR label: failed error.message="))
+        #expect(line.contains("Trouble"))
+    }
+
+    @Test("A handler is a value: changing a copy leaves the original alone")
+    func valueSemantics() throws {
+        let fixture = try SpoolFixture()
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        let original = fixture.logger(shipper)
+        var copy = original
+        copy[metadataKey: "key"] = "value"
+        copy.logLevel = .trace
+        #expect(original[metadataKey: "key"] == nil)
+        #expect(original.logLevel == .info)
+        original.debug("below the level")
+        #expect(try fixture.pending() == [])
+    }
+
+    @Test(
+        "Messages of every kind come back as they were",
+        arguments: [
+            "", " ", "plain", "two\nlines", "nul \u{0} inside", #"quotes " and \ backslashes"#, "\u{1}\u{1F}\u{7F}",
+            "é ü 漢字 😀 👩‍👩‍👧 \u{10FFFF}", String(repeating: "x", count: 1_048_550),
+        ]
+    )
+    func bytes(message: String) throws {
+        let fixture = try SpoolFixture()
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        fixture.logger(shipper).info("\(message)")
+        #expect(try fixture.pending() == [message])
+    }
+
+    @Test("A message over the limit is cut on the boundary of a character, and says how much was cut")
+    func truncation() throws {
+        let fixture = try SpoolFixture { $0.maximumMessageSize = 256 }
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        let logger = fixture.logger(shipper)
+        logger.info("\(String(repeating: "x", count: 256))")
+        logger.info("\(String(repeating: "😀", count: 65))")
+        let pending = try fixture.pending()
+        #expect(pending[0] == String(repeating: "x", count: 256))
+        #expect(pending[1].utf8.count <= 256)
+        let kept = pending[1].prefix { $0 == "😀" }
+        #expect(pending[1] == kept + " [truncated: \(260 - kept.utf8.count) bytes cut]")
+        #expect(kept.count > 50)
+    }
+
+    @Test("A handler can log into another stream through the same shipper")
+    func secondStream() async throws {
+        let fixture = try SpoolFixture()
+        let service = ScriptedDeliveryService()
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        let audit = try CloudWatchLogsHandler(label: "audit", shipper: shipper, logStreamName: "audit")
+        fixture.logger(shipper).info("ordinary")
+        Logger(label: "audit") { _ in audit }.info("audited")
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        let sent = Dictionary(uniqueKeysWithValues: service.sent.map { ($0.destination, $0.texts) })
+        #expect(sent[SpoolFixture.destination] == ["ordinary"])
+        #expect(sent[Destination(logGroup: "group", logStream: "audit")] == ["audited"])
+    }
+
+    @Test("A stream name that CloudWatch Logs does not take is an error that names setting, value and bound")
+    func invalidStream() throws {
+        let fixture = try SpoolFixture()
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        let error = #expect(throws: ConfigurationError.self) {
+            try CloudWatchLogsHandler(label: "l", shipper: shipper, logStreamName: "a:b")
+        }
+        #expect(error?.setting == "logStreamName")
+        #expect(error?.value.contains("a:b") == true)
+    }
+
+    @Test("Many threads log at once, and nothing is lost")
+    func threads() async throws {
+        let fixture = try SpoolFixture()
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        let logger = fixture.logger(shipper)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for thread in 0..<8 {
+                group.addTask {
+                    try await onOwnThread {
+                        for number in 0..<200 { logger.info("\(thread)-\(number)") }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        let pending = try fixture.pending()
+        #expect(Set(pending).count == 1600)
+        for thread in 0..<8 {
+            #expect(pending.filter { $0.hasPrefix("\(thread)-") } == (0..<200).map { "\(thread)-\($0)" })
+        }
+    }
+}

@@ -1,0 +1,224 @@
+import Logbeam
+import LogbeamCore
+import LogbeamSpool
+import LogbeamTestSupport
+import Logging
+import Testing
+
+@Suite struct LogShipperTests {
+    @Test("A full batch is sent without waiting for its age")
+    func sendsWhenFull() async throws {
+        let fixture = try SpoolFixture { $0.batchCount = 100 }
+        let service = ScriptedDeliveryService()
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        let logger = fixture.logger(shipper)
+        for number in 0..<250 { logger.info("\(number)") }
+        #expect(try await onOwnThread { service.waitForBatches(2) })
+        try await waitUntil("two batches are acknowledged") { try fixture.pending().count == 50 }
+        #expect(service.sent.map(\.count) == [100, 100])
+        #expect(service.sent.flatMap(\.texts) == (0..<200).map(String.init))
+        withExtendedLifetime(shipper) {}
+    }
+
+    @Test("A batch that is full by size is sent, and holds no more than the setting")
+    func sendsWhenLarge() async throws {
+        let fixture = try SpoolFixture { $0.batchSize = 1_260 }
+        let service = ScriptedDeliveryService()
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        let logger = fixture.logger(shipper)
+        // Each takes 126 bytes as the service counts.
+        for _ in 0..<20 { logger.info("\(String(repeating: "x", count: 100))") }
+        #expect(try await onOwnThread { service.waitForBatches(2) })
+        #expect(service.sent.map(\.count) == [10, 10])
+        withExtendedLifetime(shipper) {}
+    }
+
+    @Test("A batch that is not full is sent when its oldest record has the age")
+    func sendsWhenOld() async throws {
+        let fixture = try SpoolFixture { $0.bufferDuration = .milliseconds(20) }
+        let service = ScriptedDeliveryService()
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        fixture.logger(shipper).info("lonely")
+        #expect(try await onOwnThread { service.waitForBatches(1) })
+        #expect(service.sent.first?.texts == ["lonely"])
+        try await waitUntil("the record is gone") { try fixture.pending().isEmpty }
+        withExtendedLifetime(shipper) {}
+    }
+
+    @Test("A flush sends what is pending, and is true when it is gone")
+    func flush() async throws {
+        let fixture = try SpoolFixture()
+        let service = ScriptedDeliveryService()
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        #expect(await shipper.flush(timeout: .seconds(60)), "nothing to flush")
+        fixture.logger(shipper).info("one")
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(try fixture.pending() == [])
+        #expect(service.sent.map(\.texts) == [["one"]])
+    }
+
+    @Test("A flush that runs out of time is false, and nothing is lost")
+    func flushTimesOut() async throws {
+        let fixture = try SpoolFixture()
+        let gate = Gate()
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService(gate: gate))
+        fixture.logger(shipper).info("one")
+        #expect(await shipper.flush(timeout: .milliseconds(1)) == false)
+        #expect(try fixture.pending() == ["one"])
+        gate.open()
+        #expect(await shipper.flush(timeout: .seconds(60)))
+    }
+
+    @Test("A flush during a failure tries again at once, and ends when the service has recovered")
+    func flushAfterFailures() async throws {
+        let fixture = try SpoolFixture()
+        let failure = DeliveryOutcome.transient(DeliveryFailure(code: "HTTP 503", message: ""))
+        let service = ScriptedDeliveryService([failure, failure, failure])
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        fixture.logger(shipper).info("one")
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(service.sent.map(\.texts) == [["one"], ["one"], ["one"], ["one"]])
+        #expect(try fixture.status().streams.first?.lastError == nil)
+    }
+
+    @Test("Without permission a flush ends at once, the reason is in the spool, and nothing is lost")
+    func denied() async throws {
+        let fixture = try SpoolFixture()
+        let service = ScriptedDeliveryService { _, _ in
+            .denied(DeliveryFailure(code: "AccessDeniedException", message: "allow logs:PutLogEvents"))
+        }
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        fixture.logger(shipper).info("one")
+        #expect(await shipper.flush(timeout: .seconds(3600)) == false)
+        #expect(try fixture.pending() == ["one"])
+        let status = try fixture.status()
+        #expect(status.streams.first?.lastError == "AccessDeniedException: allow logs:PutLogEvents")
+        #expect(status.inDoubt == 0)
+    }
+
+    @Test("A missing log stream is created, and the batch sent again")
+    func createsDestination() async throws {
+        let fixture = try SpoolFixture()
+        let missing = DeliveryOutcome.destinationMissing(
+            DeliveryFailure(code: "ResourceNotFoundException", message: "")
+        )
+        let service = ScriptedDeliveryService([missing])
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        fixture.logger(shipper).info("one")
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(service.created == [SpoolFixture.destination])
+        #expect(service.sent.count == 2)
+    }
+
+    @Test("A poison record is found and put aside; the others arrive once")
+    func poison() async throws {
+        let fixture = try SpoolFixture()
+        let service = ScriptedDeliveryService { _, batch in
+            batch.texts.contains("poison")
+                ? .invalid(DeliveryFailure(code: "InvalidParameterException", message: "")) : .accepted(.none)
+        }
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        let logger = fixture.logger(shipper)
+        let texts = (0..<64).map { $0 == 37 ? "poison" : "\($0)" }
+        for text in texts { logger.info("\(text)") }
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        let accepted = service.sent.filter { !$0.texts.contains("poison") }.flatMap(\.texts)
+        #expect(accepted.sorted() == texts.filter { $0 != "poison" }.sorted())
+        #expect(service.sent.count <= 13, "a halving a step, and the other half each time")
+        #expect(try fixture.status().rejected == 1)
+    }
+
+    @Test("What the service refused of a batch is put aside with its reason; the rest is deleted")
+    func partialRejection() async throws {
+        let fixture = try SpoolFixture()
+        let service = ScriptedDeliveryService([.accepted(RefusedEvents(tooOldEnd: 1, tooNewStart: 3))])
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        let logger = fixture.logger(shipper)
+        for text in ["a", "b", "c", "d"] { logger.info("\(text)") }
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(try fixture.pending() == [])
+        let status = try fixture.status()
+        #expect(status.rejected == 2)
+        #expect(status.delivered == 2)
+    }
+
+    @Test("What a shipper leaves in the spool is sent by the next one, with the boundaries of the batch in doubt")
+    func nextProcess() async throws {
+        let fixture = try SpoolFixture { $0.batchCount = 3 }
+        let gate = Gate()
+        do {
+            let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService(gate: gate))
+            let logger = fixture.logger(shipper)
+            for number in 0..<4 { logger.info("\(number)") }
+            #expect(try await onOwnThread { gate.waitForArrivals() })
+            await shipper.shutdown(timeout: .zero)
+        }
+        #expect(try fixture.pending() == ["0", "1", "2", "3"])
+        #expect(try fixture.status().inDoubt == 1)
+        let service = ScriptedDeliveryService()
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(service.sent.map(\.texts) == [["0", "1", "2"], ["3"]])
+        #expect(try fixture.status().inDoubt == 0)
+    }
+
+    @Test("After the shutdown records are still committed, and a flush is false")
+    func afterShutdown() async throws {
+        let fixture = try SpoolFixture()
+        let service = ScriptedDeliveryService()
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        let logger = fixture.logger(shipper)
+        logger.info("before")
+        await shipper.shutdown(timeout: .seconds(60))
+        #expect(service.sent.map(\.texts) == [["before"]])
+        logger.info("after")
+        #expect(try fixture.pending() == ["after"])
+        #expect(await shipper.flush(timeout: .seconds(60)) == false)
+    }
+
+    @Test("A shutdown breaks off a request that hangs")
+    func shutdownCancels() async throws {
+        let fixture = try SpoolFixture()
+        let gate = Gate()
+        let service = ScriptedDeliveryService(gate: gate)
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        fixture.logger(shipper).info("one")
+        async let shutdown: Void = shipper.shutdown(timeout: .milliseconds(10))
+        #expect(try await onOwnThread { gate.waitForArrivals() })
+        await shutdown
+        #expect(service.isCancelled)
+        #expect(try fixture.pending() == ["one"])
+    }
+
+    @Test("Of two shippers on one spool one uploads; the other takes over when it ends")
+    func twoShippers() async throws {
+        let fixture = try SpoolFixture()
+        let (first, second) = (ScriptedDeliveryService(), ScriptedDeliveryService())
+        let holder = try LogShipper(fixture.configuration, service: first)
+        try await waitUntil("the first holds the lease") { try fixture.status().uploader != nil }
+        let standby = try LogShipper(fixture.configuration, service: second)
+        fixture.logger(standby).info("by the standby")
+        #expect(await holder.flush(timeout: .seconds(60)))
+        #expect(first.sent.map(\.texts) == [["by the standby"]])
+        await holder.shutdown()
+        fixture.logger(holder).info("by the former holder")
+        #expect(await standby.flush(timeout: .seconds(60)))
+        #expect(second.sent.map(\.texts) == [["by the former holder"]])
+    }
+
+    @Test("A setting out of bounds is thrown before anything is opened")
+    func invalidConfiguration() throws {
+        let fixture = try SpoolFixture { $0.batchCount = 10_001 }
+        let error = #expect(throws: ConfigurationError.self) { try LogShipper(fixture.configuration) }
+        #expect(error?.description == "batchCount is 10001; it must be from 1 to 10000")
+        #expect(throws: SpoolError.self) { try fixture.status() }
+    }
+
+    @Test("A spool that can not be opened is a thrown error that names file and cause")
+    func unusableSpool() throws {
+        let fixture = try SpoolFixture { $0.spool = "/proc/nowhere/spool.db" }
+        let error = #expect(throws: SpoolError.self) { try LogShipper(fixture.configuration) }
+        #expect(error?.kind == .unwritable)
+        #expect(error?.description.contains("/proc/nowhere/spool.db") == true)
+    }
+}
