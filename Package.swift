@@ -62,6 +62,8 @@ let package = Package(
             dependencies: ["LogbeamCore", "LogbeamTestSupport", "CZlib"],
             exclude: ["Python"]
         ),
+        // Run by the tests of LogbeamSpool: what needs a process of its own.
+        .executableTarget(name: "logbeam-spool-exerciser", dependencies: ["LogbeamCore", "LogbeamSpool"]),
         .testTarget(name: "LogbeamCoreTests", dependencies: ["LogbeamCore", "LogbeamTestSupport"]),
         .testTarget(name: "LogbeamSpoolTests", dependencies: ["LogbeamSpool", "LogbeamTestSupport"]),
         .testTarget(name: "LogbeamAWSTests", dependencies: ["LogbeamAWS", "LogbeamTestSupport"]),

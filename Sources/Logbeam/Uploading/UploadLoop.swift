@@ -133,6 +133,7 @@ package final class UploadLoop {
             plan.found(headers, isLast: headers.count < Self.pageSize)
         case .reject(let records):
             try spool.reject(records)
+            plan.rejected(records)
             totals.rejected += records.count
         case .send(let range):
             try send(range)
