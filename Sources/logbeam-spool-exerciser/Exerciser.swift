@@ -78,7 +78,7 @@ enum Exerciser {
         let maintenance = try SpoolMaintenance(spool: spool, reader: reader)
         var left = records
         while left > 0 {
-            let headers = try reader.headers(after: 0, limit: 2_000)
+            let headers = try reader.headers(after: 0, limit: 2_000).headers
             guard let first = headers.first, let last = headers.last else {
                 try maintenance.whileIdle { true }
                 continue

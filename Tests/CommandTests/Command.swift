@@ -66,7 +66,7 @@ struct Command {
     func pending() throws -> [String] {
         guard FileManager.default.fileExists(atPath: spoolPath) else { return [] }
         let reader = try SpoolReader(path: spoolPath)
-        let headers = try reader.headers(after: 0, limit: .max)
+        let headers = try reader.headers(after: 0).headers
         guard let first = headers.first, let last = headers.last else { return [] }
         let range = BatchRange(stream: first.stream, first: first.id, last: last.id, latest: .max)
         let batch = try reader.batch(range, for: Self.destination)

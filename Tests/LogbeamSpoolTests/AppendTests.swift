@@ -20,7 +20,7 @@ struct AppendTests {
         let id = try test.spool.append(message, stream: test.stream, timestamp: -5)
         let reader = try SpoolReader(path: test.path)
         let header = RecordHeader(id: id, stream: test.stream, timestamp: -5, byteCount: message.count)
-        #expect(try reader.headers(after: 0, limit: 9) == [header])
+        #expect(try reader.headers(after: 0, limit: 9).headers == [header])
         let destination = try #require(try reader.destination(ofStream: test.stream))
         let batch = try reader.batch(test.range(id, id), for: destination)
         #expect(batch.messages == message)
@@ -52,12 +52,20 @@ struct AppendTests {
         let test = try TestSpool()
         let ids = try (0..<10).map { try test.append(to: $0 % 2 == 0 ? test.stream : test.otherStream)[0] }
         let reader = try SpoolReader(path: test.path)
-        #expect(try reader.headers(after: ids[2], limit: 3).map(\.id) == Array(ids[3...5]))
-        let other = try reader.headers(ofStream: test.otherStream, after: ids[1], through: ids[7], limit: 9)
+        #expect(try reader.headers(after: ids[2], limit: 3).headers.map(\.id) == Array(ids[3...5]))
+        let other = try reader.headers(ofStream: test.otherStream, after: ids[1], through: ids[7], limit: 9).headers
         #expect(other.map(\.id) == [ids[3], ids[5], ids[7]])
         #expect(
-            try reader.headers(ofStream: test.stream, after: 0, through: .max, limit: 2).map(\.id) == [ids[0], ids[2]]
+            try reader.headers(ofStream: test.stream, after: 0, through: .max, limit: 2).headers.map(\.id) == [
+                ids[0], ids[2],
+            ]
         )
+        #expect(try !reader.headers(after: 0, limit: 10).isLast)
+        #expect(try reader.headers(after: 0, limit: 11).isLast)
+        let bytes = try reader.headers(after: 0).headers[0].byteCount
+        let some = try reader.headers(after: 0, byteLimit: 2 * bytes + 1)
+        #expect(some.headers.map(\.id) == Array(ids[0...2]))
+        #expect(!some.isLast)
         #expect(try reader.lastID() == ids[9])
         #expect(try reader.hasRecords(through: ids[0]))
         #expect(try !reader.hasRecords(through: ids[0] - 1))
