@@ -48,6 +48,14 @@ let package = Package(
             name: "logbeam-demo-service",
             dependencies: ["Logbeam", .product(name: "Logging", package: "swift-log")]
         ),
+        .executableTarget(
+            name: "logbeam-bench",
+            dependencies: [
+                "CSQLite", "Logbeam", "LogbeamCore", "LogbeamSpool", "LogbeamTestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .target(name: "LogbeamTestSupport", dependencies: ["LogbeamCore", "CZlib"], exclude: ["Python"]),
         .testTarget(
             name: "LogbeamTestSupportTests",
@@ -70,6 +78,10 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             exclude: ["Python"]
+        ),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: ["logbeam-spool", "Logbeam", "LogbeamCore", "LogbeamSpool", "LogbeamTestSupport"]
         ),
     ],
     swiftLanguageModes: [.v6]

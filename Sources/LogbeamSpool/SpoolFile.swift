@@ -21,14 +21,7 @@ enum SpoolFile {
         let connection = try Connection(path: path, mode: .readWrite)
         connection.setBusyDeadline(MonotonicClock.nanoseconds() + openTimeout)
         try Schema.migrate(connection)
-        try connection.execute(
-            """
-            PRAGMA journal_mode = WAL;
-            PRAGMA synchronous = \(powerLossSafe ? "FULL" : "NORMAL");
-            PRAGMA secure_delete = OFF;
-            PRAGMA temp_store = MEMORY;
-            """
-        )
+        try connection.execute("PRAGMA journal_mode = WAL;" + Spool.connectionSettings(powerLossSafe: powerLossSafe))
         guard try connection.isWAL else {
             throw SpoolError(
                 .unwritable,
@@ -100,6 +93,17 @@ enum SpoolFile {
 
     private static func unwritable(_ path: String, _ what: String) -> SpoolError {
         SpoolError(.unwritable, path: path, message: "\(what): \(String(cString: strerror(errno)))")
+    }
+}
+
+extension Spool {
+    /// What a connection that writes tells SQLite when it opens: here, so that a benchmark can do the same.
+    package static func connectionSettings(powerLossSafe: Bool) -> String {
+        """
+        PRAGMA synchronous = \(powerLossSafe ? "FULL" : "NORMAL");
+        PRAGMA secure_delete = OFF;
+        PRAGMA temp_store = MEMORY;
+        """
     }
 }
 

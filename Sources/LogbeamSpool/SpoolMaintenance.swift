@@ -23,6 +23,9 @@ package final class SpoolMaintenance {
         self.spool = spool
         self.reader = reader
         checkpointer = try Connection(path: spool.path, mode: .readWrite)
+        // A connection that has read nothing knows no log yet: SQLite would report success for its checkpoints, and do
+        // nothing.
+        _ = try checkpointer.integer("PRAGMA schema_version")
     }
 
     /// For between two batches: copies the log into the file and starts it anew, once it is long.

@@ -224,11 +224,12 @@ final class Writer {
         try connection.execute("PRAGMA incremental_vacuum(\(pages))")
     }
 
-    /// A transaction that changes nothing: the first commit after the log was reset syncs the log's new header
-    /// (https://www.sqlite.org/wal.html), and that should not be a commit of `log()`.
+    /// A transaction that says what the file says already: the first commit after the log was reset syncs the log's new
+    /// header (https://www.sqlite.org/wal.html), and that should not be a commit of `log()`.
+    ///
+    /// An update to the value that a row has would commit no page. This writes the first page, whatever it holds.
     func touch() throws(SpoolError) {
-        try raiseLastID.bind(0, at: 1)
-        try raiseLastID.run()
+        try connection.execute("PRAGMA application_id = \(Schema.applicationID)")
     }
 
     private func run(_ statement: Statement, _ range: BatchRange) throws(SpoolError) {

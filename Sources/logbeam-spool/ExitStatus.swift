@@ -17,7 +17,8 @@ enum ExitStatus: Int32, CaseIterable {
     /// Reading or writing failed: the disk is full, for example. `append`: there are lines that were not committed
     /// (EX_IOERR).
     case failedIO = 74
-    /// Records remain, and another try may ship them: the time was over, a signal came (EX_TEMPFAIL).
+    /// Records remain, and another try may ship them: the time was over, a signal came, another process kept the spool
+    /// locked (EX_TEMPFAIL).
     case recordsRemain = 75
     /// Records remain, and a person must mend something first: credentials, permissions, region (EX_NOPERM).
     case refused = 77

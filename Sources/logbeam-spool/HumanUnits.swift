@@ -28,11 +28,11 @@ enum HumanUnits {
         return "\(tenths < 100 ? "\(tenths / 10).\(tenths % 10)" : "\(Int(value.rounded()))") \(names.first ?? "")"
     }
 
-    /// Two units at most: `0.4 s`, `12 s`, `3 min 20 s`, `5 h 12 min`, `3 d 4 h`.
+    /// Rounded down, two units at most: `0.4 s`, `12 s`, `3 min 20 s`, `5 h 12 min`, `3 d 4 h`.
     static func duration(milliseconds: Int64) -> String {
         let seconds = milliseconds / 1_000
         return switch milliseconds {
-        case ..<9_950: "\((milliseconds + 50) / 1_000).\((milliseconds + 50) % 1_000 / 100) s"
+        case ..<10_000: "\(seconds).\(milliseconds % 1_000 / 100) s"
         case ..<60_000: "\(seconds) s"
         case ..<3_600_000: "\(seconds / 60) min \(seconds % 60) s"
         case ..<86_400_000: "\(seconds / 3_600) h \(seconds / 60 % 60) min"

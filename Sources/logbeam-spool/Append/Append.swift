@@ -30,7 +30,7 @@ struct Append: ParsableCommand {
             go to standard error, each after 'not spooled: ', are counted for 'status', and make the exit code 74.
 
             Example:
-              myprogram 2>&1 | logbeam-spool append --log-group /my/app --log-stream web-1 --tee
+              myprogram 2>&1 | logbeam-spool append --log-group g --log-stream s --tee
             """
     )
 

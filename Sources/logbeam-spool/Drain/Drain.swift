@@ -25,11 +25,11 @@ struct Drain: ParsableCommand {
 
             On a terminal it shows how far it is. Otherwise it writes nothing but errors, to standard error.
 
-            Credentials are looked for as other AWS tools do it: environment, then the profile.
+            Credentials come from the environment or the shared AWS files, as with other AWS tools.
 
             Examples:
               logbeam-spool drain
-              logbeam-spool drain --spool /var/lib/app/logs.db --region eu-central-1 --timeout 60
+              logbeam-spool drain --spool /var/lib/app/logs.db --timeout 60
             """
     )
 
@@ -171,14 +171,17 @@ struct Drain: ParsableCommand {
 extension String {
     /// As a shell reads it as one word.
     fileprivate var shellQuoted: String {
-        let isPlain = !isEmpty && utf8.allSatisfy {
-            switch $0 {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"):
-                true
-            default: "/._-+:@".utf8.contains($0)
+        let isPlain =
+            !isEmpty
+            && utf8.allSatisfy {
+                switch $0 {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"):
+                    true
+                default: "/._-+:@".utf8.contains($0)
+                }
             }
-        }
-        return isPlain ? self : "'\(split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
+        return isPlain
+            ? self : "'\(split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
     }
 }

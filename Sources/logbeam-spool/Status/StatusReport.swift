@@ -77,7 +77,10 @@ struct StatusReport {
             ("dropped", .number(Int64(dropped))),
             ("in_doubt", .number(Int64(inDoubt))),
             ("last_delivery", .time(delivery)),
-            ("last_error", error.map { .object([("time", .time($0.time)), ("message", .string($0.message))]) } ?? .null),
+            (
+                "last_error",
+                error.map { .object([("time", .time($0.time)), ("message", .string($0.message))]) } ?? .null
+            ),
         ]
     }
 
