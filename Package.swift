@@ -48,12 +48,22 @@ let package = Package(
             name: "logbeam-demo-service",
             dependencies: ["Logbeam", .product(name: "Logging", package: "swift-log")]
         ),
+        .executableTarget(
+            name: "logbeam-bench",
+            dependencies: [
+                "CSQLite", "Logbeam", "LogbeamCore", "LogbeamSpool", "LogbeamTestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .target(name: "LogbeamTestSupport", dependencies: ["LogbeamCore", "CZlib"], exclude: ["Python"]),
         .testTarget(
             name: "LogbeamTestSupportTests",
             dependencies: ["LogbeamCore", "LogbeamTestSupport", "CZlib"],
             exclude: ["Python"]
         ),
+        // Run by the tests of LogbeamSpool: what needs a process of its own.
+        .executableTarget(name: "logbeam-spool-exerciser", dependencies: ["LogbeamCore", "LogbeamSpool"]),
         .testTarget(name: "LogbeamCoreTests", dependencies: ["LogbeamCore", "LogbeamTestSupport"]),
         .testTarget(name: "LogbeamSpoolTests", dependencies: ["LogbeamSpool", "LogbeamTestSupport"]),
         .testTarget(name: "LogbeamAWSTests", dependencies: ["LogbeamAWS", "LogbeamTestSupport"]),
@@ -61,6 +71,19 @@ let package = Package(
         .testTarget(
             name: "LogbeamTests",
             dependencies: ["Logbeam", "LogbeamTestSupport", .product(name: "Logging", package: "swift-log")]
+        ),
+        .testTarget(name: "CrashTests", dependencies: ["LogbeamCore", "LogbeamSpool", "LogbeamTestSupport"]),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: [
+                "Logbeam", "LogbeamCore", "LogbeamAWS", "LogbeamCloudWatch", "LogbeamSpool", "LogbeamTestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            exclude: ["Python"]
+        ),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: ["logbeam-spool", "Logbeam", "LogbeamCore", "LogbeamSpool", "LogbeamTestSupport"]
         ),
     ],
     swiftLanguageModes: [.v6]

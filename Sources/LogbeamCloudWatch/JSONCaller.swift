@@ -146,7 +146,7 @@ extension DeliveryOutcome {
         case .connection: .transient(DeliveryFailure(code: "ConnectionError", message: message))
         case .timeout: .transient(DeliveryFailure(code: "Timeout", message: message))
         case .tooLarge: .transient(DeliveryFailure(code: "UnexpectedAnswer", message: message))
-        case .cancelled: .transient(DeliveryFailure(code: "Cancelled", message: message))
+        case .cancelled: .transient(DeliveryFailure(code: DeliveryFailure.cancelled, message: message))
         case .unusable: .denied(DeliveryFailure(code: "RequestError", message: message))
         case .certificate:
             .denied(

@@ -35,7 +35,7 @@ package struct Backoff: Sendable, Equatable {
     ///   - fraction: a random number from 0 up to 1.
     package func delay(failures: Int, retryAfter: Int64 = 0, fraction: Double) -> Int64 {
         // Capped before shifting, so that no number of failures overflows.
-        let doublings = min(max(failures - 1, 0), 30)
+        let doublings = min(max(failures, 1) - 1, 30)
         let limit = min(cap, base << Int64(doublings))
         return max(Int64(Double(limit) * min(max(fraction, 0), 1)), min(max(retryAfter, 0), Self.longestRetryAfter))
     }

@@ -21,6 +21,9 @@ package struct BatchPlanner: Sendable {
     private var last: Int64 = 0
     private var earliest = Int64.max
     private var latest = Int64.min
+    /// The earliest of the records between ``first`` and ``last`` that were left out. A batch that reached it would hold
+    /// that record after all, uncounted.
+    private var earliestLeftOut = Int64.max
     private var bytes = 0
     private(set) package var count = 0
     /// No further record fits.
@@ -42,13 +45,16 @@ package struct BatchPlanner: Sendable {
     package mutating func add(_ header: RecordHeader, now: Int64) -> Verdict {
         guard header.byteCount <= limits.messageBytes else { return .refused(.tooLarge) }
         guard header.timestamp >= now - BatchLimits.maximumAge else { return .refused(.tooOld) }
-        guard header.timestamp <= now + BatchLimits.maximumAhead else {
+        // Where the clock was set back, the batch may reach further ahead than a record may lie now.
+        guard header.timestamp <= max(now + BatchLimits.maximumAhead, latest) else {
+            if count > 0 { earliestLeftOut = min(earliestLeftOut, header.timestamp) }
             return .early(until: header.timestamp - BatchLimits.maximumAhead)
         }
         // An empty message is sent as one space.
         let size = max(1, header.byteCount) + BatchLimits.eventOverhead
         guard !isFull, count < limits.count, count == 0 || bytes + size <= limits.bytes,
-            max(latest, header.timestamp) - min(earliest, header.timestamp) <= BatchLimits.maximumSpan
+            max(latest, header.timestamp) - min(earliest, header.timestamp) <= BatchLimits.maximumSpan,
+            header.timestamp < earliestLeftOut
         else {
             isFull = true
             return .full

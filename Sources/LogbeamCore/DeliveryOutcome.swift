@@ -27,6 +27,9 @@ package struct DeliveryFailure: Error, Sendable, Equatable, CustomStringConverti
         self.retryAfter = retryAfter
     }
 
+    /// The code of a request that ``DeliveryService/cancel()`` broke off.
+    package static let cancelled = "Cancelled"
+
     package var description: String { message.isEmpty ? code : "\(code): \(message)" }
 }
 

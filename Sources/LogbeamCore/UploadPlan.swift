@@ -7,7 +7,7 @@
 /// |------------|---------------------------------------------|
 /// | `scan`     | ``found(_:isLast:)``                        |
 /// | `catchUp`  | ``found(_:isLast:)``                        |
-/// | `reject`   | nothing: the records are gone               |
+/// | `reject`   | ``rejected(_:)``                            |
 /// | `send`     | ``delivered(_:)``, ``failed(_:retryAt:)``, ``split(_:ids:)`` |
 /// | `wait`     | ``wake()``                                  |
 ///
@@ -50,6 +50,8 @@ package struct UploadPlan: Sendable {
         var resumeFrom: Int64?
         /// The last record that was passed over and asks to be sent; older ones that do not ask go along.
         var resumeThrough: Int64 = 0
+        /// The last record that was passed over, whether or not it asks.
+        var lastPassed: Int64 = 0
         /// Batches to be sent again exactly as they are: in doubt, failed, or halves of an invalid one.
         var replays: [BatchRange] = []
         /// Records that the service will take only later: the first of them, and when (time of day).
@@ -64,12 +66,15 @@ package struct UploadPlan: Sendable {
     private var streams: [Int64: Stream] = [:]
     /// Every record up to this id was gathered or passed over.
     private var cursor: Int64 = 0
+    /// All records were read that were there when the plan was last woken.
     private var reachedEnd = false
     /// Headers that were read and not yet looked at.
     private var unread: ArraySlice<RecordHeader> = []
-    /// The stream that ``unread`` catches up with; `nil` if it belongs to the pass over all streams.
-    private var catchingUp: Int64?
+    /// The stream that ``unread`` catches up with, and through which record; `nil` if ``unread`` belongs to the pass over
+    /// all streams.
+    private var catchingUp: (stream: Int64, through: Int64)?
     private var unreadIsLast = false
+    /// Records to be rejected before anything else is done: a batch must not hold one of them.
     private var refused: [RefusedRecord] = []
     /// Records up to this id are sent as soon as they can be.
     private var flushTarget: Int64 = 0
@@ -109,6 +114,13 @@ package struct UploadPlan: Sendable {
     package mutating func found(_ headers: [RecordHeader], isLast: Bool) {
         unread = headers[...]
         unreadIsLast = isLast
+        // Now and not when they have been looked at: what wakes the plan until then is not among them.
+        if isLast, catchingUp == nil { reachedEnd = true }
+    }
+
+    /// These records of the last `reject` stand in `rejected`.
+    package mutating func rejected(_ records: [RefusedRecord]) {
+        refused.removeFirst(records.count)
     }
 
     /// The service has the batch.
@@ -120,8 +132,9 @@ package struct UploadPlan: Sendable {
     package mutating func failed(_ range: BatchRange, retryAt: Int64) {
         finish(range, then: [range], retryAt: retryAt)
         // What was read ahead for a stream that now waits is read again.
-        if catchingUp == range.stream {
+        if catchingUp?.stream == range.stream {
             unread = []
+            unreadIsLast = false
             catchingUp = nil
         }
     }
@@ -154,13 +167,10 @@ package struct UploadPlan: Sendable {
     package mutating func next(at now: Moment) -> Step {
         admitEarly(at: now)
         gather(at: now)
-        if !refused.isEmpty {
-            defer { refused = [] }
-            return .reject(refused)
-        }
+        if !refused.isEmpty { return .reject(refused) }
         if let range = ready(at: now) { return .send(range) }
         if let (key, stream) = streams.first(where: { isBehind($0.value, at: now) }), let first = stream.resumeFrom {
-            catchingUp = key
+            catchingUp = (key, stream.resumeThrough)
             return .catchUp(stream: key, after: first - 1, through: stream.resumeThrough)
         }
         if !reachedEnd { return .scan(after: cursor) }
@@ -176,7 +186,7 @@ package struct UploadPlan: Sendable {
                 switch add(header, at: now) {
                 case .full: return
                 case .refused(let reason): refused.append(RefusedRecord(id: header.id, reason: reason))
-                case .early(let until): postpone(header, until: until)
+                case .early(let until): postpone(header, until: until, at: now)
                 case .taken: break
                 }
                 if catchingUp != nil { change(header.stream) { $0.resumeFrom = header.id + 1 } }
@@ -189,11 +199,10 @@ package struct UploadPlan: Sendable {
             return
         }
         unreadIsLast = false
-        if let key = catchingUp {
-            change(key) { [cursor] in $0.resumeFrom = $0.resumeThrough < cursor ? $0.resumeThrough + 1 : nil }
+        if let (key, through) = catchingUp {
+            change(key) { $0.resumeFrom = through < $0.lastPassed ? through + 1 : nil }
             catchingUp = nil
         } else {
-            reachedEnd = true
             quiet = quiet.filter { $0 > cursor }
         }
     }
@@ -210,20 +219,27 @@ package struct UploadPlan: Sendable {
         let asks = !isQuiet(header)
         change(header.stream) { stream in
             stream.resumeFrom = min(stream.resumeFrom ?? header.id, header.id)
+            stream.lastPassed = header.id
             if asks { stream.resumeThrough = header.id }
         }
     }
 
-    private mutating func postpone(_ header: RecordHeader, until: Int64) {
+    /// Notes to turn back to a record when its time comes, or a little later: to turn back means to read all that was
+    /// left out again, which must not happen for every one of many records.
+    private mutating func postpone(_ header: RecordHeader, until: Int64, at now: Moment) {
+        let until = max(until, now.wall + max(limits.age, Self.shortestPostponement))
         change(header.stream) { stream in
             stream.early = (stream.early?.firstID ?? header.id, min(stream.early?.until ?? until, until))
         }
     }
 
+    /// In milliseconds; the batches' age, if that is longer.
+    private static let shortestPostponement: Int64 = 1_000
+
     /// Turns back to records whose time has come.
     private mutating func admitEarly(at now: Moment) {
         for (key, stream) in streams {
-            guard let early = stream.early, early.until <= now.wall, catchingUp != key else { continue }
+            guard let early = stream.early, early.until <= now.wall, catchingUp?.stream != key else { continue }
             change(key) { [cursor, limits] stream in
                 stream.early = nil
                 stream.resumeThrough = max(stream.resumeThrough, cursor)
@@ -262,7 +278,7 @@ package struct UploadPlan: Sendable {
         guard let first = stream.planner.firstID, let due = stream.planner.dueTime(now: now.wall) else { return false }
         if stream.planner.isFull { return true }
         // While there is more to read the batch may yet fill up, but not for ever.
-        let mayGrow = !reachedEnd || isBehind(stream, at: now)
+        let mayGrow = !reachedEnd || !unread.isEmpty || isBehind(stream, at: now)
         if mayGrow, now.monotonic - stream.gatheringSince < limits.age { return false }
         return first <= flushTarget || due <= now.wall
     }
@@ -278,8 +294,9 @@ package struct UploadPlan: Sendable {
     private func nextTime(after now: Moment) -> Int64? {
         streams.values.flatMap { stream in
             [
-                stream.retryAt.flatMap { $0 > now.monotonic ? $0 : nil },
-                stream.planner.dueTime(now: now.wall).map { now.monotonic + max(0, $0 - now.wall) },
+                stream.isWaiting(at: now)
+                    ? stream.retryAt
+                    : stream.planner.dueTime(now: now.wall).map { now.monotonic + max(0, $0 - now.wall) },
                 stream.early.map { now.monotonic + max(0, $0.until - now.wall) },
             ].compactMap { $0 }
         }.min()

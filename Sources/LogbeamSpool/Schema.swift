@@ -76,11 +76,16 @@ enum Schema {
 
     /// Brings an open file to the current version, in one transaction; whoever comes second finds the work done.
     static func migrate(_ connection: Connection) throws(SpoolError) {
-        guard try connection.integer("PRAGMA user_version") != version else { return }
-        try connection.transaction { () throws(SpoolError) in
+        let found = try connection.integer("PRAGMA user_version")
+        guard found != version else { return }
+        // In an empty file the vacuum mode must be chosen before the write lock fixes it, yet in the same transaction: by
+        // itself it would make a database that nobody takes for a spool.
+        let isEmpty = found == 0
+        try connection.transaction(isImmediate: !isEmpty) { () throws(SpoolError) in
+            if isEmpty { try connection.execute("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL") }
             let found = try connection.integer("PRAGMA user_version")
-            guard found <= version else { throw newer(found, path: connection.path) }
-            for migration in migrations.dropFirst(Int(clamping: found)) {
+            guard (0...version).contains(found) else { throw unknown(found, path: connection.path) }
+            for migration in migrations.dropFirst(Int(found)) {
                 try connection.execute(migration)
             }
             try connection.execute("PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version)")
@@ -92,6 +97,9 @@ enum Schema {
         let connection = try Connection(path: path, mode: .untouched)
         let found: Int64
         do throws(SpoolError) {
+            // Lets the header be read though it tells of more pages than there are: they stand in the write-ahead log
+            // while a checkpoint runs, or after one whose process died.
+            try connection.execute("PRAGMA writable_schema = ON")
             guard try connection.integer("PRAGMA application_id") == applicationID else {
                 throw SpoolError(.notASpool, path: path, message: "the file is a SQLite database, but not a spool")
             }
@@ -99,10 +107,10 @@ enum Schema {
         } catch  where error.kind == .notASpool && error.code != nil {
             throw SpoolError(.notASpool, path: path, message: "the file is not a spool, nor any SQLite database")
         }
-        guard found <= version else { throw newer(found, path: path) }
+        guard (0...version).contains(found) else { throw unknown(found, path: path) }
     }
 
-    private static func newer(_ found: Int64, path: String) -> SpoolError {
+    private static func unknown(_ found: Int64, path: String) -> SpoolError {
         SpoolError(
             .newerVersion,
             path: path,

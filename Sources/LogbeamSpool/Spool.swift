@@ -26,6 +26,7 @@ package final class Spool: Sendable {
         }
     }
 
+    /// Absolute and without symbolic links, so that it names the same file if the working directory changes.
     package let path: String
     private let commitTimeout: UInt64
     private let lock = TimedLock()
@@ -35,7 +36,6 @@ package final class Spool: Sendable {
 
     /// Opens a spool, or makes one. A file that is no spool, or one of a later version, is left as it is.
     package init(path: String, options: Options = Options()) throws(SpoolError) {
-        self.path = path
         commitTimeout = options.commitTimeout.nanoseconds
         walMonitor = WALMonitor()
         let connection = try SpoolFile.openForWriting(
@@ -43,6 +43,7 @@ package final class Spool: Sendable {
             create: options.create,
             powerLossSafe: options.powerLossSafe
         )
+        self.path = connection.canonicalPath
         writer = try Writer(connection: connection, walMonitor: walMonitor)
     }
 
@@ -125,9 +126,13 @@ package final class Spool: Sendable {
         }
     }
 
-    /// Moves records that can not be sent to `rejected`.
+    /// Moves records that can not be sent to `rejected`, slice by slice. If a call throws, the same call may be made again.
     package func reject(_ records: [RefusedRecord]) throws(SpoolError) {
-        try write { writer throws(SpoolError) in try writer.moveToRejected(records) }
+        for start in stride(from: 0, to: records.count, by: Writer.sliceSize) {
+            let slice = Array(records[start..<min(start + Writer.sliceSize, records.count)])
+            try write { writer throws(SpoolError) in try writer.moveToRejected(slice) }
+            lock.giveWay()
+        }
     }
 
     // MARK: Notes for `status`

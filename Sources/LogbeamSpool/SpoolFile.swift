@@ -14,29 +14,38 @@ enum SpoolFile {
             try make(path: path)
         case 0:
             // Left by whoever made the file beforehand, to hold its place or its rights.
-            try Connection(path: path, mode: .readWrite).initialize()
+            break
         default:
             try Schema.verify(path: path)
         }
-        let connection = try Connection(path: path, mode: .readWrite)
-        connection.setBusyDeadline(MonotonicClock.nanoseconds() + openTimeout)
-        try Schema.migrate(connection)
-        try connection.execute(
-            """
-            PRAGMA journal_mode = WAL;
-            PRAGMA synchronous = \(powerLossSafe ? "FULL" : "NORMAL");
-            PRAGMA secure_delete = OFF;
-            PRAGMA temp_store = MEMORY;
-            """
-        )
-        guard try connection.isWAL else {
-            throw SpoolError(
-                .unwritable,
-                path: path,
-                message: "SQLite can not use write-ahead logging on this file system"
-            )
-        }
+        let connection = try openAsSpool(path: path)
+        try connection.execute(Spool.connectionSettings(powerLossSafe: powerLossSafe))
         return connection
+    }
+
+    /// Opens an empty file or a spool, and brings it to the current version and into WAL mode.
+    ///
+    /// The schema is written before WAL mode is entered, so that the main file says from its first moment what it is.
+    private static func openAsSpool(path: String) throws(SpoolError) -> Connection {
+        let connection = try Connection(path: path, mode: .readWrite)
+        let deadline = MonotonicClock.nanoseconds() + openTimeout
+        connection.setBusyDeadline(deadline)
+        try Schema.migrate(connection)
+        while true {
+            do throws(SpoolError) {
+                guard try connection.enterWAL() else {
+                    throw SpoolError(
+                        .unwritable,
+                        path: path,
+                        message: "SQLite can not use write-ahead logging on this file system"
+                    )
+                }
+                return connection
+            } catch  where error.kind == .busy && MonotonicClock.nanoseconds() < deadline {
+                // Two who enter WAL mode at once would wait for each other: SQLite tells one of them to let go.
+                MonotonicClock.sleep(nanoseconds: 1_000_000)
+            }
+        }
     }
 
     /// Opens a spool for reading. Its file must exist.
@@ -57,6 +66,9 @@ enum SpoolFile {
 
     /// The size of the file in bytes; `nil` if there is none.
     private static func size(path: String) throws(SpoolError) -> Int? {
+        guard !path.isEmpty, !path.utf8.contains(0) else {
+            throw SpoolError(.unwritable, path: path, message: "not a path")
+        }
         var status = stat()
         guard stat(path, &status) != 0 else {
             guard status.st_mode & S_IFMT == S_IFREG else {
@@ -73,22 +85,23 @@ enum SpoolFile {
     ///
     /// The file is made beside its place and appears there complete, so that no other process ever sees half of it.
     private static func make(path: String) throws(SpoolError) {
-        guard !path.isEmpty, !path.utf8.contains(0) else {
-            throw SpoolError(.unwritable, path: path, message: "not a path")
-        }
         for (index, byte) in path.utf8.enumerated().dropFirst() where byte == UInt8(ascii: "/") {
             let directory = String(decoding: path.utf8.prefix(index), as: UTF8.self)
-            guard mkdir(directory, 0o700) == 0 || errno == EEXIST || isDirectory(directory) else {
+            if mkdir(directory, 0o700) == 0 {
+                chmod(directory, 0o700)
+            } else if errno != EEXIST, !isDirectory(directory) {
                 throw unwritable(path, "its directory \(directory) can not be made")
             }
         }
-        let draft = "\(path).\(getpid())-\(WallClock.microseconds())"
-        let descriptor = open(draft, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        var template = Array("\(path).XXXXXX".utf8CString)
+        let descriptor = mkstemp(&template)
         guard descriptor >= 0 else { throw unwritable(path, "can not be made") }
+        let draft = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         fchmod(descriptor, 0o600)
         close(descriptor)
         defer { unlink(draft) }
-        try Connection(path: draft, mode: .readWrite).initialize()
+        // The connection closes here, and takes its write-ahead log with it.
+        _ = try openAsSpool(path: draft)
         // Whoever is first wins; the spool of the other process is as good as ours.
         guard link(draft, path) == 0 || errno == EEXIST else { throw unwritable(path, "can not be made") }
     }
@@ -103,21 +116,22 @@ enum SpoolFile {
     }
 }
 
-extension Connection {
-    /// Turns an empty file into a spool.
-    ///
-    /// The schema is written before WAL mode is entered, so that the main file says from its first moment what it is.
-    /// Page size and vacuum mode are fixed by the first table.
-    fileprivate func initialize() throws(SpoolError) {
-        try execute("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL")
-        try Schema.migrate(self)
+extension Spool {
+    /// What a connection that writes tells SQLite when it opens: here, so that a benchmark can do the same.
+    package static func connectionSettings(powerLossSafe: Bool) -> String {
+        """
+        PRAGMA synchronous = \(powerLossSafe ? "FULL" : "NORMAL");
+        PRAGMA secure_delete = OFF;
+        PRAGMA temp_store = MEMORY;
+        """
     }
+}
 
-    fileprivate var isWAL: Bool {
-        get throws(SpoolError) {
-            let statement = try prepare("PRAGMA journal_mode")
-            defer { statement.reset() }
-            return try statement.step() && statement.text(0) == "wal"
-        }
+extension Connection {
+    /// False if SQLite stays in another journal mode.
+    fileprivate func enterWAL() throws(SpoolError) -> Bool {
+        let statement = try prepare("PRAGMA journal_mode = WAL")
+        defer { statement.reset() }
+        return try statement.step() && statement.text(0) == "wal"
     }
 }

@@ -23,6 +23,9 @@ package final class SpoolMaintenance {
         self.spool = spool
         self.reader = reader
         checkpointer = try Connection(path: spool.path, mode: .readWrite)
+        // A connection that has read nothing knows no log yet: SQLite would report success for its checkpoints, and do
+        // nothing.
+        _ = try checkpointer.integer("PRAGMA schema_version")
     }
 
     /// For between two batches: copies the log into the file and starts it anew, once it is long.
@@ -34,7 +37,12 @@ package final class SpoolMaintenance {
     /// For when nothing is left to do: gives free pages back and empties the log. Stops when `isIdle` says no.
     package func whileIdle(_ isIdle: () -> Bool) throws(SpoolError) {
         guard spool.walPages > Self.idleThreshold else { return }
-        while isIdle(), try checkpointer.integer("PRAGMA freelist_count") > Self.sparePages {
+        var last = Int64.max
+        while isIdle() {
+            let free = try checkpointer.integer("PRAGMA freelist_count")
+            // A file that came out of `.recover` may not be made for incremental vacuum: nothing becomes of it then.
+            guard free > Self.sparePages, free < last else { break }
+            last = free
             try spool.write { writer throws(SpoolError) in try writer.vacuum(pages: Self.vacuumSlice) }
         }
         guard isIdle() else { return }

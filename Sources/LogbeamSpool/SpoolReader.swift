@@ -43,9 +43,25 @@ package final class SpoolReader {
         selectAny = try connection.prepare("SELECT 1 FROM records WHERE id <= ?1 LIMIT 1")
     }
 
+    /// Some of the headers after an id.
+    package struct HeaderPage: Sendable, Equatable {
+        package var headers: [RecordHeader] = []
+        /// There are no more of them now.
+        package var isLast = false
+    }
+
     /// The next records of all streams after an id, in the order of their commits.
-    package func headers(after id: Int64, limit: Int) throws(SpoolError) -> [RecordHeader] {
-        try headers(selectHeaders, after: id, limit: limit)
+    ///
+    /// - Parameters:
+    ///   - limit: how many at the most.
+    ///   - byteLimit: stops after the record with which the messages have this many bytes: SQLite reads a message to tell
+    ///     its length.
+    package func headers(
+        after id: Int64,
+        limit: Int = .max,
+        byteLimit: Int = .max
+    ) throws(SpoolError) -> HeaderPage {
+        try page(selectHeaders, after: id, limit: limit, byteLimit: byteLimit)
     }
 
     /// The next records of one stream after an id, up to and including another.
@@ -53,33 +69,40 @@ package final class SpoolReader {
         ofStream stream: Int64,
         after id: Int64,
         through last: Int64,
-        limit: Int
-    ) throws(SpoolError) -> [RecordHeader] {
+        limit: Int = .max,
+        byteLimit: Int = .max
+    ) throws(SpoolError) -> HeaderPage {
         try selectStreamHeaders.bind(last, at: 3)
         try selectStreamHeaders.bind(stream, at: 4)
-        return try headers(selectStreamHeaders, after: id, limit: limit)
+        return try page(selectStreamHeaders, after: id, limit: limit, byteLimit: byteLimit)
     }
 
-    private func headers(
+    private func page(
         _ statement: Statement,
         after id: Int64,
-        limit: Int
-    ) throws(SpoolError) -> [RecordHeader] {
+        limit: Int,
+        byteLimit: Int
+    ) throws(SpoolError) -> HeaderPage {
         try statement.bind(id, at: 1)
         try statement.bind(Int64(limit), at: 2)
         defer { statement.reset() }
-        var headers: [RecordHeader] = []
-        while try statement.step() {
-            headers.append(
-                RecordHeader(
-                    id: statement.integer(0),
-                    stream: statement.integer(1),
-                    timestamp: statement.integer(2),
-                    byteCount: statement.byteCount(3)
-                )
+        var page = HeaderPage()
+        var bytes = 0
+        while bytes < byteLimit {
+            guard try statement.step() else {
+                page.isLast = page.headers.count < limit
+                break
+            }
+            let header = RecordHeader(
+                id: statement.integer(0),
+                stream: statement.integer(1),
+                timestamp: statement.integer(2),
+                byteCount: statement.byteCount(3)
             )
+            page.headers.append(header)
+            bytes += header.byteCount
         }
-        return headers
+        return page
     }
 
     /// The records of a batch with their messages, in the order in which they are sent.
@@ -141,20 +164,14 @@ package final class SpoolReader {
     /// Runs `body` while a snapshot of this connection keeps other connections from restarting the write-ahead log.
     func pinningLog(_ body: (_ unpin: () throws(SpoolError) -> Void) throws(SpoolError) -> Void) throws(SpoolError) {
         try connection.execute("BEGIN")
+        // Whatever happens: a transaction left open would never show a newer record to the uploader.
+        defer {
+            if sqlite3_get_autocommit(connection.handle) == 0 {
+                sqlite3_exec(connection.handle, "ROLLBACK", nil, nil, nil)
+            }
+        }
         // A read transaction begins with its first read (https://www.sqlite.org/lang_transaction.html).
         _ = try lastID()
-        var isPinned = true
-        let unpin = { () throws(SpoolError) in
-            guard isPinned else { return }
-            isPinned = false
-            try self.connection.execute("COMMIT")
-        }
-        do throws(SpoolError) {
-            try body(unpin)
-        } catch {
-            try unpin()
-            throw error
-        }
-        try unpin()
+        try body { () throws(SpoolError) in try connection.execute("COMMIT") }
     }
 }

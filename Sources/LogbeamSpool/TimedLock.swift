@@ -10,6 +10,8 @@ internal import Synchronization
 final class TimedLock: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let waiters = Atomic<Int>(0)
+    /// How many times a thread that had to wait got the lock.
+    private let served = Atomic<Int>(0)
 
     init() {
         mutex = .allocate(capacity: 1)
@@ -31,15 +33,18 @@ final class TimedLock: @unchecked Sendable {
             let now = MonotonicClock.nanoseconds()
             guard now < deadline else { return false }
             #if os(Linux)
-            // The wait is told as a time of day, which may be set back meanwhile: short waits bound what that can do.
+            // The wait is told as a time of day, for want of pthread_mutex_clocklock in Swift's Glibc. Where the clock is
+            // set back meanwhile, it lasts until whoever holds the lock lets go, which is bounded too.
             let wakeUp = WallClock.microseconds() + Int64(min(deadline - now, 100_000_000) / 1000)
             var time = timespec(tv_sec: Int(wakeUp / 1_000_000), tv_nsec: Int(wakeUp % 1_000_000) * 1000)
-            if pthread_mutex_timedlock(mutex, &time) == 0 { return true }
+            if pthread_mutex_timedlock(mutex, &time) == 0 { break }
             #else
             MonotonicClock.sleep(nanoseconds: 20_000)
-            if pthread_mutex_trylock(mutex) == 0 { return true }
+            if pthread_mutex_trylock(mutex) == 0 { break }
             #endif
         }
+        served.add(1, ordering: .relaxed)
+        return true
     }
 
     func unlock() {
@@ -47,8 +52,12 @@ final class TimedLock: @unchecked Sendable {
     }
 
     /// Lets a waiting thread have the lock before the caller asks for it again: a mutex is not fair, and a waiter that
-    /// is only just waking up would lose to a thread that is awake.
+    /// is only just waking up would lose to a thread that is awake. Sleeps at most 100 times 20 µs, and what the system
+    /// adds to that.
     func giveWay() {
-        if waiters.load(ordering: .relaxed) > 0 { MonotonicClock.sleep(nanoseconds: 20_000) }
+        let before = served.load(ordering: .relaxed)
+        for _ in 0..<100 where waiters.load(ordering: .relaxed) > 0 && served.load(ordering: .relaxed) == before {
+            MonotonicClock.sleep(nanoseconds: 20_000)
+        }
     }
 }

@@ -44,6 +44,8 @@ package final class UploadLease: Sendable {
             if isHeld { return nil }
             throw SpoolError(.unwritable, path: path, message: "can not lock \(file): \(reason)")
         }
+        // Whatever the umask has taken away.
+        fchmod(descriptor, 0o600)
         let holder = "\(getpid()) \(hostName())\n"
         ftruncate(descriptor, 0)
         _ = holder.withCString { pwrite(descriptor, $0, strlen($0), 0) }
@@ -52,7 +54,7 @@ package final class UploadLease: Sendable {
 
     /// Who uploads from the spool at `path` now; `nil` if nobody does. Takes no lock itself.
     package static func holder(spool path: String) -> Holder? {
-        let descriptor = open(leasePath(path), O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+        let descriptor = open(leasePath(path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var lock = wholeFile
@@ -66,7 +68,12 @@ package final class UploadLease: Sendable {
         )
     }
 
-    private static func leasePath(_ path: String) -> String { path + "-uploader" }
+    /// Beside the file itself, so that there is one lease however many symbolic links lead to the spool.
+    private static func leasePath(_ path: String) -> String {
+        guard let resolved = realpath(path, nil) else { return path + "-uploader" }
+        defer { free(resolved) }
+        return String(cString: resolved) + "-uploader"
+    }
 
     #if os(Linux)
     // Glibc hides both behind _GNU_SOURCE; the numbers are Linux's (include/uapi/asm-generic/fcntl.h).

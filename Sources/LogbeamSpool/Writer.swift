@@ -54,8 +54,7 @@ final class Writer {
         )
         selectSliceEnd = try connection.prepare(
             """
-            SELECT id FROM records WHERE id BETWEEN ?1 AND ?2 AND stream_id = ?3 AND timestamp <= ?4
-            ORDER BY id LIMIT 1 OFFSET \(Self.sliceSize - 1)
+            SELECT id FROM records WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1 OFFSET \(Self.sliceSize - 1)
             """
         )
         deleteSlice = try connection.prepare(
@@ -84,9 +83,9 @@ final class Writer {
         walMonitor.install(on: connection)
     }
 
-    /// An acknowledgement deletes this many records in one transaction: at well under a microsecond a record no other
-    /// writer waits for long.
-    private static let sliceSize = 500
+    /// An acknowledgement looks at this many records in one transaction, its own and those of other streams between them:
+    /// at well under a microsecond a record no other writer waits for long.
+    static let sliceSize = 500
 
     // MARK: Appending
 
@@ -150,7 +149,7 @@ final class Writer {
         try connection.transaction { () throws(SpoolError) in
             try run(markDelivery, range)
             // Marked before: this is the second try of an acknowledgement that did not come to its end.
-            guard sqlite3_changes(connection.handle) == 1 else { return }
+            guard sqlite3_changes(connection.handle) > 0 else { return }
             try reject(refused)
             try raiseDelivered.bind(Int64(delivered), at: 1)
             try raiseDelivered.run()
@@ -164,10 +163,14 @@ final class Writer {
     /// of them. Returns where the next slice starts; `nil` when all is done.
     func deleteSlice(of range: BatchRange, from start: Int64) throws(SpoolError) -> Int64? {
         try connection.transaction { () throws(SpoolError) in
-            try bind(selectSliceEnd, range, from: start, through: range.last)
+            try selectSliceEnd.bind(start, at: 1)
+            try selectSliceEnd.bind(range.last, at: 2)
             let end = try selectSliceEnd.step() ? selectSliceEnd.integer(0) : nil
             selectSliceEnd.reset()
-            try bind(deleteSlice, range, from: start, through: end ?? range.last)
+            try deleteSlice.bind(start, at: 1)
+            try deleteSlice.bind(end ?? range.last, at: 2)
+            try deleteSlice.bind(range.stream, at: 3)
+            try deleteSlice.bind(range.latest, at: 4)
             try deleteSlice.run()
             if let end { return end + 1 }
             try raiseLastID.bind(range.last, at: 1)
@@ -224,11 +227,12 @@ final class Writer {
         try connection.execute("PRAGMA incremental_vacuum(\(pages))")
     }
 
-    /// A transaction that changes nothing: the first commit after the log was reset syncs the log's new header
-    /// (https://www.sqlite.org/wal.html), and that should not be a commit of `log()`.
+    /// A transaction that says what the file says already: the first commit after the log was reset syncs the log's new
+    /// header (https://www.sqlite.org/wal.html), and that should not be a commit of `log()`.
+    ///
+    /// An update to the value that a row has would commit no page. This writes the first page, whatever it holds.
     func touch() throws(SpoolError) {
-        try raiseLastID.bind(0, at: 1)
-        try raiseLastID.run()
+        try connection.execute("PRAGMA application_id = \(Schema.applicationID)")
     }
 
     private func run(_ statement: Statement, _ range: BatchRange) throws(SpoolError) {
@@ -236,18 +240,6 @@ final class Writer {
         try statement.bind(range.first, at: 2)
         try statement.bind(range.last, at: 3)
         try statement.run()
-    }
-
-    private func bind(
-        _ statement: Statement,
-        _ range: BatchRange,
-        from first: Int64,
-        through last: Int64
-    ) throws(SpoolError) {
-        try statement.bind(first, at: 1)
-        try statement.bind(last, at: 2)
-        try statement.bind(range.stream, at: 3)
-        try statement.bind(range.latest, at: 4)
     }
 }
 

@@ -42,16 +42,19 @@ package final class Monitor<State: Sendable>: @unchecked Sendable {
     }
 }
 
-/// Runs a blocking call on a thread of its own, so that it does not take one of the few that run `async` code.
-///
-/// Expect nothing in the body: out there the testing library does not know to which test a failure belongs.
+/// Runs a blocking call on a thread of its own, so that it does not take one of the few that run `async` code. It stays
+/// the caller's task: an expectation that fails in it is the calling test's.
 package func onOwnThread<Result: Sendable>(
     _ body: @escaping @Sendable () throws -> Result
 ) async throws -> Result {
-    try await withCheckedThrowingContinuation { continuation in
-        Thread.detachNewThread {
-            continuation.resume(with: Swift.Result { try body() })
-        }
+    try await withTaskExecutorPreference(ThreadExecutor()) { try body() }
+}
+
+/// Runs each job on a new thread.
+private final class ThreadExecutor: TaskExecutor {
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        Thread.detachNewThread { [self] in job.runSynchronously(on: asUnownedTaskExecutor()) }
     }
 }
 

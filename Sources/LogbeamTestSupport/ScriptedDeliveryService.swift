@@ -87,5 +87,7 @@ package final class ScriptedDeliveryService: DeliveryService {
         state.wait(within: limit) { $0.sent.count >= count ? true : nil } ?? false
     }
 
-    private static let cancelled = DeliveryOutcome.transient(DeliveryFailure(code: "Cancelled", message: ""))
+    private static let cancelled = DeliveryOutcome.transient(
+        DeliveryFailure(code: DeliveryFailure.cancelled, message: "")
+    )
 }

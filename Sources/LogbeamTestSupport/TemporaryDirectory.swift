@@ -5,9 +5,11 @@ package final class TemporaryDirectory: Sendable {
     /// The absolute path, without a slash at the end.
     package let path: String
 
-    package init() throws {
-        var template = Array("\(FileManager.default.temporaryDirectory.path)/logbeam-tests-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw SystemError("mkdtemp") }
+    /// - Parameter parent: Where it is made; in the system's directory for temporary files if `nil`.
+    package init(in parent: String? = nil) throws {
+        let parent = parent ?? FileManager.default.temporaryDirectory.path
+        var template = Array("\(parent)/logbeam-tests-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw SystemError("mkdtemp in \(parent)") }
         path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 

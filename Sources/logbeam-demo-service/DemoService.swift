@@ -6,37 +6,57 @@ internal import Darwin
 internal import Logbeam
 internal import Logging
 
-/// A small service for `Scripts/demo`: logs numbered records as fast as it can, and reports each one on standard output
-/// once `log()` has returned. So whoever kills it knows exactly what it had logged.
+/// A small service for `Scripts/demo` and the tests: logs numbered records as fast as it can, and reports each one on
+/// standard output once `log()` has returned. So whoever kills it knows exactly what it had logged.
 ///
-/// Arguments: the spool, the log group, the log stream, how many records.
+/// Arguments: the spool, the log group, the log stream, how many records, and from how many threads (one by default).
+/// The region, the endpoint and the credentials come from the AWS variables of the environment, as everywhere.
 @main
 struct DemoService {
     static func main() throws {
         let arguments = CommandLine.arguments
-        guard arguments.count == 5, let count = Int(arguments[4]) else {
-            print("usage: logbeam-demo-service SPOOL GROUP STREAM COUNT")
+        guard (5...6).contains(arguments.count), let count = Int(arguments[4]),
+            let threads = arguments.count == 6 ? Int(arguments[5]) : 1, count >= 0, threads > 0
+        else {
+            print("usage: logbeam-demo-service SPOOL GROUP STREAM COUNT [THREADS]")
             exit(64)
         }
-        let shipper = try LogShipper(
-            .init(
-                logGroupName: arguments[2],
-                logStreamName: arguments[3],
-                spool: arguments[1],
-                bufferDuration: .seconds(1)
-            )
+        var configuration = LogShipper.Configuration(
+            logGroupName: arguments[2],
+            logStreamName: arguments[3],
+            spool: arguments[1],
+            bufferDuration: milliseconds("BUFFER_MS") ?? .seconds(1)
         )
+        if let count = number("BATCH_COUNT") { configuration.batchCount = count }
+        if let timeout = milliseconds("EXIT_FLUSH_MS") { configuration.exitFlushTimeout = timeout }
+        if let timeout = milliseconds("COMMIT_MS") { configuration.commitTimeout = timeout }
+
+        let shipper = try LogShipper(configuration)
         LoggingSystem.bootstrap { label in CloudWatchLogsHandler(label: label, shipper: shipper) }
-        let logger = Logger(label: "demo")
-        for number in 1...count {
-            logger.info("order \(number) taken", metadata: ["number": "\(number)"])
-            report(number)
+
+        let first = number("FIRST") ?? 1
+        onThreads(threads) { thread in
+            var logger = Logger(label: "demo")
+            logger[metadataKey: "thread"] = "\(thread)"
+            for number in stride(from: first + thread - 1, to: first + count, by: threads) {
+                logger.info("order \(number) taken")
+                report("order \(number) taken thread=\(thread)")
+            }
         }
+        // Returning from main sends what is left, for as long as the configuration allows.
     }
 
-    /// Writes the number unbuffered: it is out before the next record is logged.
-    private static func report(_ number: Int) {
-        var line = "\(number)\n"
+    /// Writes a line with one call and without a buffer: it is out before the next record is logged, and in one piece.
+    private static func report(_ text: String) {
+        var line = "\(text)\n"
         line.withUTF8 { _ = write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+    }
+
+    private static func milliseconds(_ variable: String) -> Duration? {
+        number(variable).map { .milliseconds($0) }
+    }
+
+    private static func number(_ variable: String) -> Int? {
+        getenv(variable).flatMap { Int(String(cString: $0)) }
     }
 }

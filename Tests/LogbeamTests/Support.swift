@@ -30,7 +30,7 @@ struct SpoolFixture {
     /// The messages that are pending, in the order of their commits.
     func pending() throws -> [String] {
         let reader = try SpoolReader(path: configuration.spool)
-        return try reader.headers(after: 0, limit: .max).map { header in
+        return try reader.headers(after: 0).headers.map { header in
             let range = BatchRange(
                 stream: header.stream,
                 first: header.id,

@@ -5,18 +5,18 @@ internal import Darwin
 #endif
 
 /// The system has no thread left to give.
-struct ThreadError: Error, CustomStringConvertible {
-    var message: String
-    var description: String { message }
+package struct ThreadError: Error, CustomStringConvertible {
+    package var message: String
+    package var description: String { message }
 }
 
 /// Runs blocking work on a thread of its own: SQLite and curl must not hold up Swift's cooperative pool.
-enum BackgroundThread {
+package enum BackgroundThread {
     /// Starts a thread. It takes no signals: those belong to the application's threads.
     ///
     /// - Parameter name: at most 15 bytes, for `top -H` and debuggers.
     /// - Throws: ``ThreadError`` if the system has no thread left to give.
-    static func start(name: String, _ body: @escaping @Sendable () -> Void) throws(ThreadError) {
+    package static func start(name: String, _ body: @escaping @Sendable () -> Void) throws(ThreadError) {
         let work = Unmanaged.passRetained(Work(name: name, body: body))
         var all = sigset_t()
         var previous = sigset_t()
@@ -31,7 +31,7 @@ enum BackgroundThread {
         let code = pthread_create(&thread, nil, runWork, work.toOpaque())
         guard code == 0 else {
             work.release()
-            throw ThreadError(message: "no thread to upload from: \(String(cString: strerror(code)))")
+            throw ThreadError(message: "the system has no thread left: \(String(cString: strerror(code)))")
         }
         #if os(Linux)
         pthread_detach(thread)

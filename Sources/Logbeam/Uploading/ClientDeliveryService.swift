@@ -76,7 +76,7 @@ final class ClientDeliveryService: DeliveryService {
     }
 
     private static let cancelled = DeliveryOutcome.transient(
-        DeliveryFailure(code: "Cancelled", message: "the shipper was stopped")
+        DeliveryFailure(code: DeliveryFailure.cancelled, message: "the shipper was stopped")
     )
 
     private static func outcome(of error: any Error) -> DeliveryOutcome {

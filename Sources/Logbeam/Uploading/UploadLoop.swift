@@ -57,6 +57,8 @@ package final class UploadLoop {
 
     /// Headers read at once. At about 32 bytes each this is a third of a megabyte.
     private static let pageSize = 10_000
+    /// The bytes of messages that are passed over at most to read headers: two full batches.
+    private static let pageBytes = 2 * BatchLimits.maximumBytes
     /// How long to wait before trying a spool again that can not be read or written, in milliseconds.
     private static let spoolRetry: Int64 = 1_000
 
@@ -126,13 +128,20 @@ package final class UploadLoop {
     private func take(_ step: UploadPlan.Step) throws(SpoolError) -> Progress {
         switch step {
         case .scan(let after):
-            let headers = try reader.headers(after: after, limit: Self.pageSize)
-            plan.found(headers, isLast: headers.count < Self.pageSize)
+            found(try reader.headers(after: after, limit: Self.pageSize, byteLimit: Self.pageBytes))
         case .catchUp(let stream, let after, let through):
-            let headers = try reader.headers(ofStream: stream, after: after, through: through, limit: Self.pageSize)
-            plan.found(headers, isLast: headers.count < Self.pageSize)
+            found(
+                try reader.headers(
+                    ofStream: stream,
+                    after: after,
+                    through: through,
+                    limit: Self.pageSize,
+                    byteLimit: Self.pageBytes
+                )
+            )
         case .reject(let records):
             try spool.reject(records)
+            plan.rejected(records)
             totals.rejected += records.count
         case .send(let range):
             try send(range)
@@ -141,6 +150,10 @@ package final class UploadLoop {
             return .waiting(until: until)
         }
         return .advanced
+    }
+
+    private func found(_ page: SpoolReader.HeaderPage) {
+        plan.found(page.headers, isLast: page.isLast)
     }
 
     private func send(_ range: BatchRange) throws(SpoolError) {
@@ -240,7 +253,8 @@ package final class UploadLoop {
             fraction: Double.random(in: 0..<1)
         )
         plan.failed(range, retryAt: MonotonicClock.milliseconds() + delay)
-        // Only for `status`: the delivery does not depend on it.
+        // Only for `status`: the delivery does not depend on it. That we broke off the request ourselves is no news.
+        if failure.code == DeliveryFailure.cancelled { return }
         try? spool.noteFailure(stream: range.stream, message: failure.description)
     }
 

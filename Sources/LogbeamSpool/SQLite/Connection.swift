@@ -42,6 +42,11 @@ final class Connection {
         sqlite3_close_v2(handle)
     }
 
+    /// The path as SQLite resolved it: absolute, without symbolic links.
+    var canonicalPath: String {
+        sqlite3_db_filename(handle, "main").map { String(cString: $0) } ?? path
+    }
+
     /// Until when operations wait for another process's lock, in nanoseconds of ``MonotonicClock``. At first: not at all.
     func setBusyDeadline(_ deadline: UInt64) {
         busyPolicy.deadline = deadline
@@ -65,9 +70,15 @@ final class Connection {
         return try statement.step() ? statement.integer(0) : 0
     }
 
-    /// Runs `body` in one write transaction; whatever it throws, and a failed commit, undoes all of it.
-    func transaction<Result>(_ body: () throws(SpoolError) -> Result) throws(SpoolError) -> Result {
-        try execute("BEGIN IMMEDIATE")
+    /// Runs `body` in one transaction; whatever it throws, and a failed commit, undoes all of it.
+    ///
+    /// - Parameter isImmediate: take the write lock at once. Otherwise the first statement takes what it needs; it must be
+    ///   one that writes, or the lock may not be had later, however long one waits.
+    func transaction<Result>(
+        isImmediate: Bool = true,
+        _ body: () throws(SpoolError) -> Result
+    ) throws(SpoolError) -> Result {
+        try execute(isImmediate ? "BEGIN IMMEDIATE" : "BEGIN")
         do throws(SpoolError) {
             let result = try body()
             try execute("COMMIT")

@@ -1,0 +1,170 @@
+import CSQLite
+import Foundation
+import LogbeamSpool
+import LogbeamTestSupport
+
+/// How long calls took, and how many there were in a second.
+struct CommitFigures: Codable {
+    var p50Microseconds: Double
+    var p99Microseconds: Double
+    var p999Microseconds: Double
+    /// Of the committing threads alone: what other programs on the machine disturb least.
+    var cpuMicrosecondsPerRecord: Double
+    var recordsPerSecond: Double
+
+    /// Figure by figure.
+    func combined(with other: CommitFigures, by combine: (Double, Double) -> Double) -> CommitFigures {
+        CommitFigures(
+            p50Microseconds: combine(p50Microseconds, other.p50Microseconds),
+            p99Microseconds: combine(p99Microseconds, other.p99Microseconds),
+            p999Microseconds: combine(p999Microseconds, other.p999Microseconds),
+            cpuMicrosecondsPerRecord: combine(cpuMicrosecondsPerRecord, other.cpuMicrosecondsPerRecord),
+            recordsPerSecond: combine(recordsPerSecond, other.recordsPerSecond)
+        )
+    }
+
+    /// The median of each figure by itself.
+    static func median(of rounds: [CommitFigures]) -> CommitFigures {
+        CommitFigures(
+            p50Microseconds: rounds.map(\.p50Microseconds).median,
+            p99Microseconds: rounds.map(\.p99Microseconds).median,
+            p999Microseconds: rounds.map(\.p999Microseconds).median,
+            cpuMicrosecondsPerRecord: rounds.map(\.cpuMicrosecondsPerRecord).median,
+            recordsPerSecond: rounds.map(\.recordsPerSecond).median
+        )
+    }
+}
+
+/// `log()` beside the same number of bare commits, in rounds that take turns so that what drifts meets both alike.
+struct CommitComparison: Codable {
+    var threads: Int
+    var rounds: Int
+    var recordsPerRound: Int
+    var log: CommitFigures
+    var bareCommit: CommitFigures
+    /// `log` by `bareCommit`, the median of the ratios of the rounds.
+    var ratio: CommitFigures
+    /// `log` while the uploader ships what is logged.
+    var logWhileShipping: CommitFigures
+    /// The settings of SQLite, read from the connection of the bare commits.
+    var settings: String
+}
+
+struct CommitBench {
+    var directory: TemporaryDirectory
+    var lines: SampleLines
+    var rounds: Int
+    /// At somewhat more than a page of the write-ahead log a commit, so many stay below the 16,384 pages at which a
+    /// commit runs a checkpoint itself where no uploader does.
+    var recordsPerRound: Int
+
+    func run(threads: Int) async throws -> CommitComparison {
+        func path(_ name: String) -> String { directory.file("\(name)-\(threads).db") }
+        let log = try LoggingCommitter(path: path("log"), lines: lines, isShipping: false)
+        let bare = try BareCommitter(path: path("bare"), lines: lines, threads: threads)
+        let shipping = try LoggingCommitter(path: path("shipping"), lines: lines, isShipping: true)
+        var figures: (log: [CommitFigures], bare: [CommitFigures], shipping: [CommitFigures]) = ([], [], [])
+        // The first round fills caches and is thrown away.
+        for round in 0...rounds {
+            // Now the one goes first, now the other.
+            let order: [any Committer] = round % 2 == 0 ? [log, bare] : [bare, log]
+            for committer in order {
+                let measured = try measure(committer, threads: threads)
+                guard round > 0 else { continue }
+                if committer is BareCommitter { figures.bare.append(measured) } else { figures.log.append(measured) }
+            }
+            let measured = try measure(shipping, threads: threads)
+            if round > 0 { figures.shipping.append(measured) }
+        }
+        await log.end()
+        await shipping.end()
+        return CommitComparison(
+            threads: threads,
+            rounds: rounds,
+            recordsPerRound: recordsPerRound,
+            log: .median(of: figures.log),
+            bareCommit: .median(of: figures.bare),
+            ratio: .median(of: zip(figures.log, figures.bare).map { $0.combined(with: $1, by: /) }),
+            logWhileShipping: .median(of: figures.shipping),
+            settings: bare.settings
+        )
+    }
+
+    private func measure(_ committer: some Committer, threads: Int) throws -> CommitFigures {
+        try restartLog(committer.path)
+        // The first commit of a log that was restarted syncs its header: not what is measured.
+        committer.commit(0)
+        let start = Gate()
+        let perThread = recordsPerRound / threads
+        let finished = Monitor((latencies: [UInt64](), cpuTime: UInt64(0), threads: 0))
+        for thread in 0..<threads {
+            Thread.detachNewThread {
+                var latencies = [UInt64](repeating: 0, count: perThread)
+                start.pass()
+                let cpuBegin = threadCPUTime()
+                for index in 0..<perThread {
+                    let begin = MonotonicClock.nanoseconds()
+                    committer.commit(thread * perThread + index)
+                    latencies[index] = MonotonicClock.nanoseconds() - begin
+                }
+                let cpuTime = threadCPUTime() - cpuBegin
+                finished.withLock {
+                    $0.latencies += latencies
+                    $0.cpuTime += cpuTime
+                    $0.threads += 1
+                }
+            }
+        }
+        guard start.waitForArrivals(threads) else { throw BenchError("the threads do not start") }
+        let begin = MonotonicClock.nanoseconds()
+        start.open()
+        let result: ([UInt64], UInt64)? = finished.wait(within: .seconds(600)) {
+            $0.threads == threads ? ($0.latencies, $0.cpuTime) : nil
+        }
+        guard let (all, cpuTime) = result else { throw BenchError("the commits take longer than 10 minutes") }
+        let seconds = Double(MonotonicClock.nanoseconds() - begin) / 1e9
+        let sorted = all.sorted()
+        return CommitFigures(
+            p50Microseconds: sorted.percentile(0.5) / 1000,
+            p99Microseconds: sorted.percentile(0.99) / 1000,
+            p999Microseconds: sorted.percentile(0.999) / 1000,
+            cpuMicrosecondsPerRecord: Double(cpuTime) / 1000 / Double(all.count),
+            recordsPerSecond: Double(all.count) / seconds
+        )
+    }
+
+    /// Copies the write-ahead log into the file, so that the next commit starts it anew: the uploader's task otherwise.
+    private func restartLog(_ path: String) throws {
+        var pages: Int32 = -1
+        var connection: OpaquePointer?
+        defer { sqlite3_close_v2(connection) }
+        guard sqlite3_open_v2(path, &connection, SQLITE_OPEN_READWRITE, nil) == SQLITE_OK,
+            sqlite3_busy_timeout(connection, 10_000) == SQLITE_OK,
+            // A connection that has read nothing knows no log, and its checkpoints do nothing.
+            sqlite3_exec(connection, "PRAGMA schema_version", nil, nil, nil) == SQLITE_OK,
+            sqlite3_wal_checkpoint_v2(connection, nil, SQLITE_CHECKPOINT_RESTART, &pages, nil) == SQLITE_OK,
+            pages >= 0
+        else { throw BenchError("no checkpoint of \(path): \(String(cString: sqlite3_errmsg(connection)))") }
+    }
+}
+
+/// The time that the calling thread has spent on a processor, in nanoseconds.
+private func threadCPUTime() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+}
+
+extension [Double] {
+    var median: Double {
+        let sorted = sorted()
+        return isEmpty ? 0 : (sorted[(count - 1) / 2] + sorted[count / 2]) / 2
+    }
+}
+
+extension [UInt64] {
+    /// Of sorted numbers.
+    fileprivate func percentile(_ fraction: Double) -> Double {
+        isEmpty ? 0 : Double(self[Swift.min(count - 1, Int(Double(count) * fraction))])
+    }
+}

@@ -1,0 +1,115 @@
+import Foundation
+import LogbeamCore
+import LogbeamSpool
+
+/// What the tests of the spool need a process of its own for: to kill it, to trace it, to race with it, to give it a
+/// umask.
+@main
+enum Exerciser {
+    static func main() throws {
+        let arguments = CommandLine.arguments
+        let path = arguments.count > 2 ? arguments[2] : ""
+        let count = arguments.count > 3 ? Int(arguments[3]) ?? 0 : 0
+        switch arguments.dropFirst().first {
+        case "append": try appendForEver(to: path, threads: count)
+        case "churn": try churn(path, records: count)
+        case "join": try join(path, records: count)
+        case "hold": try hold(path)
+        default: fail("usage: logbeam-spool-exerciser append|churn|join|hold SPOOL [COUNT]", exitCode: 64)
+        }
+    }
+
+    private static func stream(of spool: Spool) throws -> Int64 {
+        try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
+    }
+
+    private static func append(_ text: String, to spool: Spool, stream: Int64) throws -> Int64 {
+        var text = text
+        return try text.withUTF8 { message throws(SpoolError) in
+            try spool.append(stream: stream, timestamp: WallClock.milliseconds(), message: message)
+        }
+    }
+
+    /// Prints a line at once, as one write.
+    private static func say(_ line: some CustomStringConvertible) {
+        FileHandle.standardOutput.write(Data("\(line)\n".utf8))
+    }
+
+    private static func fail(_ message: String, exitCode: Int32) -> Never {
+        FileHandle.standardError.write(Data("\(message)\n".utf8))
+        exit(exitCode)
+    }
+
+    private static func onThread(_ body: @escaping @Sendable () throws -> Void) {
+        Thread.detachNewThread {
+            do {
+                try body()
+            } catch {
+                fail("\(error)", exitCode: 1)
+            }
+        }
+    }
+
+    /// Prints the id of each record when it is durable; the write-ahead log is emptied all the while.
+    private static func appendForEver(to path: String, threads: Int) throws {
+        let spool = try Spool(path: path)
+        let stream = try stream(of: spool)
+        for thread in 0..<threads {
+            onThread {
+                while true { say(try append("record of thread \(thread)", to: spool, stream: stream)) }
+            }
+        }
+        let maintenance = try SpoolMaintenance(spool: spool, reader: SpoolReader(path: path))
+        while true { try maintenance.whileIdle { true } }
+    }
+
+    /// Appends on one thread, whose id it prints, and takes away on another, with all the upkeep of an uploader.
+    private static func churn(_ path: String, records: Int) throws {
+        let spool = try Spool(path: path)
+        let stream = try stream(of: spool)
+        onThread {
+            // As /proc names it: PID/task/TID.
+            let thread = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self")
+            say("appender \(thread.split(separator: "/").last ?? "")")
+            let message = String(repeating: "m", count: 128)
+            for _ in 0..<records { _ = try append(message, to: spool, stream: stream) }
+        }
+        let reader = try SpoolReader(path: path)
+        let maintenance = try SpoolMaintenance(spool: spool, reader: reader)
+        var left = records
+        while left > 0 {
+            let headers = try reader.headers(after: 0, limit: 2_000).headers
+            guard let first = headers.first, let last = headers.last else {
+                try maintenance.whileIdle { true }
+                continue
+            }
+            let latest = headers.map(\.timestamp).max() ?? 0
+            let range = BatchRange(stream: stream, first: first.id, last: last.id, latest: latest)
+            try spool.begin(range)
+            try spool.acknowledge(range, refused: [], delivered: headers.count)
+            try maintenance.whileBusy()
+            left -= headers.count
+        }
+        say("drained")
+    }
+
+    /// Waits for the end of the input, so that many can be let go at once; then opens the spool and appends.
+    private static func join(_ path: String, records: Int) throws {
+        say("ready")
+        while readLine() != nil {}
+        let spool = try Spool(path: path)
+        let stream = try stream(of: spool)
+        for number in 0..<records { _ = try append("record \(number)", to: spool, stream: stream) }
+        say("joined")
+    }
+
+    /// Keeps a spool and its lease, if it can be had, until the end of the input.
+    private static func hold(_ path: String) throws {
+        let spool = try Spool(path: path)
+        _ = try append("held", to: spool, stream: stream(of: spool))
+        let lease = try UploadLease.acquire(spool: path)
+        say(lease == nil ? "taken" : "held")
+        while readLine() != nil {}
+        withExtendedLifetime((spool, lease)) {}
+    }
+}

@@ -1,0 +1,123 @@
+internal import LogbeamSpool
+
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// Commits lines, and says what became of those that could not be committed.
+struct Appender {
+    private let spool: Spool
+    private let stream: Int64
+    private(set) var echo: Echo?
+    /// How many records the spool has not taken.
+    private(set) var unspooled = 0
+    /// Those of them that the spool has not been told of.
+    private var gap: Gap?
+    /// Why the last ones were not taken: told once, not with every line.
+    private var lastError: SpoolError?
+
+    init(spool: Spool, stream: Int64, echo: Echo?) {
+        self.spool = spool
+        self.stream = stream
+        self.echo = echo
+    }
+
+    /// Commits the messages of a chunk in one transaction, and then echoes its bytes.
+    mutating func append(_ chunk: LineBuffer.Chunk) {
+        let now = WallClock.milliseconds()
+        do throws(SpoolError) {
+            try spool.append(stream: stream, timestamp: now, messages: chunk.messages)
+        } catch {
+            return lose(chunk.messages, at: now, because: error)
+        }
+        noteGap()
+        echo?.write(chunk.bytes)
+    }
+
+    /// Writes into the spool how many records it has not taken, once it takes writes again.
+    mutating func noteGap() {
+        guard let known = gap else { return }
+        do throws(SpoolError) {
+            try spool.noteGap(known)
+            gap = nil
+            lastError = nil
+        } catch {
+            // Tried again after the next commit, and at the end.
+        }
+    }
+
+    private mutating func lose(_ messages: [UnsafeBufferPointer<UInt8>], at time: Int64, because error: SpoolError) {
+        if error != lastError { StandardStreams.complain(error.description) }
+        lastError = error
+        for message in messages {
+            StandardStreams.writeAll(
+                Array("logbeam-spool: not spooled: ".utf8) + message + [UInt8(ascii: "\n")],
+                to: STDERR_FILENO
+            )
+        }
+        unspooled += messages.count
+        // The reason that the library gives too: `status` adds them up.
+        var gap = gap ?? Gap(stream: stream, reason: "not spooled", records: 0, first: time, last: time)
+        gap.records += messages.count
+        gap.last = time
+        self.gap = gap
+    }
+}
+
+/// Standard output as `--tee` writes it: a reader that is gone, or does not read after a signal, ends it.
+struct Echo {
+    private let signals: TerminationSignals
+    /// Nobody takes what is written any more.
+    private var hasEnded = false
+    /// Why write(2) refused, as `errno`.
+    private(set) var error: Int32?
+
+    /// A pipe that is ready takes so many bytes without blocking (PIPE_BUF, pipe(7)).
+    private static let atomicSize = 4_096
+    /// How long a reader may take for what was committed before a signal, in milliseconds.
+    private static let patience: Int64 = 1_000
+
+    init(signals: TerminationSignals) {
+        self.signals = signals
+    }
+
+    mutating func write(_ bytes: UnsafeBufferPointer<UInt8>) {
+        var rest = UnsafeRawBufferPointer(bytes)
+        while !rest.isEmpty, !hasEnded {
+            guard waitForReader() else {
+                hasEnded = true
+                return
+            }
+            let count = writeBytes(STDOUT_FILENO, rest.baseAddress, min(rest.count, Self.atomicSize))
+            if count >= 0 {
+                rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
+            } else if errno != EINTR, errno != EAGAIN {
+                error = errno
+                hasEnded = true
+            }
+        }
+    }
+
+    /// False if a signal has come and the reader does not read.
+    private func waitForReader() -> Bool {
+        var deadline: Int64?
+        while true {
+            var targets = [
+                pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0),
+                pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
+            ]
+            let left = deadline.map { Int32(clamping: max(0, $0 - MonotonicClock.milliseconds())) }
+            let count = poll(&targets, left == nil ? 2 : 1, left ?? -1)
+            if targets[0].revents != 0 { return true }
+            if count == 0 { return false }
+            if targets[1].revents != 0 { deadline = MonotonicClock.milliseconds() + Self.patience }
+        }
+    }
+}
+
+/// `write(2)`, by a name that the method does not hide.
+private func writeBytes(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
+    write(descriptor, bytes, count)
+}

@@ -1,0 +1,187 @@
+internal import ArgumentParser
+internal import Logbeam
+internal import LogbeamCloudWatch
+internal import LogbeamCore
+internal import LogbeamSpool
+
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// `logbeam-spool drain`.
+struct Drain: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Ships everything that is pending to CloudWatch Logs, now.",
+        discussion: """
+            Ends with 0 once everything that was pending is acknowledged, also what others appended meanwhile. (If they \
+            go on and on, then once all is gone that was there when the first part was done.) What does not get \
+            through is tried again, with growing pauses, until it does, the time is over, or a signal comes: then the \
+            exit code is 75 and the records stay in the spool. Where only a person can help (credentials, permissions, \
+            region), it ends at once with 77. While a program uploads from the spool itself, it ends with 69.
+
+            Records that CloudWatch Logs will never take are moved to the table 'rejected' of the spool.
+
+            On a terminal it shows how far it is. Otherwise it writes nothing but errors, to standard error.
+
+            Credentials come from the environment or the shared AWS files, as with other AWS tools.
+
+            Examples:
+              logbeam-spool drain
+              logbeam-spool drain --spool /var/lib/app/logs.db --timeout 60
+            """
+    )
+
+    @OptionGroup var spool: SpoolOption
+
+    @Option(
+        help: ArgumentHelp("Give up after so many seconds; more than 0. (default: try for ever)", valueName: "seconds")
+    )
+    var timeout: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "The AWS region. (default: $AWS_REGION, else $AWS_DEFAULT_REGION, else the profile's)",
+            valueName: "region"
+        )
+    )
+    var region: String?
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            Where to ship to. (default: $AWS_ENDPOINT_URL_CLOUDWATCH_LOGS, else $AWS_ENDPOINT_URL, else the region's \
+            endpoint)
+            """,
+            valueName: "url"
+        )
+    )
+    var endpointURL: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The profile of the shared AWS files to use. (default: $AWS_PROFILE, else 'default')",
+            valueName: "profile"
+        )
+    )
+    var profile: String?
+
+    /// A year; so that no sum overflows.
+    private static let longestTimeout = 31_536_000.0
+
+    func validate() throws {
+        try spool.validate {
+            $0.region = region
+            $0.endpointURL = endpointURL
+            $0.profile = profile
+        }
+        if let timeout, !(timeout > 0 && timeout <= Self.longestTimeout) {
+            throw ValidationError(
+                "--timeout is \(timeout); it must be more than 0 and at most \(Int(Self.longestTimeout)) seconds"
+            )
+        }
+    }
+
+    func run() throws {
+        let path = spool.path
+        let start = MonotonicClock.milliseconds()
+        let stop = Stop(
+            signals: try TerminationSignals.watch(),
+            deadline: timeout.map { start + Int64(($0 * 1_000).rounded(.up)) }
+        )
+        let spool = try Spool(path: path, options: Spool.Options(create: false))
+        guard let lease = try UploadLease.acquire(spool: path) else { throw Self.uploadedElsewhere(path) }
+        try withExtendedLifetime(lease) {
+            let service = service()
+            try stop.whenDue { service.cancel() }
+            let loop = try UploadLoop(spool: spool, service: service, limits: BatchLimits())
+            let end = try drain(loop, stop, start: start, progress: Self.progress(path))
+            if loop.totals.rejected > 0 { StandardStreams.complain(Self.rejected(loop.totals.rejected, path)) }
+            try report(end, path)
+        }
+    }
+
+    private func drain(
+        _ loop: UploadLoop,
+        _ stop: Stop,
+        start: Int64,
+        progress: ProgressDisplay?
+    ) throws(SpoolError) -> Drainer.End {
+        defer {
+            loop.tidy { !stop.isDue }
+            let elapsed = MonotonicClock.milliseconds() - start
+            progress?.finish(Summary.text(loop.totals, milliseconds: elapsed))
+        }
+        return try Drainer(loop: loop, stop: stop, progress: progress).run()
+    }
+
+    private func service() -> CloudWatchLogsService {
+        var configuration = CloudWatchLogsService.Configuration()
+        configuration.region = region
+        configuration.endpointURL = endpointURL
+        configuration.profile = profile
+        return CloudWatchLogsService(configuration)
+    }
+
+    /// `nil` where nobody would see it.
+    private static func progress(_ path: String) throws(SpoolError) -> ProgressDisplay? {
+        guard StandardStreams.isTerminal(STDERR_FILENO) else { return nil }
+        return ProgressDisplay(total: try SpoolStatus.read(path: path).pending)
+    }
+
+    private func report(_ end: Drainer.End, _ path: String) throws {
+        if end == .empty { return }
+        let pending = try SpoolStatus.read(path: path).pending
+        let remain = "\(HumanUnits.count(pending, "record")) \(pending == 1 ? "remains" : "remain") in \(path)"
+        switch end {
+        case .empty:
+            break
+        case .refused(let trouble):
+            let streams = "\(trouble.destination.logGroup) \(trouble.destination.logStream)"
+            throw Failure(.refused, "\(remain), \(streams) is refused: \(trouble.failure)")
+        case .tooEarly:
+            throw Failure(
+                .recordsRemain,
+                "\(remain) with a time more than 2 hours ahead, which CloudWatch Logs does not take yet; check the clock"
+            )
+        case .stopped(let cause, let lastFailure):
+            let event = cause == .signal ? "stopped by a signal" : "the time is over"
+            let failure = lastFailure.map { "; the last failure was \($0)" } ?? ""
+            throw Failure(.recordsRemain, "\(event); \(remain); run drain again\(failure)")
+        }
+    }
+
+    private static func uploadedElsewhere(_ path: String) -> Failure {
+        let holder = UploadLease.holder(spool: path).map { "process \($0.processID) on \($0.host)" }
+        return Failure(
+            .uploadedElsewhere,
+            "\(holder ?? "another process") is uploading from \(path) already; end it first, or leave it to it"
+        )
+    }
+
+    private static func rejected(_ count: Int, _ path: String) -> String {
+        """
+        \(HumanUnits.count(count, "record")) that CloudWatch Logs does not take \(count == 1 ? "was" : "were") moved to \
+        the table rejected; see them with: sqlite3 \(path.shellQuoted) 'SELECT * FROM rejected'
+        """
+    }
+}
+
+extension String {
+    /// As a shell reads it as one word.
+    fileprivate var shellQuoted: String {
+        let isPlain =
+            !isEmpty
+            && utf8.allSatisfy {
+                switch $0 {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"):
+                    true
+                default: "/._-+:@".utf8.contains($0)
+                }
+            }
+        return isPlain
+            ? self : "'\(split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''"))'"
+    }
+}

@@ -1,0 +1,54 @@
+internal import Logbeam
+internal import LogbeamSpool
+
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// Draws a ``ProgressLine`` on the terminal of standard error, again and again at the same place.
+final class ProgressDisplay {
+    /// The shortest time between two drawings, in milliseconds.
+    static let interval: Int64 = 100
+
+    private let total: Int
+    private let start = MonotonicClock.milliseconds()
+    private var lastDrawn: Int64?
+
+    init(total: Int) {
+        self.total = total
+    }
+
+    /// - Parameter waitingUntil: the next try, in milliseconds of the monotonic clock.
+    func show(_ totals: UploadLoop.Totals, waitingUntil time: Int64? = nil, because failure: String? = nil) {
+        let now = MonotonicClock.milliseconds()
+        if let lastDrawn, now - lastDrawn < Self.interval { return }
+        lastDrawn = now
+        let line = ProgressLine(
+            done: totals.records + totals.rejected,
+            total: total,
+            bytes: totals.bytes,
+            elapsed: now - start,
+            retry: failure.map { (delay: (time ?? now) - now, failure: $0) }
+        )
+        // A character in the last column would make some terminals go on to the next line.
+        draw(line.text(width: Self.width() - 1))
+    }
+
+    /// Takes the line away and leaves another text in its place.
+    func finish(_ text: String) {
+        draw("\(text)\n")
+    }
+
+    private func draw(_ text: String) {
+        // Back to the first column; erase to the end of the line (ECMA-48, EL).
+        StandardStreams.writeAll(Array("\r\u{1B}[K\(text)".utf8), to: STDERR_FILENO)
+    }
+
+    private static func width() -> Int {
+        var size = winsize()
+        guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 1 else { return 80 }
+        return Int(size.ws_col)
+    }
+}

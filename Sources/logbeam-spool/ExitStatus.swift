@@ -1,0 +1,57 @@
+internal import LogbeamSpool
+
+/// The exit codes of all subcommands, numbered after sysexits(3).
+enum ExitStatus: Int32, CaseIterable {
+    /// Everything was done. `drain`: all that was pending has left the spool. `append`: every line was committed.
+    case done = 0
+    /// The arguments can not work (EX_USAGE). The argument parser exits with it by itself.
+    case usage = 64
+    /// The file is damaged, is no spool, or was written by a later version (EX_DATAERR).
+    case unusableSpool = 65
+    /// There is no spool at the path (EX_NOINPUT).
+    case noSpool = 66
+    /// Another process uploads from the spool (EX_UNAVAILABLE).
+    case uploadedElsewhere = 69
+    /// The spool can not be created or opened for writing (EX_CANTCREAT).
+    case unwritableSpool = 73
+    /// Reading or writing failed: the disk is full, for example. `append`: there are lines that were not committed
+    /// (EX_IOERR).
+    case failedIO = 74
+    /// Records remain, and another try may ship them: the time was over, a signal came, another process kept the spool
+    /// locked (EX_TEMPFAIL).
+    case recordsRemain = 75
+    /// Records remain, and a person must mend something first: credentials, permissions, region (EX_NOPERM).
+    case refused = 77
+
+    /// Where the spool itself is the trouble.
+    init(_ kind: SpoolError.Kind) {
+        self =
+            switch kind {
+            case .missing: .noSpool
+            case .notASpool, .newerVersion, .damaged: .unusableSpool
+            case .unwritable: .unwritableSpool
+            case .full, .other: .failedIO
+            case .busy: .recordsRemain
+            }
+    }
+
+    /// For `--help`.
+    static var help: String {
+        "Exit codes:\n"
+            + allCases.map { "  \($0.rawValue)\($0.rawValue < 10 ? " " : "")  \($0.meaning)" }.joined(separator: "\n")
+    }
+
+    private var meaning: String {
+        switch self {
+        case .done: "done; after drain the spool is empty"
+        case .usage: "wrong arguments"
+        case .unusableSpool: "the spool is damaged, no spool, or of a later version"
+        case .noSpool: "no such spool"
+        case .uploadedElsewhere: "another process is uploading from the spool"
+        case .unwritableSpool: "the spool can not be created or opened for writing"
+        case .failedIO: "reading or writing failed, the disk is full for example"
+        case .recordsRemain: "records remain, try again"
+        case .refused: "records remain, AWS refused the credentials or the permission"
+        }
+    }
+}

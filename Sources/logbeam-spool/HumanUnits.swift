@@ -1,0 +1,42 @@
+/// Quantities as people read them.
+enum HumanUnits {
+    /// `10,000`
+    static func count(_ number: Int) -> String {
+        var text = ""
+        for (index, digit) in String(number.magnitude).reversed().enumerated() {
+            if index > 0, index % 3 == 0 { text.append(",") }
+            text.append(digit)
+        }
+        return (number < 0 ? "-" : "") + String(text.reversed())
+    }
+
+    /// `1 record`, `10,000 records`
+    static func count(_ number: Int, _ noun: String, plural: String? = nil) -> String {
+        "\(count(number)) \(number == 1 ? noun : plural ?? noun + "s")"
+    }
+
+    /// Powers of a thousand, as disks are sold: `999 B`, `1.2 kB`, `12 MB`.
+    static func bytes(_ number: Int) -> String {
+        guard number >= 1_000 else { return "\(number) B" }
+        var value = Double(number) / 1_000
+        var names = ["kB", "MB", "GB", "TB", "PB", "EB"][...]
+        while value >= 999.5, names.count > 1 {
+            value /= 1_000
+            names = names.dropFirst()
+        }
+        let tenths = Int((value * 10).rounded())
+        return "\(tenths < 100 ? "\(tenths / 10).\(tenths % 10)" : "\(Int(value.rounded()))") \(names.first ?? "")"
+    }
+
+    /// Rounded down, two units at most: `0.4 s`, `12 s`, `3 min 20 s`, `5 h 12 min`, `3 d 4 h`.
+    static func duration(milliseconds: Int64) -> String {
+        let seconds = milliseconds / 1_000
+        return switch milliseconds {
+        case ..<10_000: "\(seconds).\(milliseconds % 1_000 / 100) s"
+        case ..<60_000: "\(seconds) s"
+        case ..<3_600_000: "\(seconds / 60) min \(seconds % 60) s"
+        case ..<86_400_000: "\(seconds / 3_600) h \(seconds / 60 % 60) min"
+        default: "\(count(Int(seconds / 86_400))) d \(seconds / 3_600 % 24) h"
+        }
+    }
+}

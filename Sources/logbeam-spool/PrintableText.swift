@@ -1,0 +1,41 @@
+extension String {
+    /// On one line and harmless for a terminal: what could control it is escaped as JSON escapes it.
+    var printable: String {
+        escaped { $0.isUnprintable }
+    }
+
+    /// As a JSON string, with quotes, that is harmless for a terminal too.
+    var jsonQuoted: String {
+        "\"\(escaped { $0.isUnprintable || $0 == "\"" || $0 == "\\" })\""
+    }
+
+    private func escaped(_ isEscaped: (Unicode.Scalar) -> Bool) -> String {
+        var text = ""
+        for scalar in unicodeScalars {
+            switch scalar {
+            case _ where !isEscaped(scalar): text.unicodeScalars.append(scalar)
+            case "\"": text += "\\\""
+            case "\\": text += "\\\\"
+            case "\n": text += "\\n"
+            case "\r": text += "\\r"
+            case "\t": text += "\\t"
+            default:
+                // All that is unprintable lies in the basic plane.
+                let digits = String(scalar.value, radix: 16)
+                text += "\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)"
+            }
+        }
+        return text
+    }
+}
+
+extension Unicode.Scalar {
+    /// The controls of C0 and C1, DEL, the separators of lines and paragraphs, and what turns the direction of text,
+    /// with which a name can be made to look like another (Unicode Technical Report 36, section 3.4).
+    fileprivate var isUnprintable: Bool {
+        switch value {
+        case 0...0x1F, 0x7F...0x9F, 0x2028...0x202E, 0x200E, 0x200F, 0x2066...0x2069: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,68 @@
+internal import ArgumentParser
+internal import LogbeamCore
+internal import LogbeamSpool
+
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// The command `logbeam-spool`. Knows neither SQL nor AWS: it reads arguments, calls the library, and reports.
+@main
+struct SpoolCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "logbeam-spool",
+        abstract: "Looks into, fills and empties a spool of log records that are on their way to CloudWatch Logs.",
+        discussion: """
+            A spool is a file in which a program keeps its log records until CloudWatch Logs has acknowledged them. \
+            This command works on one, whether that program runs, has ended or was killed.
+
+            Examples:
+              logbeam-spool status
+                  What is pending, what went wrong, who uploads.
+              logbeam-spool drain --timeout 60
+                  Ship everything that a program left behind, now.
+              myprogram 2>&1 | logbeam-spool append --log-group g --log-stream s --tee
+                  Make every line that a program prints a record that survives its death.
+
+            The spool is --spool PATH; else $LOGBEAM_SPOOL; else $XDG_STATE_HOME/logbeam/spool.db; else \
+            ~/.local/state/logbeam/spool.db; without a home, /var/lib/logbeam/spool.db.
+
+            \(ExitStatus.help)
+            """,
+        version: Version.current,
+        subcommands: [Status.self, Drain.self, Append.self]
+    )
+
+    static func main() {
+        StandardStreams.open()
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let failure as Failure {
+            end(failure.status, failure.message)
+        } catch let error as SpoolError {
+            end(ExitStatus(error.kind), error.description)
+        } catch {
+            exit(withError: error)
+        }
+    }
+
+    private static func end(_ status: ExitStatus, _ message: String) -> Never {
+        StandardStreams.complain(message)
+        Self.exit(withError: ExitCode(status.rawValue))
+    }
+}
+
+/// Why a subcommand ends before its work is done.
+struct Failure: Error {
+    var status: ExitStatus
+    /// The cause and, where there is one, the remedy.
+    var message: String
+
+    init(_ status: ExitStatus, _ message: String) {
+        self.status = status
+        self.message = message
+    }
+}

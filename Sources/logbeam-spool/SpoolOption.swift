@@ -1,0 +1,37 @@
+internal import ArgumentParser
+internal import Logbeam
+
+/// The option that all subcommands have.
+struct SpoolOption: ParsableArguments {
+    @Option(
+        name: .customLong("spool"),
+        help: ArgumentHelp(
+            "The spool. (default: $LOGBEAM_SPOOL, else the user's; see 'logbeam-spool --help')",
+            valueName: "path"
+        )
+    )
+    var given: String?
+
+    /// The path that was given, or the default.
+    var path: String { given ?? LogShipper.Configuration.defaultSpoolPath() }
+
+    /// The rules that the library has for settings, told in the words of the command line.
+    ///
+    /// - Parameter change: sets what else was given.
+    func validate(_ change: (inout LogShipper.Configuration) -> Void) throws {
+        var configuration = LogShipper.Configuration(logGroupName: "-", logStreamName: "-", spool: path)
+        change(&configuration)
+        do {
+            try configuration.validate()
+        } catch {
+            throw ValidationError(
+                "\(Self.options[error.setting] ?? error.setting) is \(error.value); it must be \(error.bound)"
+            )
+        }
+    }
+
+    private static let options = [
+        "logGroupName": "--log-group", "logStreamName": "--log-stream", "spool": "--spool",
+        "region": "--region", "endpointURL": "--endpoint-url", "profile": "--profile",
+    ]
+}

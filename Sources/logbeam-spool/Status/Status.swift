@@ -1,0 +1,59 @@
+internal import ArgumentParser
+internal import LogbeamSpool
+
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// `logbeam-spool status`.
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Shows what is pending, what went wrong, and who uploads.",
+        discussion: """
+            Changes nothing. Counting takes time that grows with what is pending.
+
+            Times are ISO 8601, UTC. 'In doubt' are batches of which nobody knows whether they arrived: in flight, or \
+            left by a process that died; they are sent again. 'Dropped' are records that never reached the spool.
+
+            On a terminal: a page for people. Otherwise, one fact a line: its name, a tab, its value; '-' where there \
+            is none. The names: spool, uploader (process id, host), delivered, pending, pending_bytes, oldest (time, \
+            age in seconds), rejected, dropped, in_doubt, last_delivery, last_error (time, text); then for each stream \
+            a line 'stream' with log group, log stream, pending, pending_bytes, oldest, rejected, dropped, in_doubt, \
+            last_delivery, time and text of the last error. Control characters are escaped as in JSON.
+
+            With --json: one object with the same names; oldest_age_seconds stands by itself; uploader is null or has \
+            process_id and host; last_error is null or has time and message; streams is an array of objects with \
+            log_group and log_stream.
+
+            Examples:
+              logbeam-spool status
+              logbeam-spool status --json | jq .pending
+            """
+    )
+
+    @OptionGroup var spool: SpoolOption
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func validate() throws {
+        try spool.validate { _ in }
+    }
+
+    func run() throws {
+        signal(SIGPIPE, SIG_IGN)
+        let report = StatusReport(
+            status: try SpoolStatus.read(path: spool.path),
+            now: WallClock.milliseconds()
+        )
+        if json {
+            try StandardStreams.print(report.json)
+        } else if isatty(STDOUT_FILENO) == 1 {
+            try StandardStreams.print(report.page)
+        } else {
+            try StandardStreams.print(report.table)
+        }
+    }
+}

@@ -1,0 +1,211 @@
+internal import LogbeamCore
+internal import LogbeamSpool
+
+/// The status of a spool as text, in three forms. Pure. No form holds a control character but tabs and ends of lines.
+struct StatusReport {
+    var status: SpoolStatus
+    /// The time of the report, in milliseconds since 1970-01-01T00:00:00Z.
+    var now: Int64
+
+    /// The latest of all streams.
+    private var lastDelivery: Int64? { status.streams.compactMap(\.lastDelivery).max() }
+
+    /// The latest of all streams.
+    private var lastError: (time: Int64, message: String)? {
+        status.streams.compactMap(\.error).max { $0.time < $1.time }
+    }
+
+    private var oldestAge: Int64? { status.oldest.map { max(0, now - $0) } }
+
+    // MARK: For other programs
+
+    /// One JSON object on one line.
+    var json: String {
+        let uploader: JSON =
+            status.uploader.map {
+                .object([("process_id", .number(Int64($0.processID))), ("host", .string($0.host))])
+            } ?? .null
+        let spool: [(String, JSON)] =
+            [("spool", .string(status.path)), ("uploader", uploader), ("delivered", .number(Int64(status.delivered)))]
+        let totals = Self.numbers(
+            pending: status.pending,
+            bytes: status.pendingBytes,
+            oldest: status.oldest,
+            rejected: status.rejected,
+            dropped: status.dropped,
+            inDoubt: status.inDoubt,
+            delivery: lastDelivery,
+            error: lastError
+        )
+        let streams = status.streams.map { stream in
+            JSON.object(
+                [
+                    ("log_group", .string(stream.destination.logGroup)),
+                    ("log_stream", .string(stream.destination.logStream)),
+                ]
+                    + Self.numbers(
+                        pending: stream.pending,
+                        bytes: stream.pendingBytes,
+                        oldest: stream.oldest,
+                        rejected: stream.rejected,
+                        dropped: stream.dropped,
+                        inDoubt: stream.inDoubt,
+                        delivery: stream.lastDelivery,
+                        error: stream.error
+                    )
+            )
+        }
+        let age = oldestAge.map { JSON.number($0 / 1_000) } ?? .null
+        return JSON.object(spool + totals + [("oldest_age_seconds", age), ("streams", .array(streams))]).text + "\n"
+    }
+
+    private static func numbers(
+        pending: Int,
+        bytes: Int,
+        oldest: Int64?,
+        rejected: Int,
+        dropped: Int,
+        inDoubt: Int,
+        delivery: Int64?,
+        error: (time: Int64, message: String)?
+    ) -> [(String, JSON)] {
+        [
+            ("pending", .number(Int64(pending))),
+            ("pending_bytes", .number(Int64(bytes))),
+            ("oldest", .time(oldest)),
+            ("rejected", .number(Int64(rejected))),
+            ("dropped", .number(Int64(dropped))),
+            ("in_doubt", .number(Int64(inDoubt))),
+            ("last_delivery", .time(delivery)),
+            (
+                "last_error",
+                error.map { .object([("time", .time($0.time)), ("message", .string($0.message))]) } ?? .null
+            ),
+        ]
+    }
+
+    /// Lines of fields with tabs between them, the first of which says what the line is about.
+    var table: String {
+        var lines = [
+            ["spool", status.path],
+            ["uploader"] + (status.uploader.map { ["\($0.processID)", $0.host] } ?? ["-"]),
+            ["delivered", "\(status.delivered)"],
+            ["pending", "\(status.pending)"],
+            ["pending_bytes", "\(status.pendingBytes)"],
+            ["oldest", Self.time(status.oldest)] + (oldestAge.map { ["\($0 / 1_000)"] } ?? []),
+            ["rejected", "\(status.rejected)"],
+            ["dropped", "\(status.dropped)"],
+            ["in_doubt", "\(status.inDoubt)"],
+            ["last_delivery", Self.time(lastDelivery)],
+            ["last_error"] + (lastError.map { [Self.time($0.time), $0.message] } ?? ["-"]),
+        ]
+        for stream in status.streams {
+            lines.append([
+                "stream", stream.destination.logGroup, stream.destination.logStream, "\(stream.pending)",
+                "\(stream.pendingBytes)", Self.time(stream.oldest), "\(stream.rejected)", "\(stream.dropped)",
+                "\(stream.inDoubt)", Self.time(stream.lastDelivery), Self.time(stream.error?.time),
+                stream.error?.message ?? "-",
+            ])
+        }
+        return lines.map { $0.map(\.printable).joined(separator: "\t") + "\n" }.joined()
+    }
+
+    // MARK: For people
+
+    /// Facts, and below them the streams in columns.
+    var page: String {
+        let oldest = status.oldest.map { ", the oldest of \(Self.time($0)) (\(age(of: $0)))" } ?? ""
+        var text = Self.columns(
+            [
+                ["spool", status.path],
+                ["uploader", status.uploader.map { "process \($0.processID) on \($0.host)" } ?? "none"],
+                ["delivered", HumanUnits.count(status.delivered, "record")],
+                [
+                    "pending",
+                    "\(HumanUnits.count(status.pending, "record")) (\(HumanUnits.bytes(status.pendingBytes)))\(oldest)",
+                ],
+                ["rejected", HumanUnits.count(status.rejected, "record")],
+                ["dropped", HumanUnits.count(status.dropped, "record")],
+                ["in doubt", HumanUnits.count(status.inDoubt, "batch", plural: "batches")],
+                ["last delivery", lastDelivery.map { "\(Self.time($0)) (\(age(of: $0)))" } ?? "-"],
+                ["last error", lastError.map { "\(Self.time($0.time)) (\(age(of: $0.time))): \($0.message)" } ?? "-"],
+            ],
+            rightAligned: []
+        )
+        guard !status.streams.isEmpty else { return text }
+        let header = [
+            "LOG GROUP", "LOG STREAM", "PENDING", "BYTES", "OLDEST", "REJECTED", "DROPPED", "IN DOUBT", "LAST DELIVERY",
+        ]
+        let rows = status.streams.map { stream in
+            [
+                stream.destination.logGroup, stream.destination.logStream, HumanUnits.count(stream.pending),
+                HumanUnits.bytes(stream.pendingBytes), stream.oldest.map { age(of: $0) } ?? "-",
+                HumanUnits.count(stream.rejected), HumanUnits.count(stream.dropped), HumanUnits.count(stream.inDoubt),
+                stream.lastDelivery.map { age(of: $0) } ?? "-",
+            ]
+        }
+        text += "\n" + Self.columns([header] + rows, rightAligned: [2, 3, 5, 6, 7])
+        let errors = status.streams.filter { $0.error != nil }
+        if !errors.isEmpty { text += "\n" }
+        for stream in errors {
+            let name = "\(stream.destination.logGroup) \(stream.destination.logStream)"
+            text += "\(name.printable): \((stream.lastError ?? "").printable)\n"
+        }
+        return text
+    }
+
+    private func age(of time: Int64) -> String {
+        time > now
+            ? "in \(HumanUnits.duration(milliseconds: time - now))"
+            : "\(HumanUnits.duration(milliseconds: now - time)) ago"
+    }
+
+    private static func time(_ time: Int64?) -> String {
+        time.map { UTCTime(millisecondsSinceEpoch: $0).iso8601 } ?? "-"
+    }
+
+    private static func columns(_ rows: [[String]], rightAligned: Set<Int>) -> String {
+        let rows = rows.map { $0.map(\.printable) }
+        let widths = (0..<(rows.first?.count ?? 0)).map { column in
+            rows.map { $0[column].count }.max() ?? 0
+        }
+        return rows.map { row in
+            let cells = row.enumerated().map { column, cell in
+                let padding = String(repeating: " ", count: widths[column] - cell.count)
+                if rightAligned.contains(column) { return padding + cell }
+                return column == row.count - 1 ? cell : cell + padding
+            }
+            return cells.joined(separator: "  ") + "\n"
+        }.joined()
+    }
+}
+
+extension SpoolStatus.Stream {
+    fileprivate var error: (time: Int64, message: String)? {
+        lastError.map { (lastErrorTime ?? 0, $0) }
+    }
+}
+
+/// As much of JSON as a report needs.
+private enum JSON {
+    case null
+    case number(Int64)
+    case string(String)
+    case array([JSON])
+    case object([(String, JSON)])
+
+    static func time(_ time: Int64?) -> JSON {
+        time.map { .string(UTCTime(millisecondsSinceEpoch: $0).iso8601) } ?? .null
+    }
+
+    var text: String {
+        switch self {
+        case .null: "null"
+        case .number(let number): "\(number)"
+        case .string(let string): string.jsonQuoted
+        case .array(let elements): "[\(elements.map(\.text).joined(separator: ","))]"
+        case .object(let members):
+            "{\(members.map { "\($0.0.jsonQuoted):\($0.1.text)" }.joined(separator: ","))}"
+        }
+    }
+}

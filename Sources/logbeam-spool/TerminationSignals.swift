@@ -1,0 +1,60 @@
+internal import Logbeam
+internal import LogbeamSpool
+
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// Turns SIGINT, SIGTERM and SIGHUP into a descriptor that can be waited for together with others.
+///
+/// A thread takes the signals by sigwait(3): none of our code runs in a signal handler, and none can come between a
+/// check and the wait that follows it. A signal that was ignored when the process started (nohup) stays ignored.
+struct TerminationSignals: Sendable {
+    /// Becomes readable with the first signal and stays so: nobody reads from it. Any number of threads may poll it.
+    let descriptor: Int32
+
+    /// From here on the signals no longer end the process. To be called before any other thread is started.
+    static func watch() throws(Failure) -> TerminationSignals {
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else {
+            throw Failure(.failedIO, "can not make a pipe: \(String(cString: strerror(errno)))")
+        }
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        for number in [SIGINT, SIGTERM, SIGHUP] {
+            // SIG_IGN is the address 1 (signal.h), which Swift can not compare.
+            if unsafeBitCast(signal(number, SIG_DFL), to: Int.self) == 1 {
+                signal(number, SIG_IGN)
+            } else {
+                sigaddset(&signals, number)
+            }
+        }
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
+        do {
+            try BackgroundThread.start(name: "logbeam-signals") { [signals, writing = ends[1]] in
+                var signals = signals
+                var number: Int32 = 0
+                while sigwait(&signals, &number) != 0 {}
+                StandardStreams.writeAll([UInt8(clamping: number)], to: writing)
+            }
+        } catch {
+            throw Failure(.failedIO, error.description)
+        }
+        return TerminationSignals(descriptor: ends[0])
+    }
+
+    /// Waits for a signal, at most until a time in milliseconds of the monotonic clock; `nil` waits for ever. True if
+    /// one has come.
+    func wait(until deadline: Int64?) -> Bool {
+        while true {
+            let left = deadline.map { Int32(clamping: max(0, $0 - MonotonicClock.milliseconds())) } ?? -1
+            var target = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            if poll(&target, 1, left) > 0 { return true }
+            if let deadline, deadline <= MonotonicClock.milliseconds() { return false }
+        }
+    }
+
+    var haveCome: Bool { wait(until: 0) }
+}

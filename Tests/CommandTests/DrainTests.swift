@@ -1,0 +1,294 @@
+import Foundation
+import LogbeamCore
+import LogbeamSpool
+import LogbeamTestSupport
+import Testing
+
+@Suite("drain")
+struct DrainTests {
+    private let endpoint: LocalEndpoint
+    private let command: Command
+
+    init() throws {
+        endpoint = try LocalEndpoint()
+        var command = try Command()
+        command.environment["AWS_ENDPOINT_URL"] = endpoint.url
+        self.command = command
+    }
+
+    private static let unavailable = Fault.status(503, errorType: "ServiceUnavailableException", message: "not now")
+    private static let denied = Fault.status(400, errorType: "AccessDeniedException", message: "User may not")
+
+    @Test("Everything arrives exactly once and in order, the spool is empty, and nothing is said")
+    func everything() throws {
+        let lines = (0..<25_000).map { "line \($0)" }
+        let other = Destination(logGroup: "/other/group", logStream: "other stream")
+        let process = try command.start(Command.appendArguments)
+        try process.write(lines.joined(separator: "\n") + "\n")
+        #expect(try Ended(process).code == 0)
+        try command.fill(["a", "", "ü"], destination: other)
+
+        let ended = try command.run(["drain"])
+        #expect(ended.code == 0)
+        #expect(ended.output.isEmpty && ended.error.isEmpty)
+        #expect(endpoint.messages(in: Command.destination) == lines)
+        #expect(endpoint.messages(in: other) == ["a", " ", "ü"])
+        #expect(try command.pending().isEmpty)
+        #expect(try command.status().delivered == 25_003)
+        #expect(endpoint.records.destinations == [Command.destination, other])
+    }
+
+    @Test("An empty spool is drained without a request")
+    func empty() throws {
+        try command.fill([])
+        #expect(try command.run(["drain"]).code == 0)
+        #expect(endpoint.records.requests.isEmpty)
+    }
+
+    @Test("The options go before the environment")
+    func options() throws {
+        var command = command
+        try command.fill(["a"])
+        command.environment["AWS_ENDPOINT_URL"] = "http://127.0.0.1:1"
+        let credentials = command.directory.file("credentials")
+        try "[other]\naws_access_key_id = AKIDOTHER\naws_secret_access_key = secret\n"
+            .write(toFile: credentials, atomically: false, encoding: .utf8)
+        command.environment["AWS_SHARED_CREDENTIALS_FILE"] = credentials
+        let ended = try command.run([
+            "drain", "--endpoint-url", endpoint.url, "--region", "eu-central-1", "--profile", "other", "--timeout",
+            "50",
+        ])
+        #expect(ended.code == 0, "\(ended.error)")
+        let authorization = try #require(endpoint.records.requests.last?.headers["Authorization"])
+        #expect(authorization.contains("AKIDOTHER/") && authorization.contains("/eu-central-1/logs/"))
+    }
+
+    @Test("What fails for a while is tried again, and told once")
+    func transient() throws {
+        try command.fill(["a", "b"])
+        endpoint.create(Command.destination)
+        endpoint.enqueue(Self.unavailable, Self.unavailable)
+        let ended = try command.run(["drain"])
+        #expect(ended.code == 0)
+        #expect(endpoint.messages(in: Command.destination) == ["a", "b"])
+        #expect(ended.error == "logbeam-spool: trying again: ServiceUnavailableException: not now\n")
+    }
+
+    @Test("Retry-After is honoured: that drain looks for new records meanwhile is no reason to send")
+    func retryAfter() throws {
+        try command.fill(["a"])
+        endpoint.create(Command.destination)
+        let arrivals = Monitor<[ContinuousClock.Instant]>([])
+        endpoint.setScript { _ in
+            let isFirst = arrivals.withLock {
+                $0.append(.now)
+                return $0.count == 1
+            }
+            guard isFirst else { return nil }
+            return .status(429, errorType: "ThrottlingException", headers: ["Retry-After": "3"])
+        }
+        #expect(try command.run(["drain"]).code == 0)
+        let times = arrivals.withLock { $0 }
+        try #require(times.count == 2)
+        #expect(times[1] - times[0] >= .seconds(3))
+    }
+
+    // MARK: Records remain
+
+    @Test("Permission denied ends it at once with 77, the reason and the remedy")
+    func denied() throws {
+        try command.fill(["a", "b"])
+        endpoint.setScript { _ in Self.denied }
+        let ended = try command.run(["drain"])
+        #expect(ended.code == 77)
+        #expect(ended.error.contains("2 records remain in \(command.spoolPath)"))
+        #expect(ended.error.contains("group stream is refused: AccessDeniedException: User may not; allow this action"))
+        #expect(try command.pending() == ["a", "b"])
+    }
+
+    @Test("One stream that is denied does not hold up another")
+    func deniedStream() throws {
+        let other = Destination(logGroup: "g", logStream: "other")
+        try command.fill(["a"])
+        try command.fill(["b"], destination: other)
+        endpoint.setScript { $0.destination == Command.destination ? Self.denied : nil }
+        endpoint.create(other)
+        #expect(try command.run(["drain"]).code == 77)
+        #expect(endpoint.messages(in: other) == ["b"])
+        #expect(try command.pending() == ["a"])
+    }
+
+    @Test("Without credentials or region it ends with 77", arguments: ["AWS_SECRET_ACCESS_KEY", "AWS_REGION"])
+    func unconfigured(variable: String) throws {
+        var command = command
+        command.environment[variable] = nil
+        command.environment["AWS_ENDPOINT_URL"] = nil
+        command.environment["AWS_EC2_METADATA_DISABLED"] = "true"
+        try command.fill(["a"])
+        let ended = try command.run(["drain", "--timeout", "50"])
+        #expect(ended.code == 77)
+        #expect(ended.error.contains(variable))
+    }
+
+    @Test("An endpoint that is down: 75 when the time is over, and all is still pending")
+    func down() throws {
+        try command.fill(["a", "b", "c"])
+        let ended = try command.run(["drain", "--endpoint-url", "http://127.0.0.1:1", "--timeout", "1"])
+        #expect(ended.code == 75)
+        #expect(ended.error.contains("the time is over; 3 records remain in \(command.spoolPath); run drain again"))
+        #expect(ended.error.contains("the last failure was ConnectionError: "))
+        #expect(try command.pending() == ["a", "b", "c"])
+    }
+
+    @Test("An endpoint that hangs does not hold it up past the time")
+    func hanging() throws {
+        try command.fill(["a"])
+        endpoint.create(Command.destination)
+        let gate = Gate()
+        endpoint.enqueue(.hangBeforeAccepting(gate))
+        let process = try command.start(["drain", "--timeout", "0.5"])
+        // The timeout of a request would be 30 s.
+        #expect(try process.wait(within: .seconds(20)).exitCode == 75)
+        #expect(try command.pending() == ["a"])
+        gate.open()
+    }
+
+    @Test("A signal ends it, also while the endpoint hangs", arguments: [SIGINT, SIGTERM])
+    func signals(signal: Int32) throws {
+        try command.fill(["a"])
+        endpoint.create(Command.destination)
+        let gate = Gate()
+        endpoint.enqueue(.hangBeforeAccepting(gate))
+        let process = try command.start(["drain"])
+        #expect(gate.waitForArrivals())
+        process.kill(signal)
+        #expect(try process.wait(within: .seconds(20)).exitCode == 75)
+        #expect(process.text(.standardError).contains("stopped by a signal; 1 record remains"))
+        gate.open()
+    }
+
+    @Test("A signal ends it while it waits to try again")
+    func signalWhileWaiting() throws {
+        try command.fill(["a"])
+        endpoint.create(Command.destination)
+        endpoint.setScript { _ in
+            .status(429, errorType: "ThrottlingException", message: "slow", headers: ["Retry-After": "200"])
+        }
+        let process = try command.start(["drain"])
+        try process.waitForOutput(.standardError) { $0.contains("ThrottlingException") }
+        process.kill(SIGTERM)
+        #expect(try process.wait(within: .seconds(20)).exitCode == 75)
+        #expect(process.text(.standardError).contains("the last failure was ThrottlingException: slow"))
+    }
+
+    @Test("Records too far ahead of time remain: 75, and the others are sent")
+    func early() throws {
+        let hour: Int64 = 3_600_000
+        endpoint.create(Command.destination)
+        try command.fill(["a"])
+        try command.fill(["later"], timestamp: WallClock.milliseconds() + 5 * hour)
+        let ended = try command.run(["drain"])
+        #expect(ended.code == 75)
+        #expect(ended.error.contains("1 record remains") && ended.error.contains("more than 2 hours ahead"))
+        #expect(endpoint.messages(in: Command.destination) == ["a"])
+    }
+
+    // MARK: Other processes
+
+    @Test("Another uploader: 69 with its process id and host, and nothing is sent")
+    func held() throws {
+        try command.fill(["a"])
+        let lease = try UploadLease.acquire(spool: command.spoolPath)
+        let ended = try command.run(["drain"])
+        #expect(ended.code == 69)
+        let holder = try #require(UploadLease.holder(spool: command.spoolPath))
+        #expect(holder.processID == getpid())
+        #expect(ended.error.contains("process \(getpid()) on \(holder.host) is uploading"))
+        #expect(endpoint.records.requests.isEmpty)
+        withExtendedLifetime(lease) {}
+    }
+
+    @Test("What others append meanwhile is sent too, once")
+    func appendedMeanwhile() throws {
+        try command.fill(["a"])
+        endpoint.create(Command.destination)
+        // Each request brings another record: there is no end to it.
+        endpoint.setScript { [command] request in
+            try? command.fill(["during \(request.number)"])
+            return nil
+        }
+        let ended = try command.run(["drain"])
+        #expect(ended.code == 0)
+        #expect(endpoint.messages(in: Command.destination) == ["a", "during 1"])
+        #expect(try command.pending() == ["during 2"])
+    }
+
+    @Test("What a killed drain left in doubt is sent again by the next one")
+    func killed() throws {
+        try command.fill(["a", "b"])
+        endpoint.create(Command.destination)
+        let gate = Gate()
+        endpoint.enqueue(.hangBeforeAccepting(gate))
+        let process = try command.start(["drain"])
+        #expect(gate.waitForArrivals())
+        #expect(try command.status().inDoubt == 1)
+        process.kill(SIGKILL)
+        #expect(try process.wait().signal == SIGKILL)
+        #expect(try command.run(["drain"]).code == 0)
+        #expect(endpoint.messages(in: Command.destination) == ["a", "b"])
+        gate.open()
+    }
+
+    @Test("Records that the service never takes are told, with where to look")
+    func rejected() throws {
+        try command.fill(["old"], timestamp: WallClock.milliseconds() - 20 * 86_400_000)
+        let ended = try command.run(["drain"])
+        #expect(ended.code == 0)
+        #expect(
+            ended.error == """
+                logbeam-spool: 1 record that CloudWatch Logs does not take was moved to the table rejected; \
+                see them with: sqlite3 \(command.spoolPath) 'SELECT * FROM rejected'
+
+                """
+        )
+        #expect(try command.status().rejected == 1)
+    }
+
+    // MARK: Terminal
+
+    @Test("On a terminal it shows a line of progress and ends with a summary")
+    func progress() throws {
+        try command.fill((0..<20).map { "line \($0)" })
+        endpoint.create(Command.destination)
+        let ended = try command.runOnTerminal("drain")
+        #expect(ended.code == 0)
+        #expect(ended.output.contains("\r\u{1B}[K[--------------------]  0 %  0/20 records  0 B"))
+        #expect(ended.output.contains("\r\u{1B}[K20 records (130 B) in 1 batch, "))
+        #expect(ended.output.hasSuffix(" s\r\n"))
+    }
+
+    @Test("On a terminal it shows what it waits for, within the width of the terminal")
+    func retryOnTerminal() throws {
+        try command.fill(["a"])
+        endpoint.create(Command.destination)
+        endpoint.enqueue(
+            .status(503, errorType: "ServiceUnavailableException", message: "not now", headers: ["Retry-After": "1"])
+        )
+        let ended = try command.runOnTerminal("drain", columns: 60)
+        #expect(ended.code == 0)
+        let lines = ended.output.split(separator: "\r").map { $0.replacingOccurrences(of: "\u{1B}[K", with: "") }
+        #expect(lines.contains("[--------------------]  0 %  0/1 record  retrying in 1 s: S"))
+        #expect(lines.allSatisfy { $0.count < 60 })
+        #expect(!ended.output.contains("trying again"))
+    }
+
+    @Test("A terminal that can do nothing but print lines gets no progress")
+    func dumbTerminal() throws {
+        var command = command
+        command.environment["TERM"] = "dumb"
+        try command.fill(["a"])
+        let ended = try command.runOnTerminal("drain")
+        #expect(ended.code == 0)
+        #expect(ended.output.isEmpty)
+    }
+}

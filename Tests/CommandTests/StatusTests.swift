@@ -1,0 +1,159 @@
+import Foundation
+import LogbeamCore
+import LogbeamSpool
+import LogbeamTestSupport
+import Testing
+
+@testable import LogbeamSpool
+@testable import logbeam_spool
+
+@Suite("status")
+struct StatusTests {
+    private let command: Command
+
+    init() throws {
+        command = try Command()
+    }
+
+    /// 2026-11-22T19:42:09.123Z
+    private static let time: Int64 = 1_795_376_529_123
+
+    private static var report: StatusReport {
+        let troubled = SpoolStatus.Stream(
+            destination: Destination(logGroup: "g", logStream: "evil\u{1B}[2J"),
+            pending: 12_000,
+            pendingBytes: 1_200_000,
+            oldest: time,
+            rejected: 1,
+            dropped: 2,
+            inDoubt: 3,
+            lastErrorTime: time + 1_000,
+            lastError: "AccessDenied:\tno"
+        )
+        let quiet = SpoolStatus.Stream(
+            destination: Destination(logGroup: "group/two", logStream: "s"),
+            pending: 0,
+            pendingBytes: 0,
+            rejected: 0,
+            dropped: 0,
+            inDoubt: 0,
+            lastDelivery: time - 1_000
+        )
+        let holder = UploadLease.Holder(processID: 42, host: "host")
+        let status = SpoolStatus(path: "/s.db", streams: [troubled, quiet], delivered: 7, uploader: holder)
+        return StatusReport(status: status, now: time + 200_000)
+    }
+
+    @Test("The page has columns, ages and errors, and no raw control character")
+    func page() {
+        #expect(
+            Self.report.page == #"""
+                spool          /s.db
+                uploader       process 42 on host
+                delivered      7 records
+                pending        12,000 records (1.2 MB), the oldest of 2026-11-22T19:42:09.123Z (3 min 20 s ago)
+                rejected       1 record
+                dropped        2 records
+                in doubt       3 batches
+                last delivery  2026-11-22T19:42:08.123Z (3 min 21 s ago)
+                last error     2026-11-22T19:42:10.123Z (3 min 19 s ago): AccessDenied:\tno
+
+                LOG GROUP  LOG STREAM     PENDING   BYTES  OLDEST          REJECTED  DROPPED  IN DOUBT  LAST DELIVERY
+                g          evil\u001b[2J   12,000  1.2 MB  3 min 20 s ago         1        2         3  -
+                group/two  s                    0     0 B  -                      0        0         0  3 min 21 s ago
+
+                g evil\u001b[2J: AccessDenied:\tno
+
+                """#
+        )
+    }
+
+    @Test("The table has a fact a line")
+    func table() {
+        let rows = Self.report.table.split(separator: "\n").map {
+            $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+        }
+        #expect(
+            rows == [
+                ["spool", "/s.db"], ["uploader", "42", "host"], ["delivered", "7"], ["pending", "12000"],
+                ["pending_bytes", "1200000"], ["oldest", "2026-11-22T19:42:09.123Z", "200"], ["rejected", "1"],
+                ["dropped", "2"], ["in_doubt", "3"], ["last_delivery", "2026-11-22T19:42:08.123Z"],
+                ["last_error", "2026-11-22T19:42:10.123Z", #"AccessDenied:\tno"#],
+                [
+                    "stream", "g", #"evil\u001b[2J"#, "12000", "1200000", "2026-11-22T19:42:09.123Z", "1", "2", "3",
+                    "-",
+                    "2026-11-22T19:42:10.123Z", #"AccessDenied:\tno"#,
+                ],
+                ["stream", "group/two", "s", "0", "0", "-", "0", "0", "0", "2026-11-22T19:42:08.123Z", "-", "-"],
+            ]
+        )
+    }
+
+    @Test("The JSON has the documented keys")
+    func json() throws {
+        let expected = #"""
+            {"spool": "/s.db", "uploader": {"process_id": 42, "host": "host"}, "delivered": 7, "pending": 12000,
+             "pending_bytes": 1200000, "oldest": "2026-11-22T19:42:09.123Z", "oldest_age_seconds": 200, "rejected": 1,
+             "dropped": 2, "in_doubt": 3, "last_delivery": "2026-11-22T19:42:08.123Z",
+             "last_error": {"time": "2026-11-22T19:42:10.123Z", "message": "AccessDenied:\tno"}, "streams": [
+                {"log_group": "g", "log_stream": "evil\u001b[2J", "pending": 12000, "pending_bytes": 1200000,
+                 "oldest": "2026-11-22T19:42:09.123Z", "rejected": 1, "dropped": 2, "in_doubt": 3, "last_delivery": null,
+                 "last_error": {"time": "2026-11-22T19:42:10.123Z", "message": "AccessDenied:\tno"}},
+                {"log_group": "group/two", "log_stream": "s", "pending": 0, "pending_bytes": 0, "oldest": null,
+                 "rejected": 0, "dropped": 0, "in_doubt": 0, "last_delivery": "2026-11-22T19:42:08.123Z",
+                 "last_error": null}]}
+            """#
+        #expect(try Self.object(Self.report.json) == Self.object(expected))
+        #expect(Self.report.json.hasSuffix("}\n"))
+    }
+
+    private static func object(_ json: String) throws -> NSDictionary {
+        try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? NSDictionary)
+    }
+
+    // MARK: The command
+
+    @Test("Off a terminal it prints the table; with --json the object; both say what is in the spool")
+    func forPrograms() throws {
+        try command.fill(["one", "zwölf"])
+        let table = try command.run(["status"])
+        #expect(table.code == 0 && table.error.isEmpty)
+        #expect(table.output.hasPrefix("spool\t\(command.spoolPath)\nuploader\t-\ndelivered\t0\npending\t2\n"))
+        #expect(table.output.contains("\nstream\tgroup\tstream\t2\t9\t"))
+
+        let json = try command.run(["status", "--json"])
+        #expect(json.code == 0 && json.error.isEmpty)
+        let object = try Self.object(json.output)
+        #expect(object["pending"] as? Int == 2)
+        #expect(object["pending_bytes"] as? Int == 9)
+        #expect(object["uploader"] is NSNull)
+        let oldest = try #require(try command.status().oldest)
+        #expect(object["oldest"] as? String == UTCTime(millisecondsSinceEpoch: oldest).iso8601)
+    }
+
+    @Test("On a terminal it prints the page, and names can not control the terminal")
+    func onTerminal() throws {
+        try command.fill(["a"], destination: Destination(logGroup: "g", logStream: "evil\u{1B}[2J\u{9B}"))
+        let ended = try command.runOnTerminal("status")
+        #expect(ended.code == 0)
+        #expect(ended.output.contains("LOG GROUP  LOG STREAM"))
+        #expect(ended.output.contains(#"evil\u001b[2J\u009b"#))
+        #expect(!ended.output.unicodeScalars.contains { $0 == "\u{1B}" || $0 == "\u{9B}" })
+    }
+
+    @Test("It says who uploads")
+    func uploader() throws {
+        try command.fill([])
+        let lease = try UploadLease.acquire(spool: command.spoolPath)
+        #expect(try command.run(["status"]).output.contains("\nuploader\t\(getpid())\t"))
+        withExtendedLifetime(lease) {}
+    }
+
+    @Test("It changes nothing")
+    func readOnly() throws {
+        try command.fill(["a"])
+        let before = try Data(contentsOf: URL(fileURLWithPath: command.spoolPath))
+        #expect(try command.run(["status"]).code == 0)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: command.spoolPath)) == before)
+    }
+}

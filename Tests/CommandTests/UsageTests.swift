@@ -1,0 +1,167 @@
+import Foundation
+import Logbeam
+import LogbeamCore
+import LogbeamSpool
+import LogbeamTestSupport
+import Testing
+
+@testable import logbeam_spool
+
+@Suite("The command line")
+struct UsageTests {
+    private let command: Command
+
+    init() throws {
+        command = try Command()
+    }
+
+    @Test(
+        "Arguments that can not work end with 64 and name the option",
+        arguments: [
+            (["append"], "--log-group"),
+            (["append", "--log-group", "a b", "--log-stream", "s"], "--log-group is \"a b\""),
+            (["append", "--log-group", "g", "--log-stream", "a:b"], "--log-stream is \"a:b\""),
+            (["drain", "--timeout", "0"], "--timeout"),
+            (["drain", "--timeout", "nan"], "--timeout"),
+            (["drain", "--timeout", "1e99"], "--timeout"),
+            (["drain", "--region", "a/b"], "--region is \"a/b\""),
+            (["drain", "--endpoint-url", "ftp://x"], "--endpoint-url is \"ftp://x\""),
+            (["drain", "--profile", ""], "--profile"),
+            (["status", "--spool", ""], "--spool is \"\""),
+            (["status", "--spool", ":memory:"], "--spool"),
+            (["status", "--fast"], "--fast"),
+            (["nonsense"], "nonsense"),
+        ]
+    )
+    func usage(arguments: [String], told: String) throws {
+        let ended = try command.run(arguments)
+        #expect(ended.code == 64)
+        #expect(ended.error.contains(told))
+        #expect(ended.error.contains("--help"))
+        #expect(ended.output.isEmpty)
+        #expect(!FileManager.default.fileExists(atPath: command.spoolPath))
+    }
+
+    @Test("Names have the bounds that the library gives them")
+    func sameRules() throws {
+        let configuration = LogShipper.Configuration(logGroupName: "a b", logStreamName: "s")
+        let error = #expect(throws: ConfigurationError.self) { try configuration.validate() }
+        let ended = try command.run(["append", "--log-group", "a b", "--log-stream", "s"])
+        #expect(ended.error.contains("it must be \(try #require(error).bound)\n"))
+    }
+
+    @Test("A password in an endpoint is not shown")
+    func password() throws {
+        let ended = try command.run(["drain", "--endpoint-url", "http://user:hunter2@host"])
+        #expect(ended.code == 64)
+        #expect(!ended.error.contains("hunter2"))
+    }
+
+    @Test("The help explains every exit code and every option")
+    func help() throws {
+        let root = try command.run(["--help"])
+        #expect(root.code == 0)
+        for status in ExitStatus.allCases {
+            #expect(root.output.contains("\n  \(status.rawValue) "))
+        }
+        #expect(root.output.contains("LOGBEAM_SPOOL"))
+        let options = [
+            "append": ["--spool", "--log-group", "--log-stream", "--tee"],
+            "drain": ["--spool", "--timeout", "--region", "--endpoint-url", "--profile"],
+            "status": ["--spool", "--json"],
+        ]
+        for (subcommand, options) in options {
+            let help = try command.run([subcommand, "--help"])
+            #expect(help.code == 0)
+            for option in options { #expect(help.output.contains("\n  \(option) ")) }
+            #expect(help.output.contains("Example"))
+        }
+    }
+
+    @Test("The version is the library's")
+    func version() throws {
+        #expect(try command.run(["--version"]).output == "\(Version.current)\n")
+    }
+
+    // MARK: The spool
+
+    @Test("The option goes before LOGBEAM_SPOOL, and that before the user's own")
+    func path() throws {
+        var command = command
+        let option = command.directory.file("option.db")
+        #expect(try command.run(Command.appendArguments + ["--spool", option]).code == 0)
+        #expect(FileManager.default.fileExists(atPath: option))
+        #expect(!FileManager.default.fileExists(atPath: command.spoolPath))
+        #expect(try command.run(Command.appendArguments).code == 0)
+        #expect(FileManager.default.fileExists(atPath: command.spoolPath))
+        command.environment["LOGBEAM_SPOOL"] = nil
+        #expect(try command.run(Command.appendArguments).code == 0)
+        let file = command.directory.file(".local/state/logbeam/spool.db")
+        #expect(FileManager.default.fileExists(atPath: file))
+    }
+
+    @Test("No spool: 66, and none is made", arguments: [["drain"], ["status"], ["status", "--json"]])
+    func missing(arguments: [String]) throws {
+        let ended = try command.run(arguments)
+        #expect(ended.code == 66)
+        #expect(ended.error.hasPrefix("logbeam-spool: spool \(command.spoolPath): no such spool; "))
+        #expect(ended.error.filter { $0 == "\n" }.count == 1)
+        #expect(ended.output.isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: command.directory.path).isEmpty)
+    }
+
+    static let subcommands = [["drain"], ["status"], Command.appendArguments]
+
+    @Test("A file that is something else: 65, and it is left as it is", arguments: subcommands)
+    func foreign(arguments: [String]) throws {
+        let content = Data("Dear diary, this is no database.\n".utf8)
+        try content.write(to: URL(fileURLWithPath: command.spoolPath))
+        let ended = try command.run(arguments)
+        #expect(ended.code == 65)
+        #expect(ended.error.contains("not a spool"))
+        #expect(try Data(contentsOf: URL(fileURLWithPath: command.spoolPath)) == content)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: command.directory.path) == ["spool.db"])
+    }
+
+    @Test("A spool of a later version: 65", arguments: subcommands)
+    func later(arguments: [String]) throws {
+        try command.fill(["a"])
+        // The user version of a SQLite file (https://www.sqlite.org/fileformat2.html#user_version_number).
+        try overwrite(at: 60, with: [0, 0, 0, 99])
+        let ended = try command.run(arguments)
+        #expect(ended.code == 65)
+        #expect(ended.error.contains("version 99") && ended.error.contains("upgrade logbeam"))
+    }
+
+    @Test("A damaged spool: 65, and the error says what to do", arguments: [["drain"], ["status"]])
+    func damaged(arguments: [String]) throws {
+        try command.fill((0..<5_000).map { "a line of text, number \($0)" })
+        try overwrite(at: 4_096, with: [UInt8](repeating: 0xA5, count: 60_000))
+        let ended = try command.run(arguments)
+        #expect(ended.code == 65)
+        #expect(ended.error.contains(".recover"))
+    }
+
+    private func overwrite(at offset: UInt64, with bytes: [UInt8]) throws {
+        let file = try FileHandle(forUpdating: URL(fileURLWithPath: command.spoolPath))
+        try file.seek(toOffset: offset)
+        try file.write(contentsOf: Data(bytes))
+        try file.close()
+    }
+
+    @Test("A spool that can not be made: 73")
+    func unwritable() throws {
+        let ended = try command.run(Command.appendArguments + ["--spool", "/dev/null/spool.db"])
+        #expect(ended.code == 73)
+        #expect(ended.error.contains("/dev/null/spool.db"))
+    }
+
+    @Test("What the spool's troubles mean for scripts")
+    func exitCodes() {
+        let kinds: [(SpoolError.Kind, Int32)] = [
+            (.missing, 66), (.notASpool, 65), (.newerVersion, 65), (.damaged, 65), (.unwritable, 73), (.full, 74),
+            (.other, 74), (.busy, 75),
+        ]
+        for (kind, code) in kinds { #expect(ExitStatus(kind).rawValue == code) }
+    }
+}

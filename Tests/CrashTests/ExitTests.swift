@@ -1,0 +1,70 @@
+import Foundation
+import LogbeamTestSupport
+import Testing
+
+@Suite("A service that returns from main")
+struct ExitTests {
+    /// Nothing is sent before the end by itself.
+    private static let patient = ["BUFFER_MS": "3600000"]
+    private static let expected = (1...500).map { "INFO demo: order \($0) taken thread=1" }
+
+    @Test("ships everything before it ends")
+    func flushes() async throws {
+        try await onOwnThread {
+            let bed = try TestBed()
+            let service = try bed.startService(
+                logging: 500,
+                settings: Self.patient.merging(["EXIT_FLUSH_MS": "60000"]) { $1 }
+            )
+            #expect(try service.wait().exitCode == 0)
+            #expect(bed.shipped() == Self.expected)
+            #expect(try bed.pending().isEmpty)
+        }
+    }
+
+    enum Outage: CaseIterable {
+        case refused, silent
+    }
+
+    @Test(
+        "is held up for no longer than it allows while the service is out, and keeps everything",
+        arguments: Outage.allCases
+    )
+    func outage(_ outage: Outage) async throws {
+        try await onOwnThread {
+            let bed = try TestBed()
+            var settings = Self.patient.merging(["EXIT_FLUSH_MS": "300"]) { $1 }
+            switch outage {
+            // Nobody listens on tcpmux.
+            case .refused: settings["AWS_ENDPOINT_URL"] = "http://127.0.0.1:1"
+            case .silent: bed.endpoint.setScript { _ in .hangBeforeAccepting(Gate()) }
+            }
+            let service = try bed.startService(logging: 500, settings: settings)
+            try service.waitForLines(500)
+            let start = ContinuousClock.now
+            #expect(try service.wait(within: .seconds(120)).exitCode == 0)
+            // A request would last 30 s, and the retries for ever.
+            #expect(ContinuousClock.now - start < .seconds(20))
+            #expect(try bed.pending() == Self.expected)
+            #expect(bed.shipped().isEmpty)
+        }
+    }
+
+    @Test("ends without a request where it allows no time, and its next start ships what it left")
+    func noTime() async throws {
+        try await onOwnThread {
+            let bed = try TestBed()
+            let settings = Self.patient.merging(["EXIT_FLUSH_MS": "0"]) { $1 }
+            #expect(try bed.startService(logging: 500, settings: settings).wait().exitCode == 0)
+            #expect(bed.endpoint.records.requests.isEmpty)
+            #expect(try bed.pending() == Self.expected)
+
+            // What it left is older than the buffer may become: nothing has to be logged, and nobody has to flush.
+            let next = try bed.startService(from: 501, settings: ["BUFFER_MS": "1"])
+            #expect(bed.endpoint.wait { $0.events(in: TestBed.stream).count >= 501 })
+            next.kill(SIGKILL)
+            _ = try next.wait()
+            #expect(bed.shipped().starts(with: Self.expected))
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import Foundation
+import LogbeamTestSupport
+import Testing
+
+@Suite("A record that the spool can not take")
+struct FallbackTests {
+    @Test("goes to standard error, the service goes on, and the gap is counted once the spool takes writes again")
+    func lockedSpool() async throws {
+        try await onOwnThread {
+            let bed = try TestBed()
+            // Long enough that no record is lost because the machine is busy.
+            var settings = TestBed.cutOff
+            settings["COMMIT_MS"] = "500"
+            let service = try bed.startService(threads: 4, settings: settings)
+            try service.waitForLines(100)
+            let lock = try SQLiteShell.lock(bed.spool)
+            try service.waitForLines(8, of: .standardError)
+            try lock.write("ROLLBACK;\n.quit\n")
+            #expect(try lock.wait().exitCode == 0)
+
+            let reported = service.output().count
+            try service.waitForOutput { $0.utf8.count > reported + 10_000 }
+            // The uploader notes the gap when it next looks.
+            let deadline = ContinuousClock.now + .seconds(60)
+            var noted: [String] = []
+            var expected: [String] = []
+            repeat {
+                usleep(20_000)
+                noted = try bed.query("SELECT records, reason FROM gaps")
+                expected = ["\(try Self.losses(of: service).count)|not spooled"]
+            } while noted != expected && ContinuousClock.now < deadline
+            #expect(noted == expected)
+            service.kill(SIGKILL)
+            _ = try service.wait()
+
+            let losses = try Self.losses(of: service)
+            let kept = Set(try bed.pending())
+            #expect(kept.isDisjoint(with: losses))
+            #expect(kept.union(losses).isSuperset(of: TestBed.logged(by: service)))
+        }
+    }
+
+    /// The messages that a service printed because it could not spool them.
+    private static func losses(of service: ChildProcess) throws -> [String] {
+        try service.text(.standardError).split(separator: "\n").map { line in
+            let message = try #require(line.range(of: "INFO demo: "))
+            #expect(line.hasPrefix("logbeam: not spooled ("))
+            return String(line[message.lowerBound...])
+        }
+    }
+}

@@ -1,0 +1,107 @@
+import Foundation
+import LogbeamCore
+import LogbeamTestSupport
+import Testing
+
+/// A spool, an endpoint, and the processes between them.
+struct TestBed {
+    static let stream = Destination(logGroup: "group", logStream: "stream")
+
+    /// Settings of a service that reaches nobody, tcpmux having no listener, and does not wait for it at its end.
+    static let cutOff = ["AWS_ENDPOINT_URL": "http://127.0.0.1:1", "EXIT_FLUSH_MS": "0"]
+
+    let endpoint: LocalEndpoint
+    private let directory: TemporaryDirectory
+
+    init() throws {
+        endpoint = try LocalEndpoint(autoCreate: true)
+        directory = try TemporaryDirectory()
+    }
+
+    var spool: String { directory.file("spool.db") }
+    var hasSpool: Bool { FileManager.default.fileExists(atPath: spool) }
+
+    /// All that a process of the test bed knows of AWS.
+    var environment: [String: String] {
+        [
+            "HOME": directory.path,
+            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "example",
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": endpoint.url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        ]
+    }
+
+    /// Starts a service that logs numbered records; see `logbeam-demo-service` for the settings.
+    func startService(
+        logging count: Int = 1_000_000,
+        from first: Int = 1,
+        into stream: String = Self.stream.logStream,
+        threads: Int = 1,
+        settings: [String: String] = [:]
+    ) throws -> ChildProcess {
+        try ChildProcess(
+            BuiltProducts.executable("logbeam-demo-service"),
+            [spool, Self.stream.logGroup, stream, "\(count)", "\(threads)"],
+            environment: environment.merging(settings) { $1 }.merging(["FIRST": "\(first)"]) { $1 }
+        )
+    }
+
+    /// Starts `logbeam-spool drain`.
+    func startDrain() throws -> ChildProcess {
+        let process = try ChildProcess(
+            BuiltProducts.executable("logbeam-spool"),
+            ["drain", "--spool", spool],
+            environment: environment
+        )
+        process.closeInput()
+        return process
+    }
+
+    /// Ships all that is left; fails the test if anything remains.
+    func drain() throws {
+        let process = try startDrain()
+        let exitCode = try process.wait().exitCode
+        #expect(exitCode == 0, "\(process.text(.standardError))")
+    }
+
+    func query(_ sql: String) throws -> [String] {
+        try SQLiteShell.query(sql, in: spool)
+    }
+
+    /// The messages that are pending.
+    func pending() throws -> [String] {
+        try query("SELECT message FROM pending ORDER BY id")
+    }
+
+    /// The messages of the batches of which nobody knows whether they arrived.
+    func inDoubt() throws -> [String] {
+        try query(
+            """
+            SELECT message FROM deliveries JOIN records ON records.id BETWEEN first_id AND last_id
+                AND records.stream_id = deliveries.stream_id AND timestamp <= latest_timestamp
+            WHERE acknowledged = 0 ORDER BY records.id
+            """
+        )
+    }
+
+    /// The messages that arrived, in the order of their arrival.
+    func shipped(to stream: String = Self.stream.logStream) -> [String] {
+        endpoint.messages(in: Destination(logGroup: Self.stream.logGroup, logStream: stream))
+    }
+
+    /// The messages that a service had logged, going by what it reported, as they stand in the log stream.
+    static func logged(by service: ChildProcess) -> [String] {
+        let output = service.text()
+        #expect(output.isEmpty || output.hasSuffix("\n"))
+        return output.split(separator: "\n").map { "INFO demo: \($0)" }
+    }
+}
+
+extension ChildProcess {
+    /// Blocks until the process has written so many lines.
+    func waitForLines(_ count: Int, of stream: Stream = .standardOutput) throws {
+        try waitForOutput(stream) { text in text.utf8.count { $0 == UInt8(ascii: "\n") } >= count }
+    }
+}

@@ -1,0 +1,245 @@
+import LogbeamCore
+
+/// An ``UploadPlan`` between a spool and a service that are no more than arrays: takes the plan's steps as the uploader
+/// does, and throws where the plan breaks a promise.
+struct SimulatedUploader {
+    /// What the service makes of a batch.
+    enum Answer {
+        case accepted
+        /// Nobody knows whether the batch arrived; it is to be sent again after so many milliseconds.
+        case failed(after: Int64)
+        case invalid
+        /// The process dies before it has the answer, and another takes over.
+        case death(arrived: Bool)
+    }
+
+    private enum Event {
+        case append(RecordHeader, quiet: Bool)
+        case advance(Int64)
+        case setClock(Int64)
+        case flush(through: Int64)
+        case restart
+        case step(UploadPlan.Step)
+        case answer(Answer)
+    }
+
+    struct Broken: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    let limits: BatchLimits
+    private(set) var plan: UploadPlan
+    var now = UploadPlan.Moment(wall: 1_790_000_000_000, monotonic: 5_000)
+    /// How many headers are read at once.
+    var pageSize = 1_000
+    /// What the service answers; by default it takes everything.
+    var answer: (_ range: BatchRange, _ ids: [Int64]) -> Answer = { _, _ in .accepted }
+
+    // The spool.
+    private(set) var pending: [RecordHeader] = []
+    private(set) var inFlight: [BatchRange] = []
+    private(set) var rejected: [RefusedRecord] = []
+    private(set) var lastID: Int64 = 0
+    /// The stream of every record that ever was.
+    private(set) var streamOf: [Int64: Int64] = [:]
+
+    // What happened.
+    /// The ids of every batch that was sent, in that order, whatever became of it.
+    private(set) var sent: [[Int64]] = []
+    /// How many times each record arrived.
+    private(set) var arrivals: [Int64: Int] = [:]
+    /// Records that may arrive twice: their process died before it had the answer.
+    private(set) var inDoubt: Set<Int64> = []
+    private(set) var steps = 0
+    private var trace: [Event] = []
+    private var quiet: Set<Int64> = []
+    private var flushTarget: Int64 = 0
+    private var retryAt: [Int64: Int64] = [:]
+
+    init(limits: BatchLimits = BatchLimits(count: 5, bytes: 400, messageBytes: 200, age: 1_000)) {
+        self.limits = limits
+        plan = UploadPlan(limits: limits)
+    }
+
+    // MARK: What happens outside
+
+    /// Appends a record, `age` milliseconds old, and returns its id.
+    @discardableResult
+    mutating func append(_ stream: Int64 = 1, age: Int64 = 0, bytes: Int = 10, quiet isQuiet: Bool = false) -> Int64 {
+        lastID += 1
+        let header = RecordHeader(id: lastID, stream: stream, timestamp: now.wall - age, byteCount: bytes)
+        pending.append(header)
+        streamOf[lastID] = stream
+        trace.append(.append(header, quiet: isQuiet))
+        if isQuiet {
+            quiet.insert(lastID)
+            plan.quiet.insert(lastID)
+        }
+        plan.wake()
+        return lastID
+    }
+
+    mutating func advance(_ milliseconds: Int64) {
+        now.wall += milliseconds
+        now.monotonic += milliseconds
+        trace.append(.advance(milliseconds))
+    }
+
+    /// Sets the time of day.
+    mutating func setClock(by milliseconds: Int64) {
+        now.wall += milliseconds
+        trace.append(.setClock(milliseconds))
+    }
+
+    mutating func flush() {
+        trace.append(.flush(through: lastID))
+        flushTarget = lastID
+        retryAt = [:]
+        plan.flush(through: lastID)
+    }
+
+    /// The process dies; another begins with what the spool knows.
+    mutating func restart() {
+        trace.append(.restart)
+        plan = UploadPlan(limits: limits)
+        inFlight.forEach { plan.restore($0) }
+        quiet = []
+        retryAt = [:]
+    }
+
+    // MARK: What the uploader does
+
+    /// Takes steps until there is nothing to do. Returns until when, on the monotonic clock.
+    @discardableResult
+    mutating func settle() throws(Broken) -> Int64? {
+        let bound = steps + 100 + 20 * pending.count
+        while steps < bound {
+            if case .wait(let until) = try step() { return until }
+        }
+        throw broken("the plan goes on without getting anywhere")
+    }
+
+    /// Lets time go on from wait to wait, until nothing happens by itself.
+    mutating func settleForGood() throws(Broken) {
+        let bound = steps + 1_000 + 50 * pending.count
+        while let until = try settle() {
+            guard steps < bound else { throw broken("the plan never comes to an end") }
+            advance(until - now.monotonic)
+        }
+    }
+
+    @discardableResult
+    mutating func step() throws(Broken) -> UploadPlan.Step {
+        steps += 1
+        guard steps < 1_000_000 else { throw broken("the test has no end") }
+        let step = plan.next(at: now)
+        trace.append(.step(step))
+        switch step {
+        case .scan(let after):
+            let headers = pending.filter { $0.id > after }.prefix(pageSize)
+            plan.found(Array(headers), isLast: headers.count < pageSize)
+        case .catchUp(let stream, let after, let through):
+            let headers = pending.filter { $0.stream == stream && $0.id > after && $0.id <= through }.prefix(pageSize)
+            plan.found(Array(headers), isLast: headers.count < pageSize)
+        case .reject(let records):
+            try reject(records)
+            plan.rejected(records)
+        case .send(let range):
+            try send(range)
+        case .wait(let until):
+            try checkWait(until)
+        }
+        return step
+    }
+
+    private mutating func send(_ range: BatchRange) throws(Broken) {
+        let batch = pending.filter {
+            $0.stream == range.stream && (range.first...range.last).contains($0.id) && $0.timestamp <= range.latest
+        }
+        try check(batch, range)
+        let ids = batch.map(\.id)
+        sent.append(ids)
+        if !inFlight.contains(range) { inFlight.append(range) }
+        let answer = answer(range, ids)
+        trace.append(.answer(answer))
+        switch answer {
+        case .accepted:
+            arrive(ids)
+            retryAt[range.stream] = nil
+            remove(range, ids)
+            plan.delivered(range)
+        case .failed(let delay):
+            inDoubt.formUnion(ids)
+            retryAt[range.stream] = now.monotonic + delay
+            plan.failed(range, retryAt: now.monotonic + delay)
+        case .invalid:
+            retryAt[range.stream] = nil
+            if ids.count > 1 {
+                inFlight.removeAll { $0 == range }
+                plan.split(range, ids: ids)
+            } else {
+                try reject([RefusedRecord(id: ids[0], reason: .invalid)])
+                remove(range, ids)
+                plan.delivered(range)
+            }
+        case .death(let arrived):
+            inDoubt.formUnion(ids)
+            if arrived { arrive(ids) }
+            restart()
+        }
+    }
+
+    private mutating func arrive(_ ids: [Int64]) {
+        for id in ids { arrivals[id, default: 0] += 1 }
+    }
+
+    private mutating func remove(_ range: BatchRange, _ ids: [Int64]) {
+        inFlight.removeAll { $0 == range }
+        let ids = Set(ids)
+        pending.removeAll { ids.contains($0.id) }
+    }
+
+    private mutating func reject(_ records: [RefusedRecord]) throws(Broken) {
+        let ids = Set(records.map(\.id))
+        let known = pending.count
+        pending.removeAll { ids.contains($0.id) }
+        guard known - pending.count == records.count else { throw broken("rejects what is not pending: \(records)") }
+        rejected += records
+    }
+
+    // MARK: The promises
+
+    private func check(_ batch: [RecordHeader], _ range: BatchRange) throws(Broken) {
+        guard let first = batch.first else { throw broken("an empty batch") }
+        let bytes = batch.reduce(0) { $0 + max(1, $1.byteCount) + 26 }
+        let times = batch.map(\.timestamp)
+        guard batch.count <= limits.count else { throw broken("a batch of \(batch.count)") }
+        guard batch.count == 1 || bytes <= limits.bytes else { throw broken("a batch of \(bytes) bytes") }
+        guard batch.allSatisfy({ $0.byteCount <= limits.messageBytes }) else { throw broken("a message too long") }
+        guard (times.max() ?? 0) - (times.min() ?? 0) <= 86_400_000 else { throw broken("a batch over a day") }
+        guard (retryAt[first.stream] ?? 0) <= now.monotonic else { throw broken("sent before its time") }
+        // What may have arrived is sent with the same boundaries, and before anything else of its stream.
+        if let doubtful = inFlight.first(where: { $0.stream == range.stream }), !inFlight.contains(range) {
+            throw broken("\(range) is sent while \(doubtful) is in doubt")
+        }
+    }
+
+    /// Nothing that asks to be sent is forgotten, and nobody turns in circles.
+    private func checkWait(_ until: Int64?) throws(Broken) {
+        if let until, until <= now.monotonic { throw broken("waits until \(until), which has passed") }
+        for record in pending where !quiet.contains(record.id) || record.id <= flushTarget {
+            var due = max(0, record.timestamp + limits.age - now.wall)
+            let early = record.timestamp - BatchLimits.maximumAhead - now.wall
+            // What is early is looked at again a little later than it could be.
+            if early > 0 { due = early + max(limits.age, 1_000) }
+            let latest = max(retryAt[record.stream] ?? 0, now.monotonic + due)
+            guard let until, until <= latest else {
+                throw broken("waits until \(until.map(String.init) ?? "ever"), though \(record) is due at \(latest)")
+            }
+        }
+    }
+
+    func broken(_ what: String) -> Broken {
+        Broken(description: "\(what)\nat \(now) after:\n\(trace.suffix(60).map { "\($0)" }.joined(separator: "\n"))")
+    }
+}

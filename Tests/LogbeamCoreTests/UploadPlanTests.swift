@@ -1,0 +1,297 @@
+import LogbeamCore
+import Testing
+
+@Suite("UploadPlan decides what is sent and when")
+struct UploadPlanTests {
+    private static let hour: Int64 = 3_600_000
+
+    // MARK: When
+
+    @Test("sends full batches at once and the rest when it is old enough")
+    func fullThenAge() throws {
+        var uploader = SimulatedUploader()
+        for _ in 1...12 { uploader.append() }
+        #expect(try uploader.settle() == uploader.now.monotonic + 1_000)
+        #expect(uploader.sent == [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10]])
+        uploader.advance(999)
+        #expect(try uploader.settle() == uploader.now.monotonic + 1)
+        #expect(uploader.sent.count == 2)
+        uploader.advance(1)
+        #expect(try uploader.settle() == nil)
+        #expect(uploader.sent.last == [11, 12])
+    }
+
+    @Test("waits for ever where nothing is pending, until it is woken")
+    func idle() throws {
+        var uploader = SimulatedUploader()
+        #expect(try uploader.settle() == nil)
+        uploader.append(age: 1_000)
+        try uploader.settle()
+        #expect(uploader.sent == [[1]])
+    }
+
+    @Test("reads again when it is woken while it has not yet looked at what it read")
+    func wokenInBetween() throws {
+        var uploader = SimulatedUploader()
+        #expect(try uploader.step() == .scan(after: 0))
+        uploader.append(age: 1_000)
+        try uploader.settle()
+        #expect(uploader.sent == [[1]])
+    }
+
+    @Test("takes the age from the record, not from when it was read")
+    func age() throws {
+        var uploader = SimulatedUploader()
+        uploader.append(age: 400)
+        uploader.append(age: 900)
+        #expect(try uploader.settle() == uploader.now.monotonic + 100)
+    }
+
+    @Test("fills a batch from a backlog before it sends it, though it is old")
+    func backlog() throws {
+        var uploader = SimulatedUploader()
+        uploader.pageSize = 2
+        for _ in 1...7 { uploader.append(age: 50_000) }
+        try uploader.settle()
+        #expect(uploader.sent == [[1, 2, 3, 4, 5], [6, 7]])
+    }
+
+    @Test("sends an old batch though reading comes to no end")
+    func endlessBacklog() throws {
+        var uploader = SimulatedUploader()
+        uploader.pageSize = 1
+        uploader.append(1, age: 1_000)
+        for _ in 1...10 {
+            // Another stream is faster than the plan.
+            for _ in 1...5 { uploader.append(2) }
+            uploader.advance(300)
+            for _ in 1...3 { try uploader.step() }
+        }
+        #expect(uploader.sent.contains([1]))
+        #expect(uploader.pending.count > 10)
+    }
+
+    @Test("sends a record from the future at once when the clock was set back, as it would else wait for long")
+    func clockSetBack() throws {
+        var uploader = SimulatedUploader()
+        uploader.append()
+        #expect(try uploader.settle() == uploader.now.monotonic + 1_000)
+        uploader.setClock(by: -Self.hour)
+        try uploader.settle()
+        #expect(uploader.sent == [[1]])
+    }
+
+    // MARK: Flush
+
+    @Test("flushes what is pending, and not what comes after")
+    func flush() throws {
+        var uploader = SimulatedUploader()
+        for stream: Int64 in [1, 2, 1] { uploader.append(stream) }
+        uploader.flush()
+        uploader.append(3)
+        try uploader.settle()
+        #expect(uploader.sent == [[1, 3], [2]])
+        #expect(uploader.pending.map(\.id) == [4])
+    }
+
+    @Test("tries again at once what waits to be tried again")
+    func flushDuringBackoff() throws {
+        var uploader = SimulatedUploader()
+        uploader.answer = { _, _ in .failed(after: 30_000) }
+        uploader.append(age: 1_000)
+        #expect(try uploader.settle() == uploader.now.monotonic + 30_000)
+        uploader.answer = { _, _ in .accepted }
+        uploader.flush()
+        #expect(try uploader.settle() == nil)
+        #expect(uploader.sent == [[1], [1]])
+    }
+
+    // MARK: Streams
+
+    @Test("serves the stream with the oldest record first")
+    func oldestFirst() throws {
+        var uploader = SimulatedUploader()
+        for stream: Int64 in [3, 1, 2] { uploader.append(stream, age: 1_000) }
+        try uploader.settle()
+        #expect(uploader.sent == [[1], [2], [3]])
+    }
+
+    @Test("does not let a backlog of one stream hold up another for longer than a batch may grow old")
+    func fair() throws {
+        var uploader = SimulatedUploader()
+        uploader.pageSize = 3
+        uploader.append(2)
+        for _ in 1...500 { uploader.append(1, age: 1_000) }
+        let start = uploader.now.monotonic
+        while !uploader.sent.contains([1]) {
+            uploader.advance(50)
+            try uploader.step()
+        }
+        #expect(uploader.now.monotonic - start <= 1_100)
+        #expect(uploader.pending.count > 400)
+    }
+
+    @Test("holds up no other stream while one waits, and catches up in order")
+    func backoff() throws {
+        var uploader = SimulatedUploader()
+        uploader.pageSize = 4
+        uploader.answer = { range, _ in range.stream == 1 ? .failed(after: 10_000) : .accepted }
+        for number in 1...30 { uploader.append(number % 2 == 1 ? 1 : 2, age: 1_000) }
+        #expect(try uploader.settle() == uploader.now.monotonic + 10_000)
+        let even = stride(from: Int64(2), through: 30, by: 2).map { $0 }
+        #expect(uploader.sent.filter { $0[0] % 2 == 0 }.flatMap { $0 } == even)
+        #expect(uploader.sent.filter { $0[0] % 2 == 1 } == [[1, 3, 5, 7, 9]])
+
+        uploader.answer = { _, _ in .accepted }
+        uploader.append(1)
+        uploader.advance(10_000)
+        try uploader.settle()
+        #expect(uploader.pending.isEmpty)
+        #expect(
+            uploader.sent.filter { $0[0] % 2 == 1 }
+                == [[1, 3, 5, 7, 9], [1, 3, 5, 7, 9], [11, 13, 15, 17, 19], [21, 23, 25, 27, 29], [31]]
+        )
+    }
+
+    // MARK: Trouble
+
+    @Test("sends what was in doubt again first, with the same boundaries")
+    func restored() throws {
+        var uploader = SimulatedUploader()
+        uploader.answer = { _, ids in ids.count == 3 ? .death(arrived: true) : .accepted }
+        for _ in 1...3 { uploader.append(age: 1_000) }
+        // Dies with the three in flight; two more come before the next begins.
+        while uploader.sent.isEmpty { try uploader.step() }
+        #expect(uploader.inFlight.count == 1)
+        for _ in 1...2 { uploader.append(age: 1_000) }
+        uploader.answer = { _, _ in .accepted }
+        try uploader.settle()
+        #expect(uploader.sent == [[1, 2, 3], [1, 2, 3], [4, 5]])
+    }
+
+    @Test("sends a failed batch again as it was, though it has become old enough and more has come")
+    func failed() throws {
+        var uploader = SimulatedUploader()
+        uploader.answer = { _, _ in .failed(after: 5_000) }
+        uploader.append(age: 1_000)
+        try uploader.settle()
+        for _ in 1...9 { uploader.append() }
+        uploader.answer = { _, _ in .accepted }
+        uploader.advance(5_000)
+        try uploader.settle()
+        #expect(uploader.sent == [[1], [1], [2, 3, 4, 5, 6], [7, 8, 9, 10]])
+    }
+
+    @Test("finds a guilty record by halving, and sends all others", arguments: [1, 2, 5, 500, 999, 1_000] as [Int64])
+    func poison(guilty: Int64) throws {
+        var uploader = SimulatedUploader(limits: BatchLimits(age: 1_000))
+        uploader.answer = { _, ids in ids.contains(guilty) ? .invalid : .accepted }
+        for _ in 1...1_000 { uploader.append(age: 1_000) }
+        try uploader.settle()
+        #expect(uploader.pending.isEmpty)
+        #expect(uploader.rejected == [RefusedRecord(id: guilty, reason: .invalid)])
+        #expect(uploader.arrivals.count == 999)
+        // One of 1,000 is alone after ten halvings, of which each costs two batches.
+        #expect(uploader.sent.count <= 1 + 2 * 10)
+        let accepted = uploader.sent.filter { !$0.contains(guilty) }.flatMap { $0 }
+        #expect(accepted == accepted.sorted())
+    }
+
+    @Test("finds every guilty record where all are")
+    func allPoison() throws {
+        var uploader = SimulatedUploader(limits: BatchLimits(age: 1_000))
+        uploader.answer = { _, _ in .invalid }
+        for _ in 1...64 { uploader.append(age: 1_000) }
+        try uploader.settle()
+        #expect(uploader.rejected.map(\.id) == Array(1...64))
+        #expect(uploader.sent.count == 127)
+    }
+
+    @Test("rejects what the service does not take before it sends anything, and until it is told that it is done")
+    func refused() throws {
+        var uploader = SimulatedUploader()
+        uploader.append(age: 1_000)
+        uploader.append(age: 1_000, bytes: 201)
+        uploader.append(age: 15 * 24 * Self.hour)
+        uploader.append(age: 1_000)
+        let refused = [RefusedRecord(id: 2, reason: .tooLarge), RefusedRecord(id: 3, reason: .tooOld)]
+        while uploader.rejected.isEmpty {
+            var unwritten = uploader.plan
+            if case .reject = unwritten.next(at: uploader.now) {
+                #expect(unwritten.next(at: uploader.now) == .reject(refused))
+            }
+            try uploader.step()
+            #expect(uploader.sent.isEmpty)
+        }
+        try uploader.settle()
+        #expect(uploader.rejected == refused)
+        #expect(uploader.sent == [[1, 4]])
+    }
+
+    // MARK: Records that wait
+
+    @Test("lets early records wait for their time, and holds up nothing for them")
+    func early() throws {
+        var uploader = SimulatedUploader()
+        uploader.append(age: 1_000)
+        uploader.append(age: -5 * Self.hour)
+        uploader.append(age: 1_000)
+        #expect(try uploader.settle() == uploader.now.monotonic + 3 * Self.hour)
+        #expect(uploader.sent == [[1, 3]])
+        uploader.advance(3 * Self.hour)
+        #expect(try uploader.settle() == nil)
+        #expect(uploader.sent == [[1, 3], [2]])
+    }
+
+    @Test("does not turn back for each of many early records by itself")
+    func manyEarly() throws {
+        var uploader = SimulatedUploader(limits: BatchLimits(age: 1_000))
+        for number: Int64 in 1...3_000 { uploader.append(age: -3 * Self.hour - number) }
+        try uploader.settle()
+        let steps = uploader.steps
+        try uploader.settleForGood()
+        #expect(uploader.pending.isEmpty)
+        #expect(uploader.sent.count <= 6)
+        #expect(uploader.steps - steps < 50)
+    }
+
+    @Test("is not moved to an upload by quiet records, but takes them along")
+    func quiet() throws {
+        var uploader = SimulatedUploader()
+        uploader.append(quiet: true)
+        for _ in 1...20 { uploader.append(age: 5_000, quiet: true) }
+        #expect(try uploader.settle() == nil)
+        uploader.advance(100_000)
+        #expect(try uploader.settle() == nil)
+        #expect(uploader.sent.isEmpty)
+        uploader.append(age: 1_000)
+        #expect(try uploader.settle() == nil)
+        #expect(uploader.sent.flatMap { $0 } == Array(1...22))
+    }
+
+    @Test("sends quiet records with a flush, read before or not")
+    func flushQuiet() throws {
+        var uploader = SimulatedUploader()
+        uploader.append(quiet: true)
+        try uploader.settle()
+        uploader.append(quiet: true)
+        uploader.flush()
+        #expect(try uploader.settle() == nil)
+        #expect(uploader.sent.flatMap { $0 } == [1, 2])
+        uploader.append(quiet: true)
+        #expect(try uploader.settle() == nil)
+        #expect(uploader.pending.map(\.id) == [3])
+    }
+
+    @Test("tells the room in the batch that is fullest")
+    func room() throws {
+        var uploader = SimulatedUploader()
+        #expect(uploader.plan.room == nil)
+        uploader.append(1)
+        uploader.append(2)
+        uploader.append(2, bytes: 100)
+        try uploader.settle()
+        let room = try #require(uploader.plan.room)
+        #expect(room == (3, 400 - 36 - 126))
+    }
+}

@@ -1,0 +1,196 @@
+import LogbeamCore
+import LogbeamTestSupport
+import Testing
+
+@testable import LogbeamSpool
+
+@Suite("Acknowledging")
+struct AcknowledgeTests {
+    @Test("deletes the records of the batch and no others")
+    func exact() throws {
+        let test = try TestSpool()
+        let before = try test.append()[0]
+        let first = try test.append(timestamp: 10)[0]
+        let other = try test.append(to: test.otherStream, timestamp: 10)[0]
+        let early = try test.append(timestamp: 21)[0]
+        let last = try test.append(timestamp: 20)[0]
+        let after = try test.append()[0]
+        let range = test.range(first, last, latest: 20)
+        try test.spool.begin(range)
+        #expect(try SpoolReader(path: test.path).deliveries().map(\.range) == [range])
+        try test.spool.acknowledge(range, refused: [], delivered: 2)
+        #expect(try test.ids() == [before, other, early, after])
+        #expect(try test.ids("rejected") == [])
+        #expect(try test.ids("deliveries") == [])
+        #expect(try SpoolStatus.read(path: test.path).delivered == 2)
+    }
+
+    @Test("reads a batch as it will delete it, in the order of time")
+    func batch() throws {
+        let test = try TestSpool()
+        let times: [Int64] = [30, 10, 99, 20, 10]
+        let ids = try times.map { try test.append(timestamp: $0)[0] }
+        try test.append(to: test.otherStream, timestamp: 15)
+        let destination = Destination(logGroup: "group", logStream: "stream")
+        let range = test.range(ids[0], ids[4], latest: 30)
+        let batch = try SpoolReader(path: test.path).batch(range, for: destination)
+        #expect(batch.events.map(\.id) == [ids[1], ids[4], ids[3], ids[0]])
+    }
+
+    @Test("moves what was refused to rejected, with the reason")
+    func refused() throws {
+        let test = try TestSpool()
+        let ids = try test.append(RejectionReason.allCases.count + 2, timestamp: 5)
+        let refused = zip(ids.dropFirst(), RejectionReason.allCases).map { RefusedRecord(id: $0, reason: $1) }
+        let range = test.range(ids[0], ids[ids.count - 1])
+        try test.spool.begin(range)
+        try test.spool.acknowledge(range, refused: refused, delivered: 2)
+        #expect(try test.ids() == [])
+        #expect(try test.ids("rejected") == refused.map(\.id))
+        let reasons = try sqlite3(test.path, "SELECT reason FROM rejected ORDER BY id")
+        #expect(reasons == "too old\nexpired\ntoo new\ntoo large\ninvalid\n")
+        let copy = "SELECT message, timestamp, stream_id, rejected_at > 0 FROM rejected ORDER BY id LIMIT 1"
+        #expect(try sqlite3(test.path, copy) == "message 1|5|\(test.stream)|1\n")
+        let status = try SpoolStatus.read(path: test.path)
+        #expect((status.delivered, status.rejected, status.pending) == (2, 5, 0))
+    }
+
+    @Test("counts once what is acknowledged twice, also where a crash or an error came between")
+    func idempotent() throws {
+        let test = try TestSpool()
+        let ids = try test.append(1_300)
+        let range = test.range(ids[0], ids[1_299])
+        let refused = [RefusedRecord(id: ids[7], reason: .tooNew)]
+        try test.spool.begin(range)
+        // The first transaction, and one slice; then the call is made again from its beginning.
+        try test.spool.write { writer throws(SpoolError) in
+            try writer.acknowledge(range, refused: refused, delivered: 1_299)
+            _ = try writer.deleteSlice(of: range, from: range.first)
+        }
+        try test.spool.acknowledge(range, refused: refused, delivered: 1_299)
+        try test.spool.acknowledge(range, refused: refused, delivered: 1_299)
+        #expect(try test.ids() == [])
+        #expect(try test.ids("rejected") == [ids[7]])
+        #expect(try SpoolStatus.read(path: test.path).delivered == 1_299)
+    }
+
+    @Test("counts once what was begun twice")
+    func begunTwice() throws {
+        let test = try TestSpool()
+        let ids = try test.append(2)
+        for _ in 1...2 { try test.spool.begin(test.range(ids[0], ids[1])) }
+        let refused = [RefusedRecord(id: ids[1], reason: .tooOld)]
+        try test.spool.acknowledge(test.range(ids[0], ids[1]), refused: refused, delivered: 1)
+        #expect(try test.ids("deliveries") == [])
+        #expect(try test.ids("rejected") == [ids[1]])
+        #expect(try SpoolStatus.read(path: test.path).delivered == 1)
+    }
+
+    @Test("goes on where a dead process stopped, wherever that was", arguments: 0...3)
+    func crash(slices: Int) throws {
+        let test = try TestSpool()
+        let ids = try test.append(1_300)
+        let others = try test.append(3, to: test.otherStream)
+        let range = test.range(ids[0], ids[1_299])
+        try test.spool.begin(range)
+        try test.spool.write { writer throws(SpoolError) in
+            try writer.acknowledge(range, refused: [], delivered: 1_300)
+            var next: Int64? = range.first
+            for _ in 0..<slices {
+                if let start = next { next = try writer.deleteSlice(of: range, from: start) }
+            }
+        }
+        // Another process takes over.
+        let spool = try Spool(path: test.path)
+        let deliveries = try SpoolReader(path: test.path).deliveries()
+        #expect(deliveries.count == (slices == 3 ? 0 : 1))
+        for delivery in deliveries {
+            #expect(delivery.acknowledged)
+            #expect(delivery.range == range)
+            try spool.finish(delivery.range)
+        }
+        #expect(try test.ids() == others)
+        #expect(try test.ids("deliveries") == [])
+        #expect(try SpoolStatus.read(path: test.path).delivered == 1_300)
+    }
+
+    @Test("remembers what is in doubt for the next process, and forgets what is abandoned")
+    func inDoubt() throws {
+        let test = try TestSpool()
+        let ids = try test.append(4)
+        let ranges = [test.range(ids[0], ids[1], latest: 77), test.range(ids[2], ids[3])]
+        for range in ranges { try test.spool.begin(range) }
+        let deliveries = try SpoolReader(path: Spool(path: test.path).path).deliveries()
+        #expect(deliveries.map(\.range) == ranges)
+        #expect(deliveries.allSatisfy { !$0.acknowledged })
+        try test.spool.abandon(ranges[0])
+        #expect(try SpoolReader(path: test.path).deliveries().map(\.range) == [ranges[1]])
+        #expect(try test.ids() == ids)
+    }
+
+    // MARK: Slices
+
+    @Test("looks at no more than 500 records in one transaction, its own and others'")
+    func slices() throws {
+        let test = try TestSpool()
+        let ids = try (0..<1_200).map { try test.append(to: $0 % 4 == 0 ? test.stream : test.otherStream)[0] }
+        let range = test.range(ids[0], ids[1_199])
+        func slice(from start: Int64) throws -> Int64? {
+            try test.spool.write { writer throws(SpoolError) in try writer.deleteSlice(of: range, from: start) }
+        }
+        let second = try #require(try slice(from: ids[0]))
+        #expect(second == ids[499] + 1)
+        #expect(try test.ids("records WHERE stream_id = \(test.stream)").count == 175)
+        let third = try #require(try slice(from: second))
+        #expect(third == ids[999] + 1)
+        #expect(try slice(from: third) == nil)
+        #expect(try test.ids("records WHERE stream_id = \(test.stream)") == [])
+        #expect(try test.ids().count == 900)
+    }
+
+    @Test("lets writers in between")
+    func writersInBetween() async throws {
+        let test = try TestSpool()
+        try test.appendGroups(100)
+        let ids = try test.ids()
+        let range = test.range(ids[0], ids[99_999])
+        try test.spool.begin(range)
+        let isAcknowledging = Gate()
+        let isDone = Monitor(false)
+        async let appended = onOwnThread {
+            isAcknowledging.pass()
+            var appended = 0
+            while !isDone.withLock({ $0 }) {
+                try test.append()
+                appended += 1
+            }
+            return appended
+        }
+        try await onOwnThread {
+            defer { isDone.withLock { $0 = true } }
+            #expect(isAcknowledging.waitForArrivals())
+            isAcknowledging.open()
+            try test.spool.acknowledge(range, refused: [], delivered: 100_000)
+        }
+        let count = try await appended
+        // 200 slices. With one long transaction it would be one or two, one before and one after.
+        #expect(count >= 10)
+        #expect(try test.ids().count == count)
+    }
+
+    // MARK: Rejecting before anything is sent
+
+    @Test("moves what can not be sent to rejected, however much it is")
+    func reject() throws {
+        let test = try TestSpool()
+        try test.appendGroups(1, of: 1_201)
+        let ids = try test.ids()
+        let refused = ids.dropLast().map { RefusedRecord(id: $0, reason: .tooOld) }
+        try test.spool.reject(refused)
+        // A second call, after an error, finds nothing to do.
+        try test.spool.reject(refused)
+        #expect(try test.ids() == [ids[1_200]])
+        #expect(try test.ids("rejected").count == 1_200)
+        #expect(try SpoolStatus.read(path: test.path).delivered == 0)
+    }
+}

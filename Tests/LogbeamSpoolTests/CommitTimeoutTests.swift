@@ -1,0 +1,104 @@
+import LogbeamCore
+import LogbeamTestSupport
+import Testing
+
+@testable import LogbeamSpool
+
+@Suite("Waiting for the write lock")
+struct CommitTimeoutTests {
+    /// Far more than any machine takes for a commit, far less than a wait without bound.
+    private static let generous = Duration.seconds(20)
+
+    @Test("ends with the commit timeout, not before, when another process keeps the lock")
+    func anotherProcess() throws {
+        let test = try TestSpool(commitTimeout: .milliseconds(300))
+        let other = try Connection(path: test.path, mode: .readWrite)
+        try other.execute("BEGIN IMMEDIATE")
+        let calls: [() throws -> Void] = [
+            { try test.append() },
+            { try test.appendGroups(1) },
+            { _ = try test.spool.streamID(for: Destination(logGroup: "new", logStream: "new")) },
+            { try test.spool.begin(test.range(1, 2)) },
+        ]
+        for call in calls {
+            var error: SpoolError?
+            let time = ContinuousClock().measure { error = spoolError(call) }
+            #expect(error?.kind == .busy)
+            #expect(time >= .milliseconds(300) && time < Self.generous)
+        }
+        try other.execute("COMMIT")
+        // Nothing of it is left over.
+        try test.append()
+        #expect(try test.ids().count == 1)
+        #expect(try test.ids("deliveries") == [])
+    }
+
+    @Test("ends with the commit timeout for each of many threads")
+    func manyThreads() async throws {
+        let test = try TestSpool(commitTimeout: .milliseconds(300))
+        let other = try Connection(path: test.path, mode: .readWrite)
+        try other.execute("BEGIN IMMEDIATE")
+        // One waits for SQLite's lock, the others for the lock of the process. If they waited one after the other for
+        // the whole timeout, the last would wait for six seconds.
+        let times = try await onThreads(20) { _ in
+            ContinuousClock().measure { #expect(spoolError { try test.append() }?.kind == .busy) }
+        }
+        #expect(times.allSatisfy { $0 >= .milliseconds(300) && $0 < .seconds(5) })
+        try other.execute("ROLLBACK")
+        try test.append()
+    }
+
+    @Test("ends with the commit timeout when a thread of this process keeps the lock")
+    func sameProcess() async throws {
+        let test = try TestSpool(commitTimeout: .milliseconds(200))
+        let isHeld = Gate()
+        let mayEnd = Gate()
+        async let holding: Void = onOwnThread {
+            try test.spool.write { _ throws(SpoolError) in
+                isHeld.open()
+                mayEnd.pass()
+            }
+        }
+        try await onOwnThread {
+            isHeld.pass()
+            let time = ContinuousClock().measure { #expect(spoolError { try test.append() }?.kind == .busy) }
+            #expect(time >= .milliseconds(200) && time < Self.generous)
+            mayEnd.open()
+        }
+        try await holding
+        try test.append()
+    }
+
+    @Test("succeeds when the lock comes free in time")
+    func released() async throws {
+        let test = try TestSpool(commitTimeout: .seconds(60))
+        let other = try Connection(path: test.path, mode: .readWrite)
+        try other.execute("BEGIN IMMEDIATE")
+        async let ids = onThreads(4) { _ in try test.append(10) }
+        // Long enough for all to wait, and for the longest pauses of the busy handler.
+        try await Task.sleep(for: .milliseconds(100))
+        #expect(try test.ids() == [])
+        try other.execute("COMMIT")
+        #expect(try await ids.flatMap { $0 }.sorted() == test.ids())
+    }
+
+    @Test("does not wait for readers")
+    func readers() throws {
+        let test = try TestSpool(commitTimeout: .milliseconds(200))
+        try test.append()
+        let other = try Connection(path: test.path, mode: .readOnly)
+        try other.execute("BEGIN")
+        #expect(try other.integer("SELECT count(*) FROM records") == 1)
+        try test.append(5)
+        #expect(try other.integer("SELECT count(*) FROM records") == 1)
+        #expect(try test.ids().count == 6)
+    }
+
+    @Test(
+        "pauses for microseconds at first and never for more than two milliseconds",
+        arguments: [(0, 20), (1, 40), (2, 80), (6, 1_280), (7, 2_000), (1_000_000, 2_000)] as [(Int, UInt64)]
+    )
+    func pauses(attempt: Int, microseconds: UInt64) {
+        #expect(BusyPolicy.wait(attempt: attempt) == microseconds * 1_000)
+    }
+}

@@ -1,0 +1,60 @@
+import Foundation
+import LogbeamCore
+import LogbeamTestSupport
+import Testing
+
+@testable import LogbeamSpool
+
+@Suite("The view that people read with sqlite3")
+struct PendingViewTests {
+    private struct Row: Decodable, Equatable {
+        var id: Int64
+        var time: String
+        var log_group: String
+        var log_stream: String
+        var message: String
+    }
+
+    @Test("shows what is pending, oldest first, with the time in UTC to the millisecond")
+    func rows() throws {
+        let test = try TestSpool()
+        var random = SeededGenerator(seed: 1)
+        var expected: [Row] = []
+        for number in 0..<500 {
+            let isOther = Bool.random(using: &random)
+            // 1970 to 2096.
+            let timestamp = Int64.random(in: 0...4_000_000_000_000, using: &random)
+            let message = "message \(number) \"ü\"\n"
+            let stream = isOther ? test.otherStream : test.stream
+            let id = try test.spool.append(message, stream: stream, timestamp: timestamp)
+            expected.append(
+                Row(
+                    id: id,
+                    time: UTCTime(millisecondsSinceEpoch: timestamp).iso8601,
+                    log_group: "group",
+                    log_stream: isOther ? "other" : "stream",
+                    message: message
+                )
+            )
+        }
+        let output = try sqlite3(test.path, "SELECT * FROM pending", options: ["-readonly", "-json"])
+        #expect(try JSONDecoder().decode([Row].self, from: Data(output.utf8)) == expected)
+    }
+
+    @Test("has the names that are documented, and can be read while the spool is in use")
+    func columns() throws {
+        let test = try TestSpool()
+        try test.spool.append("hello", stream: test.stream, timestamp: 1_790_000_000_123)
+        let output = try sqlite3(test.path, "SELECT * FROM pending", options: ["-header"])
+        let id = try test.ids()[0]
+        #expect(output == "id|time|log_group|log_stream|message\n\(id)|2026-09-21T14:13:20.123Z|group|stream|hello\n")
+    }
+
+    @Test("is empty when everything was delivered")
+    func empty() throws {
+        let test = try TestSpool()
+        try test.append(3)
+        try test.deliverAll()
+        #expect(try sqlite3(test.path, "SELECT * FROM pending") == "")
+    }
+}

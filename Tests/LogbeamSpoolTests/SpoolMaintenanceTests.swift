@@ -1,0 +1,148 @@
+import Foundation
+import LogbeamCore
+import LogbeamTestSupport
+import Testing
+
+@testable import LogbeamSpool
+
+@Suite("Maintenance keeps the files small")
+struct SpoolMaintenanceTests {
+    private static let mebibyte = 1 << 20
+
+    @Test("gives space back when nothing is left to do")
+    func idle() throws {
+        let test = try TestSpool()
+        let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.path))
+        try test.appendGroups(20, bytes: 1_000)
+        try maintenance.whileIdle { true }
+        #expect(try size(test.path) > 16 * Self.mebibyte)
+        try test.deliverAll()
+        try maintenance.whileIdle { true }
+        // The pages that are kept for the next records are 1 MiB.
+        #expect(try size(test.path) < 2 * Self.mebibyte)
+        #expect(try test.walBytes < 64 << 10)
+        #expect(try integrity(of: test.path) == "ok")
+        try test.append()
+        #expect(try test.ids().count == 1)
+    }
+
+    @Test("stops when there is something to do")
+    func interrupted() throws {
+        let test = try TestSpool()
+        let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.path))
+        try test.appendGroups(5, bytes: 1_000)
+        try test.deliverAll()
+        let free = try test.number("PRAGMA freelist_count")
+        #expect(free > 1_000)
+        var isAsked = 0
+        try maintenance.whileIdle {
+            isAsked += 1
+            return isAsked <= 2
+        }
+        #expect(try test.number("PRAGMA freelist_count") == free - 512)
+        #expect(try test.walBytes > Self.mebibyte)
+    }
+
+    @Test("does not try for ever to give pages back where the file was not made for it")
+    func notVacuumable() throws {
+        let test = try TestSpool()
+        let path = test.directory.file("recovered.db")
+        // As it may come out of .dump or .recover.
+        try sqlite3(path, "VACUUM", options: ["-cmd", "PRAGMA auto_vacuum = NONE"])
+        let dump = try sqlite3(test.path, ".dump")
+        try sqlite3(path, "PRAGMA application_id = \(Schema.applicationID); PRAGMA user_version = \(Schema.version)")
+        try sqlite3(path, dump)
+        let spool = try Spool(path: path)
+        let message = [UInt8](repeating: 65, count: 1_000)
+        for _ in 1...2_000 { try spool.append(message, stream: test.stream) }
+        try Connection(path: path, mode: .readWrite).execute("DELETE FROM records")
+        #expect(try Connection(path: path, mode: .readOnly).integer("PRAGMA freelist_count") > 256)
+        try SpoolMaintenance(spool: spool, reader: SpoolReader(path: path)).whileIdle { true }
+        #expect(try size(path + "-wal") < 64 << 10)
+    }
+
+    @Test("keeps the log short while records come and go")
+    func busy() throws {
+        let test = try TestSpool()
+        let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.path))
+        var longest = 0
+        for _ in 1...100 {
+            try test.appendGroups(2)
+            try test.deliverAll()
+            try maintenance.whileBusy()
+            longest = try max(longest, test.walBytes)
+        }
+        // 4,096 pages, and what one round adds.
+        #expect(longest > 8 * Self.mebibyte)
+        #expect(longest < 24 * Self.mebibyte)
+        #expect(try size(test.path) < 4 * Self.mebibyte)
+        #expect(try SpoolStatus.read(path: test.path).delivered == 200_000)
+        #expect(try integrity(of: test.path) == "ok")
+    }
+
+    @Test("bears a reader that keeps an old snapshot, and catches up when it is gone")
+    func reader() throws {
+        let test = try TestSpool()
+        let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.path))
+        try test.append()
+        let other = try Connection(path: test.path, mode: .readOnly)
+        try other.execute("BEGIN")
+        #expect(try other.integer("SELECT count(*) FROM records") == 1)
+
+        try test.appendGroups(20, bytes: 1_000)
+        try maintenance.whileBusy()
+        try test.deliverAll()
+        try maintenance.whileIdle { true }
+        #expect(try other.integer("SELECT count(*) FROM records") == 1)
+        #expect(try test.ids() == [])
+        try test.append(3)
+
+        try other.execute("COMMIT")
+        try maintenance.whileIdle { true }
+        #expect(try test.walBytes < 64 << 10)
+        #expect(try test.ids().count == 3)
+        #expect(try integrity(of: test.path) == "ok")
+    }
+
+    @Test("leaves the uploader's reader with the newest records, though it fails")
+    func failure() throws {
+        let test = try TestSpool()
+        let reader = try SpoolReader(path: test.path)
+        let failure = SpoolError(.busy, path: test.path, message: "for the test")
+        for isUnpinned in [false, true] {
+            let error = spoolError {
+                try reader.pinningLog { unpin throws(SpoolError) in
+                    if isUnpinned { try unpin() }
+                    throw failure
+                }
+            }
+            #expect(error == failure)
+            let id = try test.append()[0]
+            #expect(try reader.lastID() == id)
+        }
+    }
+
+    @Test("is not needed for the log to have a bound: a commit empties it when nobody else does")
+    func noUploader() throws {
+        let test = try TestSpool()
+        let message = [UInt8](repeating: 65, count: 256 << 10)
+        for _ in 1...600 { try test.spool.append(message, stream: test.stream) }
+        // 150 MiB went through a log that is emptied at 64 MiB.
+        #expect(try test.walBytes < 66 * Self.mebibyte)
+        #expect(try test.ids().count == 600)
+    }
+
+    @Test("is not needed either while a reader keeps the log from being emptied: no record is lost or refused")
+    func noUploaderButReader() throws {
+        let test = try TestSpool()
+        try test.append()
+        let other = try Connection(path: test.path, mode: .readOnly)
+        try other.execute("BEGIN")
+        #expect(try other.integer("SELECT count(*) FROM records") == 1)
+        let message = [UInt8](repeating: 65, count: 256 << 10)
+        for _ in 1...400 { try test.spool.append(message, stream: test.stream) }
+        #expect(try test.walBytes > 100 * Self.mebibyte)
+        #expect(try test.ids().count == 401)
+        try other.execute("COMMIT")
+    }
+}

@@ -1,0 +1,81 @@
+import LogbeamCore
+import LogbeamTestSupport
+import Testing
+
+@testable import LogbeamSpool
+
+@Suite("The status of a spool")
+struct SpoolStatusTests {
+    @Test("of a new spool is empty")
+    func empty() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("spool.db")
+        _ = try Spool(path: path)
+        #expect(try SpoolStatus.read(path: path) == SpoolStatus(path: path, streams: [], delivered: 0, uploader: nil))
+    }
+
+    @Test("tells each stream's figures, and their sums")
+    func figures() throws {
+        let test = try TestSpool()
+        let start = WallClock.milliseconds()
+        // Seven bytes of UTF-8, in two and three characters.
+        for (text, time) in [("é€", 300), ("", 200), ("ab", 250)] as [(String, Int64)] {
+            try test.spool.append(text, stream: test.stream, timestamp: time)
+        }
+        let others = try test.append(4, to: test.otherStream, timestamp: 100)
+        try test.spool.reject([RefusedRecord(id: others[0], reason: .tooOld)])
+        let range = BatchRange(stream: test.otherStream, first: others[1], last: others[2], latest: 100)
+        try test.spool.begin(range)
+        var status = try SpoolStatus.read(path: test.path)
+        #expect(status.streams.map(\.inDoubt) == [1, 0])
+        #expect(status.streams.map(\.lastDelivery) == [nil, nil])
+        try test.spool.acknowledge(range, refused: [], delivered: 2)
+        try test.spool.begin(test.range(1, 2))
+        try test.spool.noteFailure(stream: test.stream, message: "AccessDeniedException: no")
+        try test.spool.noteGap(Gap(stream: test.stream, reason: "busy", records: 2, first: 10, last: 20))
+        try test.spool.noteGap(Gap(stream: test.stream, reason: "busy", records: 3, first: 5, last: 15))
+        try test.spool.noteGap(Gap(stream: test.stream, reason: "full", records: 4, first: 30, last: 30))
+        let lease = try UploadLease.acquire(spool: test.path)
+
+        status = try SpoolStatus.read(path: test.path)
+        #expect(status.streams.map(\.destination.logStream) == ["other", "stream"])
+        let (other, stream) = (status.streams[0], status.streams[1])
+        #expect((other.pending, other.pendingBytes, other.oldest) == (1, 9, 100))
+        #expect((other.rejected, other.dropped, other.inDoubt) == (1, 0, 0))
+        #expect(try #require(other.lastDelivery) >= start)
+        #expect((other.lastError, other.lastErrorTime) == (nil, nil))
+        #expect((stream.pending, stream.pendingBytes, stream.oldest) == (3, 7, 200))
+        #expect((stream.rejected, stream.dropped, stream.inDoubt) == (0, 9, 1))
+        #expect(stream.lastDelivery == nil)
+        #expect(stream.lastError == "AccessDeniedException: no")
+        #expect(try #require(stream.lastErrorTime) >= start)
+
+        #expect((status.pending, status.pendingBytes, status.oldest) == (4, 16, 100))
+        #expect((status.rejected, status.dropped, status.inDoubt, status.delivered) == (1, 9, 1, 2))
+        #expect(status.uploader?.processID == UploadLease.holder(spool: test.path)?.processID)
+        #expect(status.uploader != nil)
+        withExtendedLifetime(lease) {}
+        let gaps = try sqlite3(test.path, "SELECT reason, records, first_at, last_at FROM gaps ORDER BY reason")
+        #expect(gaps == "busy|5|5|20\nfull|4|30|30\n")
+    }
+
+    @Test("forgets an error with the next acknowledgement")
+    func errorIsForgotten() throws {
+        let test = try TestSpool()
+        try test.append()
+        try test.spool.noteFailure(stream: test.stream, message: "Timeout")
+        #expect(try SpoolStatus.read(path: test.path).streams.compactMap(\.lastError) == ["Timeout"])
+        try test.deliverAll()
+        #expect(try SpoolStatus.read(path: test.path).streams.compactMap(\.lastError) == [])
+    }
+
+    @Test("can be read while another process holds the write lock")
+    func locked() throws {
+        let test = try TestSpool()
+        try test.append(2)
+        let other = try Connection(path: test.path, mode: .readWrite)
+        try other.execute("BEGIN IMMEDIATE; DELETE FROM records")
+        #expect(try SpoolStatus.read(path: test.path).pending == 2)
+        try other.execute("ROLLBACK")
+    }
+}
