@@ -33,6 +33,9 @@ extension LogShipper {
         public var logStreamName: String
 
         /// What a log group is made with where it is missing: retention, class, tags, encryption.
+        ///
+        /// `logbeam-spool drain` knows neither this nor the next two settings: it makes what is missing, with the
+        /// service's defaults.
         public var logGroup: LogGroupSettings
 
         /// Whether a log group that is missing is made; `true` by default.
