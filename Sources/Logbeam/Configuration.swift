@@ -57,13 +57,14 @@ extension LogShipper {
         /// little but the note that it was.
         public var maximumMessageSize: Int
 
-        /// The region; `nil`, the default, for what the environment, the profile or the machine says.
+        /// The region; `nil`, the default, for `AWS_REGION`, else `AWS_DEFAULT_REGION`.
         ///
         /// A label of a host name, 1 to 63 letters, digits and hyphens: it becomes part of one.
         public var region: String?
 
         /// The endpoint to use in place of the region's: an `http` or `https` URL without user name and password, at
-        /// most 2,048 bytes. `nil`, the default, for what the environment or the profile says, else the region's.
+        /// most 2,048 bytes. `nil`, the default, for `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`, else
+        /// `AWS_ENDPOINT_URL`, else the region's.
         public var endpointURL: String?
 
         /// The profile in the shared AWS files; `nil`, the default, for `AWS_PROFILE`, else `default`.

@@ -93,6 +93,11 @@ package final class Spool: Sendable {
         try write { writer throws(SpoolError) in try writer.streamID(for: destination) }
     }
 
+    /// Asks the process that uploads to send everything up to an id without waiting for a full batch.
+    package func requestFlush(through id: Int64) throws(SpoolError) {
+        try write { writer throws(SpoolError) in try writer.requestFlush(through: id) }
+    }
+
     // MARK: Delivering. Only the holder of the upload lease may call these.
 
     /// Writes down that a batch is about to be sent, so that after a crash it is known what is in doubt.
