@@ -29,7 +29,7 @@ package final class Spool: Sendable {
     /// Absolute and without symbolic links, so that it names the same file if the working directory changes.
     package let path: String
     private let commitTimeout: UInt64
-    private let lock = TimedLock()
+    let lock = TimedLock()
     private let walMonitor: WALMonitor
     // Only touched with the lock held.
     private nonisolated(unsafe) let writer: Writer
