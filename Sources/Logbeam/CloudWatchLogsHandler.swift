@@ -23,7 +23,7 @@ public struct CloudWatchLogsHandler: LogHandler {
     public var metadataProvider: Logger.MetadataProvider?
 
     private let label: String
-    private let shipper: LogShipper
+    let shipper: LogShipper
     private let stream: Int64
 
     /// Logs into the stream that the shipper was made for.
@@ -61,8 +61,7 @@ public struct CloudWatchLogsHandler: LogHandler {
     /// package *logbeam*.
     ///
     /// Handlers with the same settings share one shipper, whatever their group and stream, and it lives as long as the
-    /// process: so this may be called in the closure of `LoggingSystem.bootstrap`. The spool lies at
-    /// ``LogShipper/Configuration/defaultSpoolPath()``. Make a ``LogShipper`` for the other settings.
+    /// process. Make a ``LogShipper`` for the settings that are not here.
     ///
     /// - Throws: as ``LogShipper/init(_:)``.
     public init(
@@ -72,12 +71,14 @@ public struct CloudWatchLogsHandler: LogHandler {
         bufferDuration: Duration = .seconds(10),
         batchCount: Int = 10_000,
         batchSize: Int = 1_048_576,
-        logsClient: (any CloudWatchLogsClient)? = nil
+        logsClient: (any CloudWatchLogsClient)? = nil,
+        spool: String = LogShipper.Configuration.defaultSpoolPath()
     ) throws {
         let shipper = try SharedShippers.shipper(
             LogShipper.Configuration(
                 logGroupName: logGroupName,
                 logStreamName: logStreamName,
+                spool: spool,
                 bufferDuration: bufferDuration,
                 batchCount: batchCount,
                 batchSize: batchSize,

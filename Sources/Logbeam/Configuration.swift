@@ -99,7 +99,8 @@ extension LogShipper {
             /// [part 01/03 of 9f86d081884c7d65] the text begins here
             /// ```
             ///
-            /// The 16 digits are drawn at random for each message. Text is cut between characters, not inside of them.
+            /// The 16 digits are drawn at random for each message. Text is cut between characters; only one of more than 128
+            /// bytes may be cut, between its Unicode scalars.
             /// What follows the heads, put together, is the message byte for byte. A message of more than 99 parts is
             /// truncated at the end of the last. The parts of a message in the format ``RecordFormat/json`` are no JSON,
             /// so CloudWatch Logs discovers no fields in them. What a client of your own logs during an upload is
@@ -116,13 +117,14 @@ extension LogShipper {
             case split
         }
 
-        /// The region; `nil`, the default, for what the environment, the profile or the machine says.
+        /// The region; `nil`, the default, for `AWS_REGION`, else `AWS_DEFAULT_REGION`.
         ///
         /// A label of a host name, 1 to 63 letters, digits and hyphens: it becomes part of one.
         public var region: String?
 
         /// The endpoint to use in place of the region's: an `http` or `https` URL without user name and password, at
-        /// most 2,048 bytes. `nil`, the default, for what the environment or the profile says, else the region's.
+        /// most 2,048 bytes. `nil`, the default, for `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`, else
+        /// `AWS_ENDPOINT_URL`, else the region's.
         public var endpointURL: String?
 
         /// The profile in the shared AWS files; `nil`, the default, for `AWS_PROFILE`, else `default`.

@@ -11,7 +11,8 @@ internal import CSQLite
 ///   records are in doubt; a row that is marked as acknowledged says which are only still to be deleted.
 /// - `rejected`: records that the service will not take, with the reason.
 /// - `gaps`: how many records of a stream never reached the spool, why, and between which times.
-/// - `counters`: `last_id`, the highest id that ever left `records`; `delivered`, the records acknowledged so far.
+/// - `counters`: `last_id`, the highest id that ever left `records`; `delivered`, the records acknowledged so far;
+///   `flush_through`, the id up to which some process wants records to be sent without waiting.
 /// - `pending`: the view for people.
 enum Schema {
     /// "LBsp": marks a SQLite file as a spool of logbeam (https://www.sqlite.org/pragma.html#pragma_application_id).
@@ -66,7 +67,7 @@ enum Schema {
             name TEXT PRIMARY KEY,
             value INTEGER NOT NULL
         ) WITHOUT ROWID;
-        INSERT INTO counters (name, value) VALUES ('last_id', 0), ('delivered', 0);
+        INSERT INTO counters (name, value) VALUES ('last_id', 0), ('delivered', 0), ('flush_through', 0);
         CREATE VIEW pending (id, time, log_group, log_stream, message) AS
             SELECT records.id, strftime('%Y-%m-%dT%H:%M:%fZ', records.timestamp / 1000.0, 'unixepoch'),
                 streams.log_group, streams.log_stream, records.message

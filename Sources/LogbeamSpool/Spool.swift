@@ -29,7 +29,7 @@ package final class Spool: Sendable {
     /// Absolute and without symbolic links, so that it names the same file if the working directory changes.
     package let path: String
     private let commitTimeout: UInt64
-    private let lock = TimedLock()
+    let lock = TimedLock()
     private let walMonitor: WALMonitor
     // Only touched with the lock held.
     private nonisolated(unsafe) let writer: Writer
@@ -91,6 +91,11 @@ package final class Spool: Sendable {
     /// The id by which the spool knows a stream; the stream is made known to it if need be.
     package func streamID(for destination: Destination) throws(SpoolError) -> Int64 {
         try write { writer throws(SpoolError) in try writer.streamID(for: destination) }
+    }
+
+    /// Asks the process that uploads to send everything up to an id without waiting for a full batch.
+    package func requestFlush(through id: Int64) throws(SpoolError) {
+        try write { writer throws(SpoolError) in try writer.requestFlush(through: id) }
     }
 
     // MARK: Delivering. Only the holder of the upload lease may call these.

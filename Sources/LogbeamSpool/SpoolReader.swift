@@ -14,6 +14,7 @@ package final class SpoolReader {
     private let selectDeliveries: Statement
     private let selectLastID: Statement
     private let selectAny: Statement
+    private let selectFlushThrough: Statement
 
     /// - Parameter path: the file of a spool that is already open for writing, or that another process made.
     package init(path: String) throws(SpoolError) {
@@ -41,6 +42,7 @@ package final class SpoolReader {
         )
         selectLastID = try connection.prepare("SELECT max(id) FROM records")
         selectAny = try connection.prepare("SELECT 1 FROM records WHERE id <= ?1 LIMIT 1")
+        selectFlushThrough = try connection.prepare("SELECT value FROM counters WHERE name = 'flush_through'")
     }
 
     /// Some of the headers after an id.
@@ -152,6 +154,12 @@ package final class SpoolReader {
     package func lastID() throws(SpoolError) -> Int64? {
         defer { selectLastID.reset() }
         return try selectLastID.step() && !selectLastID.isNull(0) ? selectLastID.integer(0) : nil
+    }
+
+    /// The id up to which some process wants records to be sent without waiting for a full batch.
+    package func requestedFlush() throws(SpoolError) -> Int64 {
+        defer { selectFlushThrough.reset() }
+        return try selectFlushThrough.step() ? selectFlushThrough.integer(0) : 0
     }
 
     /// True if a record up to this id is still pending.

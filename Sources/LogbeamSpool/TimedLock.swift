@@ -47,6 +47,8 @@ final class TimedLock: @unchecked Sendable {
         return true
     }
 
+    var hasWaiters: Bool { waiters.load(ordering: .relaxed) > 0 }
+
     func unlock() {
         pthread_mutex_unlock(mutex)
     }
@@ -56,7 +58,7 @@ final class TimedLock: @unchecked Sendable {
     /// adds to that.
     func giveWay() {
         let before = served.load(ordering: .relaxed)
-        for _ in 0..<100 where waiters.load(ordering: .relaxed) > 0 && served.load(ordering: .relaxed) == before {
+        for _ in 0..<100 where hasWaiters && served.load(ordering: .relaxed) == before {
             MonotonicClock.sleep(nanoseconds: 20_000)
         }
     }

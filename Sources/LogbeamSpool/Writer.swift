@@ -17,6 +17,7 @@ final class Writer {
     private let selectSliceEnd: Statement
     private let deleteSlice: Statement
     private let raiseLastID: Statement
+    private let raiseFlushThrough: Statement
     private let raiseDelivered: Statement
     private let noteDelivery: Statement
     private let noteFailure: Statement
@@ -61,6 +62,9 @@ final class Writer {
             "DELETE FROM records WHERE id BETWEEN ?1 AND ?2 AND stream_id = ?3 AND timestamp <= ?4"
         )
         raiseLastID = try connection.prepare("UPDATE counters SET value = max(value, ?1) WHERE name = 'last_id'")
+        raiseFlushThrough = try connection.prepare(
+            "UPDATE counters SET value = max(value, ?1) WHERE name = 'flush_through'"
+        )
         raiseDelivered = try connection.prepare("UPDATE counters SET value = value + ?1 WHERE name = 'delivered'")
         noteDelivery = try connection.prepare(
             "UPDATE streams SET last_delivery_at = ?2, last_error_at = NULL, last_error = NULL WHERE id = ?1"
@@ -199,6 +203,12 @@ final class Writer {
             try raiseLastID.bind(last, at: 1)
             try raiseLastID.run()
         }
+    }
+
+    /// Asks whoever uploads to send everything up to an id.
+    func requestFlush(through id: Int64) throws(SpoolError) {
+        try raiseFlushThrough.bind(id, at: 1)
+        try raiseFlushThrough.run()
     }
 
     // MARK: Notes for `status`

@@ -104,6 +104,24 @@ struct SpoolMaintenanceTests {
         #expect(try integrity(of: test.path) == "ok")
     }
 
+    @Test("keeps a commit from starting the log anew, which it would have to sync, until the log is let go")
+    func pinning() throws {
+        let test = try TestSpool()
+        let reader = try SpoolReader(path: test.path)
+        try test.append(100)
+        let pages = test.spool.walPages
+        try reader.pinningLog { unpin throws(SpoolError) in
+            try Connection(path: test.path, mode: .readWrite).execute("PRAGMA wal_checkpoint(PASSIVE)")
+            _ = spoolError { try test.append() }
+            #expect(test.spool.walPages > pages)
+            try unpin()
+            try Connection(path: test.path, mode: .readWrite).execute("PRAGMA wal_checkpoint(PASSIVE)")
+            _ = spoolError { try test.append() }
+            #expect(test.spool.walPages < pages)
+        }
+        #expect(try test.ids().count == 102)
+    }
+
     @Test("leaves the uploader's reader with the newest records, though it fails")
     func failure() throws {
         let test = try TestSpool()

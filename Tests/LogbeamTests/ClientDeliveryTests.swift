@@ -215,26 +215,30 @@ import Testing
         #expect(try fixture.pending() == ["one"])
     }
 
-    @Test("Handlers that make their own shipper share it, whatever their stream")
+    @Test("A handler makes its own shipper in the shape of the original, and shares it whatever its stream")
     func sharedShipper() async throws {
         let client = Client()
         let directory = try TemporaryDirectory()
-        let spool = directory.file("spool.db")
-        let configuration = LogShipper.Configuration(
-            logGroupName: "group",
-            logStreamName: "a",
-            spool: spool,
-            logsClient: client
-        )
-        let first = try SharedShippers.shipper(configuration)
-        var other = configuration
-        other.logStreamName = "b"
-        #expect(try SharedShippers.shipper(other) === first)
-        other.batchCount = 7
-        let second = try SharedShippers.shipper(other)
-        #expect(second !== first)
-        await first.shutdown()
-        await second.shutdown()
+        func handler(_ stream: String, batchCount: Int = 10_000) throws -> CloudWatchLogsHandler {
+            try CloudWatchLogsHandler(
+                label: "app",
+                logGroupName: "group",
+                logStreamName: stream,
+                bufferDuration: .seconds(3600),
+                batchCount: batchCount,
+                batchSize: 1_048_576,
+                logsClient: client,
+                spool: directory.file("spool.db")
+            )
+        }
+        let (first, second) = (try handler("a"), try handler("b"))
+        #expect(first.shipper === second.shipper)
+        #expect(first.shipper !== (try handler("a", batchCount: 7).shipper))
+        Logger(label: "app") { _ in first }.info("to a")
+        Logger(label: "app") { _ in second }.info("to b")
+        #expect(await first.shipper.flush(timeout: .seconds(60)))
+        #expect(Set(client.messages) == [["INFO app: to a"], ["INFO app: to b"]])
+        await first.shipper.shutdown()
     }
 
     @Test("Records that the spool does not take are counted, and the count reaches the spool when it can")

@@ -198,7 +198,7 @@ import Testing
         try await waitUntil("the first holds the lease") { try fixture.status().uploader != nil }
         let standby = try LogShipper(fixture.configuration, service: second)
         fixture.logger(standby).info("by the standby")
-        #expect(await holder.flush(timeout: .seconds(60)))
+        #expect(await standby.flush(timeout: .seconds(60)), "the holder sends what the standby wants sent")
         #expect(first.sent.map(\.texts) == [["by the standby"]])
         await holder.shutdown()
         fixture.logger(holder).info("by the former holder")

@@ -43,6 +43,8 @@ package final class UploadLoop {
     private let service: any DeliveryService
     private var plan: UploadPlan
     private var destinations: [Int64: Destination] = [:]
+    /// The id up to which the plan was told to flush.
+    private var flushedThrough: Int64 = 0
     /// Batches that stand in `deliveries`.
     private var begun: Set<BatchRange> = []
     /// What the service has answered and the spool does not know yet.
@@ -79,15 +81,24 @@ package final class UploadLoop {
         }
     }
 
-    /// There may be new records; those with quiet ids do not ask to be sent.
-    package func wake(quiet: Set<Int64> = []) {
-        plan.quiet.formUnion(quiet)
+    /// There may be new records, and another process may have asked for them to be sent.
+    package func wake() {
         plan.wake()
+        // Where the spool can not be read, the next step says so.
+        guard let requested = try? reader.requestedFlush(), requested > flushedThrough else { return }
+        flushedThrough = requested
+        plan.flush(through: requested)
+    }
+
+    /// These records do not ask to be sent: they go along with others.
+    package func hush(_ ids: Set<Int64>) {
+        plan.quiet.formUnion(ids)
     }
 
     /// Everything that is pending now is to be sent without waiting for a full batch. Returns the id up to which.
     package func flush() throws(SpoolError) -> Int64 {
         let target = try reader.lastID() ?? 0
+        flushedThrough = max(flushedThrough, target)
         plan.flush(through: target)
         return target
     }

@@ -83,7 +83,12 @@ final class Uploader: Sendable {
             }
             let reader = try SpoolReader(path: spool.path)
             mailbox.updateFlushes(
-                target: { (try? reader.lastID()) ?? 0 },
+                target: {
+                    let id = (try? reader.lastID()) ?? 0
+                    // The process that uploads looks for this as often as we look for what becomes of it.
+                    try? spool.requestFlush(through: id)
+                    return id
+                },
                 isDone: { id in (try? reader.hasRecords(through: id)) == false }
             )
         } catch {
@@ -104,6 +109,8 @@ final class Uploader: Sendable {
     private func upload(_ loop: UploadLoop) throws(SpoolError) {
         var mark = mailbox.mark
         while !mailbox.isStopped {
+            // Before any step: a step may read what the one before it has caused to be logged.
+            loop.hush(mailbox.takeQuiet())
             mailbox.updateFlushes(
                 target: { try? loop.flush() },
                 isDone: { id in (try? loop.hasRecords(through: id)) == false }
@@ -119,7 +126,7 @@ final class Uploader: Sendable {
             let poll = MonotonicClock.milliseconds() + min(Self.pollInterval, max(50, limits.age))
             mailbox.wait(until: min(until ?? poll, poll), since: mark, room: room)
             mark = mailbox.mark
-            loop.wake(quiet: mailbox.takeQuiet())
+            loop.wake()
         }
     }
 }

@@ -14,7 +14,7 @@ final class Connection {
 
     let handle: OpaquePointer
     let path: String
-    private let busyPolicy = BusyPolicy()
+    let busyPolicy = BusyPolicy()
 
     init(path: String, mode: Mode) throws(SpoolError) {
         let flags =

@@ -42,7 +42,7 @@ struct Drain: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The AWS region. (default: $AWS_REGION, else $AWS_DEFAULT_REGION, else the profile's)",
+            "The AWS region. (default: $AWS_REGION, else $AWS_DEFAULT_REGION)",
             valueName: "region"
         )
     )

@@ -1,0 +1,62 @@
+import LogbeamTestSupport
+import Testing
+
+@testable import LogbeamSpool
+
+@Suite("The lock of a process's writes")
+struct TimedLockTests {
+    @Test("goes to a thread that waits before the one that gives way has it again")
+    func giveWay() async throws {
+        let lock = TimedLock()
+        let rounds = 50
+        let order = Monitor<[Character]>([])
+        let turns = Monitor(0)
+        async let waiting: Void = onOwnThread {
+            for _ in 0..<rounds {
+                guard lock.lock(until: .max) else { return }
+                order.withLock { $0.append("w") }
+                lock.unlock()
+                // Not before the other has had it again.
+                _ = order.wait(within: .seconds(60)) { $0.last == "g" ? true : nil }
+            }
+        }
+        try await onOwnThread {
+            for _ in 0..<rounds {
+                #expect(lock.lock(until: .max))
+                order.withLock { $0.append("g") }
+                while !lock.hasWaiters { MonotonicClock.sleep(nanoseconds: 10_000) }
+                lock.unlock()
+                lock.giveWay()
+            }
+            turns.withLock { $0 = order.withLock { $0.filter { $0 == "w" }.count } }
+            // For a waiter that was late, so that it comes to its end.
+            while order.withLock({ $0.filter { $0 == "w" }.count < rounds }) {
+                order.withLock { $0.append("g") }
+                MonotonicClock.sleep(nanoseconds: 100_000)
+            }
+            order.withLock { $0.append("g") }
+        }
+        try await waiting
+        // On a busy machine a thread may need longer to wake than the other waits for it; else it has every turn.
+        #expect(turns.withLock { $0 } > rounds / 2)
+    }
+
+    @Test("counts the wait for it into the time that SQLite may wait")
+    func oneDeadline() async throws {
+        let timeout: UInt64 = 3_600_000_000_000
+        let test = try TestSpool(commitTimeout: .seconds(3_600))
+        let isHeld = Gate()
+        async let deadline = onOwnThread {
+            isHeld.pass()
+            return try test.spool.write { writer throws(SpoolError) in writer.connection.busyPolicy.deadline }
+        }
+        let releasedAt = try await onOwnThread {
+            try test.spool.write { _ throws(SpoolError) in
+                isHeld.open()
+                while !test.spool.lock.hasWaiters { MonotonicClock.sleep(nanoseconds: 10_000) }
+                return MonotonicClock.nanoseconds()
+            }
+        }
+        #expect(try await deadline < releasedAt + timeout)
+    }
+}
