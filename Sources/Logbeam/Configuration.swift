@@ -58,9 +58,12 @@ extension LogShipper {
         /// 10 s by default. More than zero, and at most 24 hours because no batch may span more (PutLogEvents).
         public var bufferDuration: Duration
 
-        /// How many records a stream gathers before its batch is sent, and the most that a batch holds.
+        /// How many records a stream gathers before its batch is sent.
         ///
-        /// 1 to 10,000 (PutLogEvents); 10,000 by default.
+        /// 1 to 10,000 (PutLogEvents); 10,000 by default. A batch holds more than that where more are waiting when it is
+        /// sent, after an outage say, and batches that are sent for their count alone go at most ten times a second: so a
+        /// small setting makes neither a storm of requests nor a backlog that never drains. A setting of some hundreds
+        /// brings records to CloudWatch sooner; ``bufferDuration`` is the better way to that.
         public var batchCount: Int
 
         /// How many bytes a stream gathers before its batch is sent, and the most that a batch holds: the UTF-8 of the
@@ -75,6 +78,21 @@ extension LogShipper {
         /// With a client of your own ``region``, ``endpointURL``, ``profile``, ``gzip`` and the two timeouts of
         /// requests have no effect.
         public var logsClient: (any CloudWatchLogsClient)?
+
+        /// The most batches on their way to CloudWatch Logs at once, also of one log stream: the service takes them in any
+        /// order (PutLogEvents). 1 to 16; 1 by default.
+        ///
+        /// More hide the time that an answer takes, for whoever logs more than a batch in that time. Each takes a few
+        /// megabytes of memory and a connection, and may be in doubt after a crash, so that it arrives twice.
+        public var maximumInFlight: Int
+
+        /// The least time between two batches of one log stream. Zero, the default, to 1 minute: the service asks for none
+        /// since 2023; the Python original keeps 200 ms.
+        public var putInterval: Duration
+
+        /// The most batches a second that this process sends, whatever their log stream; `nil`, the default, for no bound.
+        /// 1 to 1,000.
+        public var putsPerSecond: Int?
 
         /// How a record becomes a message; ``RecordFormat/text`` by default.
         public var format: RecordFormat
@@ -175,6 +193,9 @@ extension LogShipper {
             batchCount: Int = 10_000,
             batchSize: Int = 1_048_576,
             logsClient: (any CloudWatchLogsClient)? = nil,
+            maximumInFlight: Int = 1,
+            putInterval: Duration = .zero,
+            putsPerSecond: Int? = nil,
             format: RecordFormat = .text,
             maximumMessageSize: Int = 1_048_550,
             oversize: Oversize = .truncate,
@@ -198,6 +219,9 @@ extension LogShipper {
             self.batchCount = batchCount
             self.batchSize = batchSize
             self.logsClient = logsClient
+            self.maximumInFlight = maximumInFlight
+            self.putInterval = putInterval
+            self.putsPerSecond = putsPerSecond
             self.format = format
             self.maximumMessageSize = maximumMessageSize
             self.oversize = oversize

@@ -59,6 +59,16 @@ extension LogShipper.Configuration {
         )
         try check((1...10_000).contains(batchCount), "batchCount", batchCount, "from 1 to 10000")
         try check((1_024...1_048_576).contains(batchSize), "batchSize", batchSize, "from 1024 to 1048576 bytes")
+        try check((1...16).contains(maximumInFlight), "maximumInFlight", maximumInFlight, "from 1 to 16")
+        try check(
+            putInterval >= .zero && putInterval <= .seconds(60),
+            "putInterval",
+            putInterval,
+            "from 0 to 60 seconds"
+        )
+        if let putsPerSecond {
+            try check((1...1_000).contains(putsPerSecond), "putsPerSecond", putsPerSecond, "from 1 to 1000")
+        }
         try check(
             (256...1_048_550).contains(maximumMessageSize),
             "maximumMessageSize",

@@ -70,6 +70,7 @@ public final class LogShipper: Sendable {
             spool: spool,
             service: service,
             limits: BatchLimits(configuration),
+            pacing: UploadPlan.Pacing(configuration),
             losses: losses
         )
         try uploader.start()
@@ -186,6 +187,16 @@ extension BatchLimits {
             bytes: configuration.batchSize,
             messageBytes: configuration.effectiveMaximumMessageSize,
             age: configuration.bufferDuration.milliseconds
+        )
+    }
+}
+
+extension UploadPlan.Pacing {
+    init(_ configuration: LogShipper.Configuration) {
+        self.init(
+            inFlight: configuration.maximumInFlight,
+            interval: configuration.putInterval.milliseconds,
+            putsPerSecond: configuration.putsPerSecond
         )
     }
 }

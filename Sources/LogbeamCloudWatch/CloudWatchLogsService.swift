@@ -47,7 +47,7 @@ package final class CloudWatchLogsService: DeliveryService {
         transport: (any HTTPTransport)? = nil,
         now: @escaping @Sendable () -> Int64 = { Int64(time(nil)) }
     ) {
-        let transport = transport ?? HTTPClient(HTTPClient.Configuration(configuration))
+        let transport = transport ?? HTTPClientPool(HTTPClient.Configuration(configuration))
         let service = AWSService(endpointPrefix: "logs", environmentID: "CLOUDWATCH_LOGS")
         self.transport = transport
         creator = DestinationCreator(configuration.creation, report: configuration.report)

@@ -13,7 +13,7 @@ enum CallResult {
 
 /// Calls operations by AWS's JSON 1.1 protocol: header fields, credentials, signature, and the kind of an error.
 ///
-/// Nothing about the batch is known here. May be called from any thread; the transport takes one call at a time.
+/// Nothing about the batch is known here. Thread-safe, as the transport is.
 final class JSONCaller: Sendable {
     /// A body above this many bytes is compressed: AWS's own agents do the same.
     private static let compressionThreshold = 1_024
@@ -33,7 +33,7 @@ final class JSONCaller: Sendable {
     private let credentials: CredentialsChain
     private let transport: any HTTPTransport
     private let now: @Sendable () -> Int64
-    private let gzip: Mutex<Gzip?>
+    private let compresses: Bool
     private let state = Mutex(State())
 
     init(
@@ -51,8 +51,7 @@ final class JSONCaller: Sendable {
         self.credentials = credentials
         self.transport = transport
         self.now = now
-        // Without zlib's memory the bodies go as they are.
-        gzip = Mutex(compresses ? try? Gzip() : nil)
+        self.compresses = compresses
     }
 
     /// Calls an operation with a JSON body. If the service finds fault with the credentials or the time, it is called
@@ -67,8 +66,11 @@ final class JSONCaller: Sendable {
     /// `nil` if the body goes as it is. AWS speaks HTTPS alone: behind a plain HTTP endpoint stands a substitute on this
     /// machine, where compressing saves nothing, and moto's server (5.2) can not take it.
     private func compress(_ body: [UInt8]) -> [UInt8]? {
-        guard body.count > Self.compressionThreshold, (try? endpoint.get())?.isEncrypted == true else { return nil }
-        return gzip.withLock { try? $0?.compress(body) }
+        guard compresses, body.count > Self.compressionThreshold, (try? endpoint.get())?.isEncrypted == true,
+            // Without zlib's memory the body goes as it is.
+            var gzip = try? Gzip()
+        else { return nil }
+        return try? gzip.compress(body)
     }
 
     private func attempt(_ operation: String, _ body: [UInt8], isCompressed: Bool) -> CallResult {

@@ -1,9 +1,9 @@
-/// When a batch is full, when it is due, and which records it may hold.
+/// When a batch is complete, when it is due, and which records it may hold.
 ///
 /// The constants are the service's: see PutLogEvents in the Amazon CloudWatch Logs API Reference. The stored properties
 /// are the user's and lie at or below them.
 package struct BatchLimits: Sendable, Equatable {
-    /// The most events in one batch.
+    /// The most events in one batch, as long as it is not late: then it may hold ``maximumCount``.
     package var count: Int
     /// The most bytes in one batch: the UTF-8 bytes of all messages and ``eventOverhead`` for each.
     package var bytes: Int

@@ -26,12 +26,24 @@ package struct BatchPlanner: Sendable {
     private var earliestLeftOut = Int64.max
     private var bytes = 0
     private(set) package var count = 0
-    /// No further record fits.
-    private(set) package var isFull = false
+    /// No further record belongs into this batch, however late it is.
+    private(set) package var isClosed = false
 
     package init(limits: BatchLimits) {
         self.limits = limits
     }
+
+    /// There are enough records for the batch to be sent.
+    package var isComplete: Bool { isClosed || count >= limits.count }
+
+    /// No further record fits. A batch that is late may hold as many as the service takes: a small setting must not keep a
+    /// backlog from draining.
+    package func isFull(now: Int64) -> Bool {
+        isClosed || count >= (isLate(now: now) ? BatchLimits.maximumCount : limits.count)
+    }
+
+    /// The oldest record is as old as it may grow.
+    private func isLate(now: Int64) -> Bool { count > 0 && earliest <= now - limits.age }
 
     /// The batch so far; `nil` if it is empty.
     package var range: BatchRange? {
@@ -52,11 +64,12 @@ package struct BatchPlanner: Sendable {
         }
         // An empty message is sent as one space.
         let size = max(1, header.byteCount) + BatchLimits.eventOverhead
-        guard !isFull, count < limits.count, count == 0 || bytes + size <= limits.bytes,
+        guard !isFull(now: now) else { return .full }
+        guard count == 0 || bytes + size <= limits.bytes,
             max(latest, header.timestamp) - min(earliest, header.timestamp) <= BatchLimits.maximumSpan,
             header.timestamp < earliestLeftOut
         else {
-            isFull = true
+            isClosed = true
             return .full
         }
         if count == 0 {
@@ -69,13 +82,13 @@ package struct BatchPlanner: Sendable {
         bytes += size
         count += 1
         // The smallest event is one byte: where that does not fit, nothing does.
-        isFull = count == limits.count || bytes + BatchLimits.eventOverhead + 1 > limits.bytes
+        isClosed = count == BatchLimits.maximumCount || bytes + BatchLimits.eventOverhead + 1 > limits.bytes
         return .taken
     }
 
-    /// How much more fits: records, and bytes as the service counts them.
+    /// How much may come before the batch is complete: records, and bytes as the service counts them.
     package var room: (records: Int, bytes: Int) {
-        isFull ? (0, 0) : (limits.count - count, limits.bytes - bytes)
+        isComplete ? (0, 0) : (limits.count - count, limits.bytes - bytes)
     }
 
     /// When the batch is to be sent though it is not full, in milliseconds since 1970-01-01T00:00:00Z; `nil` if it is

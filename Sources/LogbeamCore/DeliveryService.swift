@@ -1,7 +1,7 @@
 /// Where batches go. The uploader knows the service by this protocol alone.
 ///
-/// Every call blocks until there is an outcome, on the uploader's own thread, and never throws: whatever goes wrong is
-/// an outcome. ``cancel()`` may be called from any thread.
+/// Every call blocks until there is an outcome, on a thread of the uploader's, and never throws: whatever goes wrong is
+/// an outcome. Several threads may call at once, and any thread may call ``cancel()``.
 package protocol DeliveryService: Sendable {
     /// Sends one batch and says what became of it.
     func send(_ batch: EventBatch) -> DeliveryOutcome

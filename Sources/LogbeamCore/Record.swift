@@ -33,4 +33,9 @@ package struct BatchRange: Sendable, Hashable {
         self.last = last
         self.latest = latest
     }
+
+    /// Whether a record is in the batch.
+    func contains(_ header: RecordHeader) -> Bool {
+        header.stream == stream && (first...last).contains(header.id) && header.timestamp <= latest
+    }
 }

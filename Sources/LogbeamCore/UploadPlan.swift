@@ -40,10 +40,34 @@ package struct UploadPlan: Sendable {
         }
     }
 
+    /// How fast batches are sent.
+    package struct Pacing: Sendable, Equatable {
+        /// The most batches on their way at once.
+        package var inFlight: Int
+        /// The least time between two batches of one stream, in milliseconds. CloudWatch Logs asks for none since 2023.
+        package var interval: Int64
+        /// The most batches a second, of all streams; `nil`: no bound.
+        package var putsPerSecond: Int?
+
+        package init(inFlight: Int = 1, interval: Int64 = 0, putsPerSecond: Int? = nil) {
+            self.inFlight = inFlight
+            self.interval = interval
+            self.putsPerSecond = putsPerSecond
+        }
+
+        /// A batch that is full by the setting for its count, and neither late nor asked for by a flush, is not sent sooner
+        /// than this after the one before it, in milliseconds: a small setting must not make a storm of requests.
+        static let coalescing: Int64 = 100
+    }
+
     /// How one stream stands.
     private struct Stream {
         /// The batch that is being gathered.
         var planner: BatchPlanner
+        /// Batches on their way.
+        var inFlight: [BatchRange] = []
+        /// When the last one was sent, on the monotonic clock.
+        var lastPut: Int64?
         /// When its first record was gathered, on the monotonic clock.
         var gatheringSince: Int64 = 0
         /// Records from this id on were passed over: see ``UploadPlan/pass(_:)``.
@@ -54,16 +78,27 @@ package struct UploadPlan: Sendable {
         var lastPassed: Int64 = 0
         /// Batches to be sent again exactly as they are: in doubt, failed, or halves of an invalid one.
         var replays: [BatchRange] = []
+        /// Those and the ones of them that are on their way again. Until they are delivered the stream gathers nothing: a
+        /// batch that reached over one of them would hold its records too.
+        var unsettled: Set<BatchRange> = []
         /// Records that the service will take only later: the first of them, and when (time of day).
         var early: (firstID: Int64, until: Int64)?
         /// Nothing is sent before this time, on the monotonic clock.
         var retryAt: Int64?
 
         func isWaiting(at now: Moment) -> Bool { retryAt.map { now.monotonic < $0 } ?? false }
+
+        /// Records whose time has come lie behind batches on their way: those must come home first.
+        func isTurningBack(at now: Moment) -> Bool { early.map { $0.until <= now.wall && !inFlight.isEmpty } ?? false }
     }
 
     private let limits: BatchLimits
+    private let pacing: Pacing
     private var streams: [Int64: Stream] = [:]
+    /// The batches on their way, of all streams.
+    private(set) package var inFlight = 0
+    /// When the next batch may be sent, on the monotonic clock, for the bound on batches a second.
+    private var nextPut: Int64 = .min
     /// Every record up to this id was gathered or passed over.
     private var cursor: Int64 = 0
     /// All records were read that were there when the plan was last woken.
@@ -82,15 +117,19 @@ package struct UploadPlan: Sendable {
     /// by an upload must not cause another, or there would be no end.
     package var quiet: Set<Int64> = []
 
-    package init(limits: BatchLimits) {
+    package init(limits: BatchLimits, pacing: Pacing = Pacing()) {
         self.limits = limits
+        self.pacing = pacing
     }
 
     // MARK: What happened
 
     /// A batch that was in flight when its process died: it is sent again first, with the same boundaries.
     package mutating func restore(_ range: BatchRange) {
-        change(range.stream) { $0.replays.append(range) }
+        change(range.stream) { stream in
+            stream.replays.append(range)
+            stream.unsettled.insert(range)
+        }
     }
 
     /// Everything up to an id is to be sent now, also by streams that are waiting to try again.
@@ -125,18 +164,15 @@ package struct UploadPlan: Sendable {
 
     /// The service has the batch.
     package mutating func delivered(_ range: BatchRange) {
-        finish(range, then: [], retryAt: nil)
+        finish(range, then: [])
+        // What was read before they left.
+        unread.removeAll(where: range.contains)
     }
 
     /// The batch did not get through: it will be sent again as it is, at a time on the monotonic clock.
     package mutating func failed(_ range: BatchRange, retryAt: Int64) {
-        finish(range, then: [range], retryAt: retryAt)
-        // What was read ahead for a stream that now waits is read again.
-        if catchingUp?.stream == range.stream {
-            unread = []
-            unreadIsLast = false
-            catchingUp = nil
-        }
+        finish(range, then: [range])
+        change(range.stream) { $0.retryAt = retryAt }
     }
 
     /// The service calls the content invalid: both halves are sent by themselves next. Each step halves what is left, so
@@ -147,19 +183,20 @@ package struct UploadPlan: Sendable {
         var (lower, upper) = (range, range)
         lower.last = ids[ids.count / 2 - 1]
         upper.first = ids[ids.count / 2]
-        finish(range, then: [lower, upper], retryAt: nil)
+        finish(range, then: [lower, upper])
     }
 
-    private mutating func finish(_ range: BatchRange, then replays: [BatchRange], retryAt: Int64?) {
-        change(range.stream) { [limits] stream in
-            if stream.replays.first == range {
-                stream.replays.removeFirst()
-            } else {
-                stream.planner = BatchPlanner(limits: limits)
-            }
-            stream.replays.insert(contentsOf: replays, at: 0)
-            stream.retryAt = retryAt
+    private mutating func finish(_ range: BatchRange, then replays: [BatchRange]) {
+        inFlight -= 1
+        change(range.stream) { stream in
+            stream.inFlight.removeAll { $0 == range }
+            stream.replays.append(contentsOf: replays)
+            stream.replays.sort { $0.first < $1.first }
+            stream.unsettled.remove(range)
+            stream.unsettled.formUnion(replays)
         }
+        // What was read ahead for a stream that does not gather now is read again.
+        if !replays.isEmpty, catchingUp?.stream == range.stream { stopCatchingUp() }
     }
 
     // MARK: What to do
@@ -168,7 +205,12 @@ package struct UploadPlan: Sendable {
         admitEarly(at: now)
         gather(at: now)
         if !refused.isEmpty { return .reject(refused) }
-        if let range = ready(at: now) { return .send(range) }
+        if hasRoomInFlight(at: now), let range = ready(at: now) {
+            take(range, at: now)
+            return .send(range)
+        }
+        // A batch is complete and must wait for its turn, and what was read behind it waits with it.
+        if !unread.isEmpty { return .wait(until: nextTime(after: now)) }
         if let (key, stream) = streams.first(where: { isBehind($0.value, at: now) }), let first = stream.resumeFrom {
             catchingUp = (key, stream.resumeThrough)
             return .catchUp(stream: key, after: first - 1, through: stream.resumeThrough)
@@ -184,13 +226,17 @@ package struct UploadPlan: Sendable {
                 pass(header)
             } else {
                 switch add(header, at: now) {
-                case .full: return
+                case .full:
+                    guard !isReady(header.stream, at: now) else { return }
+                    // Others must not wait until this stream may send again.
+                    guard catchingUp == nil else { return stopCatchingUp() }
+                    pass(header)
                 case .refused(let reason): refused.append(RefusedRecord(id: header.id, reason: reason))
                 case .early(let until): postpone(header, until: until, at: now)
                 case .taken: break
                 }
-                if catchingUp != nil { change(header.stream) { $0.resumeFrom = header.id + 1 } }
             }
+            if catchingUp != nil { change(header.stream) { $0.resumeFrom = header.id + 1 } }
             unread.removeFirst()
             if catchingUp == nil { cursor = max(cursor, header.id) }
         }
@@ -224,6 +270,12 @@ package struct UploadPlan: Sendable {
         }
     }
 
+    private mutating func stopCatchingUp() {
+        unread = []
+        unreadIsLast = false
+        catchingUp = nil
+    }
+
     /// Notes to turn back to a record when its time comes, or a little later: to turn back means to read all that was
     /// left out again, which must not happen for every one of many records.
     private mutating func postpone(_ header: RecordHeader, until: Int64, at now: Moment) {
@@ -239,7 +291,9 @@ package struct UploadPlan: Sendable {
     /// Turns back to records whose time has come.
     private mutating func admitEarly(at now: Moment) {
         for (key, stream) in streams {
-            guard let early = stream.early, early.until <= now.wall, catchingUp?.stream != key else { continue }
+            guard let early = stream.early, early.until <= now.wall, catchingUp?.stream != key, stream.inFlight.isEmpty,
+                stream.unsettled.isEmpty
+            else { continue }
             change(key) { [cursor, limits] stream in
                 stream.early = nil
                 stream.resumeThrough = max(stream.resumeThrough, cursor)
@@ -255,19 +309,32 @@ package struct UploadPlan: Sendable {
 
     private func isGathering(_ header: RecordHeader, at now: Moment) -> Bool {
         guard let stream = streams[header.stream] else { return !isQuiet(header) }
-        return stream.replays.isEmpty && stream.resumeFrom == nil && !stream.isWaiting(at: now)
+        return stream.unsettled.isEmpty && stream.resumeFrom == nil && !stream.isWaiting(at: now)
             && (stream.planner.count > 0 || !isQuiet(header))
     }
 
     private func isBehind(_ stream: Stream, at now: Moment) -> Bool {
         guard let first = stream.resumeFrom, first <= stream.resumeThrough else { return false }
-        return stream.replays.isEmpty && !stream.isWaiting(at: now) && !stream.planner.isFull
+        return stream.unsettled.isEmpty && !stream.isWaiting(at: now) && !stream.planner.isFull(now: now.wall)
     }
 
-    /// The batch to send now: one that was promised, or is full, or is due; the one with the oldest record first.
+    private func hasRoomInFlight(at now: Moment) -> Bool {
+        inFlight < pacing.inFlight && now.monotonic >= nextPut
+    }
+
+    private func isReady(_ key: Int64, at now: Moment) -> Bool {
+        streams[key].map { canSend($0, at: now) && isReady($0, at: now) } ?? false
+    }
+
+    private func canSend(_ stream: Stream, at now: Moment) -> Bool {
+        !stream.isWaiting(at: now) && !stream.isTurningBack(at: now)
+            && (stream.lastPut.map { now.monotonic - $0 >= pacing.interval } ?? true)
+    }
+
+    /// The batch to send now: one that was promised, or is complete, or is due; the one with the oldest record first.
     private func ready(at now: Moment) -> BatchRange? {
         var best: BatchRange?
-        for stream in streams.values where !stream.isWaiting(at: now) {
+        for stream in streams.values where canSend(stream, at: now) {
             let range = stream.replays.first ?? (isReady(stream, at: now) ? stream.planner.range : nil)
             if let range, range.first < best?.first ?? .max { best = range }
         }
@@ -275,31 +342,74 @@ package struct UploadPlan: Sendable {
     }
 
     private func isReady(_ stream: Stream, at now: Moment) -> Bool {
-        guard let first = stream.planner.firstID, let due = stream.planner.dueTime(now: now.wall) else { return false }
-        if stream.planner.isFull { return true }
+        guard stream.unsettled.isEmpty, let first = stream.planner.firstID,
+            let due = stream.planner.dueTime(now: now.wall)
+        else { return false }
+        let isAsked = first <= flushTarget || due <= now.wall
+        if stream.planner.isClosed { return true }
+        if stream.planner.isFull(now: now.wall) { return isAsked || now.monotonic >= coalesced(stream) }
         // While there is more to read the batch may yet fill up, but not for ever.
         let mayGrow = !reachedEnd || !unread.isEmpty || isBehind(stream, at: now)
         if mayGrow, now.monotonic - stream.gatheringSince < limits.age { return false }
         return first <= flushTarget || due <= now.wall
+            || (stream.planner.isComplete && now.monotonic >= coalesced(stream))
     }
 
-    /// How many records, or bytes as the service counts them, may come before a batch is full; `nil` if none is gathered.
-    package var room: (records: Int, bytes: Int)? {
-        let rooms = streams.values.filter { $0.planner.count > 0 }.map(\.planner.room)
-        guard let records = rooms.map(\.records).min(), let bytes = rooms.map(\.bytes).min() else { return nil }
-        return (records, bytes)
+    /// When a batch that is full, and neither late nor asked for, may be sent.
+    private func coalesced(_ stream: Stream) -> Int64 {
+        stream.lastPut.map { $0 + Pacing.coalescing } ?? .min
+    }
+
+    /// The batch goes on its way.
+    private mutating func take(_ range: BatchRange, at now: Moment) {
+        inFlight += 1
+        if let rate = pacing.putsPerSecond { nextPut = max(nextPut, now.monotonic) + 1_000 / Int64(rate) }
+        change(range.stream) { [limits] stream in
+            if stream.replays.first == range {
+                stream.replays.removeFirst()
+            } else {
+                stream.planner = BatchPlanner(limits: limits)
+            }
+            stream.inFlight.append(range)
+            stream.lastPut = now.monotonic
+        }
+    }
+
+    /// How many records, or bytes as the service counts them, may come before there is something to do.
+    package func room(at now: Moment) -> (records: Int, bytes: Int) {
+        if !hasRoomInFlight(at: now) { return (.max, .max) }
+        let rooms = streams.values.filter { $0.planner.count > 0 && !$0.planner.isComplete }.map(\.planner.room)
+        if let records = rooms.map(\.records).min(), let bytes = rooms.map(\.bytes).min() { return (records, bytes) }
+        // The first record after an idle time is looked at, for its batch to be timed. Where a stream waits to try again,
+        // that would be every record of it.
+        let isIdle = streams.values.allSatisfy {
+            $0.unsettled.isEmpty && $0.resumeFrom == nil && $0.planner.count == 0
+        }
+        return isIdle ? (1, .max) : (limits.count, limits.bytes)
     }
 
     /// The next time at which there is something to do though nothing happens.
     private func nextTime(after now: Moment) -> Int64? {
-        streams.values.flatMap { stream in
-            [
-                stream.isWaiting(at: now)
-                    ? stream.retryAt
-                    : stream.planner.dueTime(now: now.wall).map { now.monotonic + max(0, $0 - now.wall) },
-                stream.early.map { now.monotonic + max(0, $0.until - now.wall) },
-            ].compactMap { $0 }
-        }.min()
+        var times: [Int64] = []
+        for stream in streams.values {
+            if let early = stream.early { times.append(now.monotonic + max(0, early.until - now.wall)) }
+            guard !stream.replays.isEmpty || stream.planner.count > 0 || stream.resumeFrom != nil else { continue }
+            if stream.isWaiting(at: now), let retryAt = stream.retryAt {
+                times.append(retryAt)
+                continue
+            }
+            var time = stream.replays.isEmpty ? Int64.max : now.monotonic
+            if stream.unsettled.isEmpty {
+                if let due = stream.planner.dueTime(now: now.wall) { time = now.monotonic + max(0, due - now.wall) }
+                let isFlushed = stream.planner.firstID.map { $0 <= flushTarget } ?? false
+                if stream.planner.isClosed || isFlushed { time = now.monotonic }
+                if stream.planner.isComplete { time = min(time, coalesced(stream)) }
+            }
+            if let lastPut = stream.lastPut { time = max(time, lastPut + pacing.interval) }
+            if time < .max { times.append(max(time, nextPut)) }
+        }
+        // A batch that only waits for another one to come home has no time.
+        return times.filter { $0 > now.monotonic }.min()
     }
 
     @discardableResult

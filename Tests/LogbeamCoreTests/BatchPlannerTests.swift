@@ -12,7 +12,7 @@ struct BatchPlannerTests {
         let verdicts = sizes.enumerated().map { index, size in
             planner.add(Self.header(Int64(index + 1), bytes: size), now: Self.now)
         }
-        return (verdicts, planner.isFull)
+        return (verdicts, planner.isFull(now: Self.now))
     }
 
     private static func header(_ id: Int64, at timestamp: Int64 = now, bytes: Int = 10) -> RecordHeader {
@@ -87,7 +87,7 @@ struct BatchPlannerTests {
             planner.add(Self.header(Int64(index + 1), at: Self.now + offset), now: Self.now)
         }
         #expect(verdicts == expected)
-        #expect(planner.isFull == expected.contains(.full))
+        #expect(planner.isFull(now: Self.now) == expected.contains(.full))
     }
 
     @Test(
@@ -103,7 +103,7 @@ struct BatchPlannerTests {
     func age(offset: Int64, expected: BatchPlanner.Verdict) {
         var planner = BatchPlanner(limits: BatchLimits())
         #expect(planner.add(Self.header(1, at: Self.now + offset), now: Self.now) == expected)
-        #expect((planner.count, planner.isFull) == (expected == .taken ? 1 : 0, false))
+        #expect((planner.count, planner.isFull(now: Self.now)) == (expected == .taken ? 1 : 0, false))
     }
 
     @Test("names exactly what it holds: nothing before the first, after the last, or later than the latest")

@@ -28,6 +28,7 @@ struct SimulatedUploader {
     }
 
     let limits: BatchLimits
+    let pacing: UploadPlan.Pacing
     private(set) var plan: UploadPlan
     var now = UploadPlan.Moment(wall: 1_790_000_000_000, monotonic: 5_000)
     /// How many headers are read at once.
@@ -37,7 +38,8 @@ struct SimulatedUploader {
 
     // The spool.
     private(set) var pending: [RecordHeader] = []
-    private(set) var inFlight: [BatchRange] = []
+    /// The rows of `deliveries`.
+    private(set) var deliveries: [BatchRange] = []
     private(set) var rejected: [RefusedRecord] = []
     private(set) var lastID: Int64 = 0
     /// The stream of every record that ever was.
@@ -51,14 +53,23 @@ struct SimulatedUploader {
     /// Records that may arrive twice: their process died before it had the answer.
     private(set) var inDoubt: Set<Int64> = []
     private(set) var steps = 0
+    /// Batches that were sent and are not answered yet.
+    private(set) var onTheWay: [(range: BatchRange, ids: [Int64])] = []
     private var trace: [Event] = []
     private var quiet: Set<Int64> = []
     private var flushTarget: Int64 = 0
     private var retryAt: [Int64: Int64] = [:]
+    private var lastPut: [Int64: Int64] = [:]
+    private var nextPut: Int64 = 0
+    private var clockWasSet = false
 
-    init(limits: BatchLimits = BatchLimits(count: 5, bytes: 400, messageBytes: 200, age: 1_000)) {
+    init(
+        limits: BatchLimits = BatchLimits(count: 5, bytes: 400, messageBytes: 200, age: 1_000),
+        pacing: UploadPlan.Pacing = UploadPlan.Pacing()
+    ) {
         self.limits = limits
-        plan = UploadPlan(limits: limits)
+        self.pacing = pacing
+        plan = UploadPlan(limits: limits, pacing: pacing)
     }
 
     // MARK: What happens outside
@@ -88,6 +99,7 @@ struct SimulatedUploader {
     /// Sets the time of day.
     mutating func setClock(by milliseconds: Int64) {
         now.wall += milliseconds
+        clockWasSet = true
         trace.append(.setClock(milliseconds))
     }
 
@@ -98,13 +110,20 @@ struct SimulatedUploader {
         plan.flush(through: lastID)
     }
 
-    /// The process dies; another begins with what the spool knows.
+    /// The process dies; another begins with what the spool knows. Of the batches on their way every other one arrived.
     mutating func restart() {
         trace.append(.restart)
-        plan = UploadPlan(limits: limits)
-        inFlight.forEach { plan.restore($0) }
+        for (range, ids) in onTheWay {
+            inDoubt.formUnion(ids)
+            if range.first.isMultiple(of: 2) { arrive(ids) }
+        }
+        onTheWay = []
+        plan = UploadPlan(limits: limits, pacing: pacing)
+        deliveries.forEach { plan.restore($0) }
         quiet = []
         retryAt = [:]
+        lastPut = [:]
+        nextPut = 0
     }
 
     // MARK: What the uploader does
@@ -114,7 +133,9 @@ struct SimulatedUploader {
     mutating func settle() throws(Broken) -> Int64? {
         let bound = steps + 100 + 20 * pending.count
         while steps < bound {
-            if case .wait(let until) = try step() { return until }
+            guard case .wait(let until) = try step() else { continue }
+            if onTheWay.isEmpty { return until }
+            try answer(0)
         }
         throw broken("the plan goes on without getting anywhere")
     }
@@ -152,6 +173,12 @@ struct SimulatedUploader {
         return step
     }
 
+    /// Takes a step, and has whatever is on its way answered.
+    mutating func stepAndAnswer() throws(Broken) {
+        try step()
+        while !onTheWay.isEmpty { try answer(0) }
+    }
+
     private mutating func send(_ range: BatchRange) throws(Broken) {
         let batch = pending.filter {
             $0.stream == range.stream && (range.first...range.last).contains($0.id) && $0.timestamp <= range.latest
@@ -159,13 +186,21 @@ struct SimulatedUploader {
         try check(batch, range)
         let ids = batch.map(\.id)
         sent.append(ids)
-        if !inFlight.contains(range) { inFlight.append(range) }
+        if !deliveries.contains(range) { deliveries.append(range) }
+        onTheWay.append((range, ids))
+        lastPut[range.stream] = now.monotonic
+        nextPut = now.monotonic + (pacing.putsPerSecond.map { 1_000 / Int64($0) } ?? 0)
+    }
+
+    /// The service answers one of the batches on their way.
+    mutating func answer(_ index: Int) throws(Broken) {
+        steps += 1
+        let (range, ids) = onTheWay.remove(at: index)
         let answer = answer(range, ids)
         trace.append(.answer(answer))
         switch answer {
         case .accepted:
             arrive(ids)
-            retryAt[range.stream] = nil
             remove(range, ids)
             plan.delivered(range)
         case .failed(let delay):
@@ -173,9 +208,8 @@ struct SimulatedUploader {
             retryAt[range.stream] = now.monotonic + delay
             plan.failed(range, retryAt: now.monotonic + delay)
         case .invalid:
-            retryAt[range.stream] = nil
             if ids.count > 1 {
-                inFlight.removeAll { $0 == range }
+                deliveries.removeAll { $0 == range }
                 plan.split(range, ids: ids)
             } else {
                 try reject([RefusedRecord(id: ids[0], reason: .invalid)])
@@ -194,7 +228,7 @@ struct SimulatedUploader {
     }
 
     private mutating func remove(_ range: BatchRange, _ ids: [Int64]) {
-        inFlight.removeAll { $0 == range }
+        deliveries.removeAll { $0 == range }
         let ids = Set(ids)
         pending.removeAll { ids.contains($0.id) }
     }
@@ -213,13 +247,27 @@ struct SimulatedUploader {
         guard let first = batch.first else { throw broken("an empty batch") }
         let bytes = batch.reduce(0) { $0 + max(1, $1.byteCount) + 26 }
         let times = batch.map(\.timestamp)
-        guard batch.count <= limits.count else { throw broken("a batch of \(batch.count)") }
+        let isLate = (times.min() ?? 0) + limits.age <= now.wall
+        // A batch that was late when it was gathered is not late any more when the clock was set back since.
+        guard batch.count <= (isLate || clockWasSet ? BatchLimits.maximumCount : limits.count) else {
+            throw broken("a batch of \(batch.count)")
+        }
+        guard onTheWay.count < pacing.inFlight else { throw broken("too many batches on their way") }
+        guard onTheWay.allSatisfy({ Set($0.ids).isDisjoint(with: batch.map(\.id)) }) else {
+            throw broken("sends what is on its way")
+        }
+        guard now.monotonic >= nextPut,
+            now.monotonic >= (lastPut[first.stream] ?? .min) + pacing.interval || lastPut[first.stream] == nil
+        else { throw broken("sent too soon after another") }
         guard batch.count == 1 || bytes <= limits.bytes else { throw broken("a batch of \(bytes) bytes") }
         guard batch.allSatisfy({ $0.byteCount <= limits.messageBytes }) else { throw broken("a message too long") }
         guard (times.max() ?? 0) - (times.min() ?? 0) <= 86_400_000 else { throw broken("a batch over a day") }
         guard (retryAt[first.stream] ?? 0) <= now.monotonic else { throw broken("sent before its time") }
         // What may have arrived is sent with the same boundaries, and before anything else of its stream.
-        if let doubtful = inFlight.first(where: { $0.stream == range.stream }), !inFlight.contains(range) {
+        let doubtful = deliveries.first { delivery in
+            delivery.stream == range.stream && !onTheWay.contains { $0.range == delivery }
+        }
+        if let doubtful, doubtful.first < range.first, !deliveries.contains(range) {
             throw broken("\(range) is sent while \(doubtful) is in doubt")
         }
     }
@@ -227,12 +275,16 @@ struct SimulatedUploader {
     /// Nothing that asks to be sent is forgotten, and nobody turns in circles.
     private func checkWait(_ until: Int64?) throws(Broken) {
         if let until, until <= now.monotonic { throw broken("waits until \(until), which has passed") }
+        // What waits for a batch to come home has no time.
+        guard onTheWay.isEmpty else { return }
         for record in pending where !quiet.contains(record.id) || record.id <= flushTarget {
             var due = max(0, record.timestamp + limits.age - now.wall)
             let early = record.timestamp - BatchLimits.maximumAhead - now.wall
             // What is early is looked at again a little later than it could be.
             if early > 0 { due = early + max(limits.age, 1_000) }
-            let latest = max(retryAt[record.stream] ?? 0, now.monotonic + due)
+            // A batch that is full by the setting may wait for a tenth of a second, and those behind it with it.
+            let paced = max(nextPut, lastPut[record.stream].map { $0 + max(pacing.interval, 100) } ?? 0)
+            let latest = max(retryAt[record.stream] ?? 0, now.monotonic + due, paced)
             guard let until, until <= latest else {
                 throw broken("waits until \(until.map(String.init) ?? "ever"), though \(record) is due at \(latest)")
             }

@@ -1,3 +1,4 @@
+import Foundation
 import LogbeamCore
 import LogbeamTestSupport
 import Testing
@@ -11,10 +12,12 @@ struct UploadPlanSimulationTests {
         try History(seed: seed).run()
     }
 
-    @Test("in 2,000 of them")
+    /// `SIMULATION_SEEDS` asks for more than the 2,000 of an ordinary run.
+    @Test("in 2,000 of them, or more on demand")
     func many() {
+        let count = ProcessInfo.processInfo.environment["SIMULATION_SEEDS"].flatMap(UInt64.init) ?? 2_000
         var failures = 0
-        for seed in UInt64(1)...2_000 {
+        for seed in 1...max(1, count) {
             do {
                 try History(seed: seed).run()
             } catch {
@@ -60,7 +63,12 @@ private struct History {
             messageBytes: 200,
             age: Int64.random(in: 0...2_000, using: &random)
         )
-        uploader = SimulatedUploader(limits: limits)
+        let pacing = UploadPlan.Pacing(
+            inFlight: Int.random(in: 1...4, using: &random),
+            interval: Bool.random(using: &random) ? 0 : Int64.random(in: 1...500, using: &random),
+            putsPerSecond: Bool.random(using: &random) ? nil : Int.random(in: 1...20, using: &random)
+        )
+        uploader = SimulatedUploader(limits: limits, pacing: pacing)
         uploader.pageSize = Int.random(in: 1...20, using: &random)
         streams = Int64.random(in: 1...4, using: &random)
         hasFarTimes = Int.random(in: 0..<3, using: &random) == 0
@@ -88,7 +96,11 @@ private struct History {
             }
             // Whatever comes next may come between any two steps.
             for _ in 0..<Int.random(in: 0...12, using: &random) {
-                if case .wait = try uploader.step() { break }
+                if case .wait = try uploader.step(), uploader.onTheWay.isEmpty { break }
+                // Answers come when they like, and in any order.
+                if !uploader.onTheWay.isEmpty, Bool.random(using: &random) {
+                    try uploader.answer(Int.random(in: 0..<uploader.onTheWay.count, using: &random))
+                }
             }
         }
     }

@@ -123,6 +123,14 @@ import Testing
             .throwing("batchCount", "0", count) { $0.batchCount = 0 },
             .throwing("batchCount", "10001", count) { $0.batchCount = 10_001 },
             .throwing("batchCount", "\(Int.min)", count) { $0.batchCount = .min },
+            .passes("maximumInFlight", "1") { $0.maximumInFlight = 1 },
+            .passes("maximumInFlight", "16") { $0.maximumInFlight = 16 },
+            .throwing("maximumInFlight", "0", "from 1 to 16") { $0.maximumInFlight = 0 },
+            .throwing("maximumInFlight", "17", "from 1 to 16") { $0.maximumInFlight = 17 },
+            .passes("putsPerSecond", "1") { $0.putsPerSecond = 1 },
+            .passes("putsPerSecond", "1000") { $0.putsPerSecond = 1_000 },
+            .throwing("putsPerSecond", "0", "from 1 to 1000") { $0.putsPerSecond = 0 },
+            .throwing("putsPerSecond", "1001", "from 1 to 1000") { $0.putsPerSecond = 1_001 },
             .passes("batchSize", "1024") { $0.batchSize = 1_024 },
             .passes("batchSize", "1048576") { $0.batchSize = 1_048_576 },
             .throwing("batchSize", "1023", size) { $0.batchSize = 1_023 },
@@ -181,6 +189,10 @@ import Testing
             .throwing("bufferDuration", "0.0 seconds", buffer) { $0.bufferDuration = .zero },
             .throwing("bufferDuration", "-1.0 seconds", buffer) { $0.bufferDuration = .seconds(-1) },
             .throwing("bufferDuration", "86400.001 seconds", buffer) { $0.bufferDuration = .milliseconds(86_400_001) },
+            .passes("putInterval", "0") { $0.putInterval = .zero },
+            .passes("putInterval", "1 min") { $0.putInterval = .seconds(60) },
+            .throwing("putInterval", "-0.001 seconds", commit) { $0.putInterval = .milliseconds(-1) },
+            .throwing("putInterval", "60.001 seconds", commit) { $0.putInterval = .milliseconds(60_001) },
             .passes("connectTimeout", "1 ms") { $0.connectTimeout = .milliseconds(1) },
             .passes("connectTimeout", "1 h") { $0.connectTimeout = .seconds(3_600) },
             .throwing("connectTimeout", "0.0009 seconds", timeout) { $0.connectTimeout = .microseconds(900) },
@@ -211,6 +223,8 @@ import Testing
         #expect(configuration.batchSize == 1_048_576)
         #expect(configuration.logsClient == nil)
         #expect(configuration.format.render("m") == "INFO app: m")
+        #expect(configuration.maximumInFlight == 1)
+        #expect(configuration.putInterval == .zero && configuration.putsPerSecond == nil)
         #expect(configuration.maximumMessageSize == 1_048_550)
         #expect(configuration.oversize == .truncate)
         #expect(configuration.region == nil && configuration.endpointURL == nil && configuration.profile == nil)

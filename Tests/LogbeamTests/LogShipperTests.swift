@@ -110,6 +110,27 @@ import Testing
         #expect(service.sent.count == 2)
     }
 
+    @Test("Several batches of a stream are on their way at once, where the setting allows it")
+    func severalInFlight() async throws {
+        let fixture = try SpoolFixture {
+            $0.batchSize = 1_260
+            $0.maximumInFlight = 3
+        }
+        let gate = Gate()
+        let service = ScriptedDeliveryService(gate: gate)
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        let logger = fixture.logger(shipper)
+        // Each takes 126 bytes as the service counts: five batches.
+        for number in 0..<50 { logger.info("\(number)\(String(repeating: "x", count: number < 10 ? 99 : 98))") }
+        #expect(try await onOwnThread { gate.waitForArrivals(3) })
+        #expect(try fixture.status().inDoubt == 3)
+        #expect(try fixture.pending().count == 50)
+        gate.open()
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(service.sent.map(\.count) == [10, 10, 10, 10, 10])
+        #expect(Set(service.sent.flatMap(\.texts)).count == 50)
+    }
+
     @Test("A poison record is found and put aside; the others arrive once")
     func poison() async throws {
         let fixture = try SpoolFixture()

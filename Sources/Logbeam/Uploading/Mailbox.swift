@@ -72,6 +72,11 @@ final class Mailbox: Sendable {
         if isStopped { completion(false) }
     }
 
+    /// There is something to do that no record tells of.
+    func wakeUp() {
+        state.change { $0.hasNews = true }
+    }
+
     func stop() {
         state.change { $0.isStopped = true }
     }

@@ -3,13 +3,14 @@ package import LogbeamSpool
 
 /// Takes the steps that ``UploadPlan`` decides on: reads, sends, acknowledges.
 ///
-/// Not Sendable: belongs to one thread, which must hold the upload lease of the spool. ``step()`` blocks for as long as
-/// the delivery service does.
+/// Not Sendable: belongs to one thread, which must hold the upload lease of the spool. It never waits for the network: a
+/// few threads of their own send, and their answers are settled by later steps.
 package final class UploadLoop {
     /// What a step led to.
     package enum Progress: Sendable, Equatable {
         case advanced
-        /// Nothing to do before this time in milliseconds of the monotonic clock; `nil`: until something happens.
+        /// Nothing to do before this time in milliseconds of the monotonic clock; `nil`: until something happens. An
+        /// answer is something: see ``init(spool:service:limits:pacing:onAnswer:)``.
         case waiting(until: Int64?)
     }
 
@@ -40,14 +41,16 @@ package final class UploadLoop {
     private let spool: Spool
     private let reader: SpoolReader
     private let maintenance: SpoolMaintenance
-    private let service: any DeliveryService
+    private let senders: SenderPool
     private var plan: UploadPlan
     private var destinations: [Int64: Destination] = [:]
     /// The id up to which the plan was told to flush.
     private var flushedThrough: Int64 = 0
     /// Batches that stand in `deliveries`.
     private var begun: Set<BatchRange> = []
-    /// What the service has answered and the spool does not know yet.
+    /// Answers that were not settled yet.
+    private var answers: ArraySlice<SenderPool.Answer> = []
+    /// What the service has acknowledged and the spool does not know yet.
     private var unwritten: Acknowledgement?
 
     private struct Acknowledgement {
@@ -65,12 +68,20 @@ package final class UploadLoop {
     private static let spoolRetry: Int64 = 1_000
 
     /// Takes over the spool: finishes what a dead process had acknowledged, and plans to send again what it left in doubt.
-    package init(spool: Spool, service: any DeliveryService, limits: BatchLimits) throws(SpoolError) {
+    ///
+    /// - Parameter onAnswer: called on another thread when there is an answer, that is a reason to call ``step()``.
+    package init(
+        spool: Spool,
+        service: any DeliveryService,
+        limits: BatchLimits,
+        pacing: UploadPlan.Pacing = UploadPlan.Pacing(),
+        onAnswer: @escaping @Sendable () -> Void = {}
+    ) throws {
         self.spool = spool
-        self.service = service
+        senders = try SenderPool(threads: pacing.inFlight, service: service, onAnswer: onAnswer)
         reader = try SpoolReader(path: spool.path)
         maintenance = try SpoolMaintenance(spool: spool, reader: reader)
-        plan = UploadPlan(limits: limits)
+        plan = UploadPlan(limits: limits, pacing: pacing)
         for delivery in try reader.deliveries() {
             if delivery.acknowledged {
                 try spool.finish(delivery.range)
@@ -79,6 +90,10 @@ package final class UploadLoop {
                 plan.restore(delivery.range)
             }
         }
+    }
+
+    deinit {
+        senders.stop()
     }
 
     /// There may be new records, and another process may have asked for them to be sent.
@@ -108,8 +123,16 @@ package final class UploadLoop {
         try reader.hasRecords(through: id)
     }
 
-    /// How many records, or bytes as the service counts them, may come before there is a full batch.
-    package var room: (records: Int, bytes: Int)? { plan.room }
+    /// How many records, or bytes as the service counts them, may come before there is something to do.
+    package var room: (records: Int, bytes: Int) { plan.room(at: Self.now()) }
+    /// The batches on their way.
+    package var inFlight: Int { plan.inFlight }
+
+    /// Blocks until there is an answer, that is a reason to call ``step()``, not later than at a time in milliseconds of the
+    /// monotonic clock.
+    package func waitForAnswer(until deadline: Int64) {
+        senders.waitForAnswer(until: deadline)
+    }
 
     /// True if streams are not getting through, and none of them will before a person has mended something.
     package var isDenied: Bool { !troubles.isEmpty && troubles.values.allSatisfy(\.isDenied) }
@@ -120,6 +143,12 @@ package final class UploadLoop {
             spoolError = nil
             if let unwritten {
                 try write(unwritten)
+                return .advanced
+            }
+            if answers.isEmpty { answers = senders.takeAnswers()[...] }
+            if let answer = answers.popFirst() {
+                try settle(answer)
+                try? maintenance.whileBusy()
                 return .advanced
             }
             return try take(plan.next(at: Self.now()))
@@ -155,8 +184,12 @@ package final class UploadLoop {
             plan.rejected(records)
             totals.rejected += records.count
         case .send(let range):
-            try send(range)
-            try? maintenance.whileBusy()
+            do throws(SpoolError) {
+                try send(range)
+            } catch {
+                plan.failed(range, retryAt: MonotonicClock.milliseconds() + Self.spoolRetry)
+                throw error
+            }
         case .wait(let until):
             return .waiting(until: until)
         }
@@ -180,17 +213,13 @@ package final class UploadLoop {
             try spool.begin(range)
             begun.insert(range)
         }
-        var outcome = service.send(batch)
-        if case .destinationMissing = outcome {
-            outcome = service.create(destination)
-            if case .accepted = outcome { outcome = service.send(batch) }
-        }
-        try settle(batch, range, outcome)
+        senders.send(batch, as: range)
     }
 
     /// Draws the one consequence of an outcome.
-    private func settle(_ batch: EventBatch, _ range: BatchRange, _ outcome: DeliveryOutcome) throws(SpoolError) {
-        switch outcome {
+    private func settle(_ answer: SenderPool.Answer) throws(SpoolError) {
+        let (batch, range) = (answer.batch, answer.range)
+        switch answer.outcome {
         case .accepted(let refused):
             let records = batch.events.enumerated().compactMap { index, event in
                 refused.reason(at: index).map { RefusedRecord(id: event.id, reason: $0) }
@@ -206,12 +235,12 @@ package final class UploadLoop {
         case .transient(let failure), .destinationMissing(let failure):
             retry(range, batch.destination, failure, isDenied: false)
         case .denied(let failure):
-            try abandon(range)
+            abandon(range)
             retry(range, batch.destination, failure, isDenied: true)
         case .invalid:
             let ids = batch.events.map(\.id).sorted()
             if ids.count > 1 {
-                try abandon(range)
+                abandon(range)
                 plan.split(range, ids: ids)
             } else {
                 try write(
@@ -240,8 +269,9 @@ package final class UploadLoop {
         plan.delivered(range)
     }
 
-    private func abandon(_ range: BatchRange) throws(SpoolError) {
-        try spool.abandon(range)
+    /// Forgets that a batch was begun. Where the spool can not, the batch merely stays noted as in doubt.
+    private func abandon(_ range: BatchRange) {
+        guard (try? spool.abandon(range)) != nil else { return }
         begun.remove(range)
     }
 

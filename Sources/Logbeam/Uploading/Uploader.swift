@@ -8,6 +8,7 @@ final class Uploader: Sendable {
     private let spool: Spool
     private let service: any DeliveryService
     private let limits: BatchLimits
+    private let pacing: UploadPlan.Pacing
     private let losses: Losses
     let mailbox = Mailbox()
     private let end = Promise<Void>()
@@ -15,10 +16,11 @@ final class Uploader: Sendable {
     /// How often to look for records of other processes, and for a lease that has come free, in milliseconds.
     private static let pollInterval: Int64 = 1_000
 
-    init(spool: Spool, service: any DeliveryService, limits: BatchLimits, losses: Losses) {
+    init(spool: Spool, service: any DeliveryService, limits: BatchLimits, pacing: UploadPlan.Pacing, losses: Losses) {
         self.spool = spool
         self.service = service
         self.limits = limits
+        self.pacing = pacing
         self.losses = losses
     }
 
@@ -74,10 +76,18 @@ final class Uploader: Sendable {
     /// Uploads if this process gets the lease; otherwise waits for a moment.
     private func standBy() {
         let mark = mailbox.mark
-        do throws(SpoolError) {
+        do {
             if let lease = try UploadLease.acquire(spool: spool.path) {
-                try withExtendedLifetime(lease) { () throws(SpoolError) in
-                    try upload(UploadLoop(spool: spool, service: service, limits: limits))
+                try withExtendedLifetime(lease) {
+                    try upload(
+                        UploadLoop(
+                            spool: spool,
+                            service: service,
+                            limits: limits,
+                            pacing: pacing,
+                            onAnswer: { [mailbox] in mailbox.wakeUp() }
+                        )
+                    )
                 }
                 return
             }
@@ -106,7 +116,7 @@ final class Uploader: Sendable {
         )
     }
 
-    private func upload(_ loop: UploadLoop) throws(SpoolError) {
+    private func upload(_ loop: UploadLoop) {
         var mark = mailbox.mark
         while !mailbox.isStopped {
             // Before any step: a step may read what the one before it has caused to be logged.
@@ -119,12 +129,9 @@ final class Uploader: Sendable {
             losses.note(in: spool)
             // Waiting would not help: a person must mend it first.
             if loop.isDenied { mailbox.endFlushes() }
-            if until == nil { loop.tidy(whileIdle: { !mailbox.hasNews }) }
-            // With nothing gathered the first record must wake us, for its batch to be timed. With a stream waiting to try
-            // again that would be every record: then the poll is soon enough.
-            let room = loop.room ?? (until == nil ? (records: 1, bytes: .max) : (limits.count, limits.bytes))
+            if until == nil, loop.inFlight == 0 { loop.tidy(whileIdle: { !mailbox.hasNews }) }
             let poll = MonotonicClock.milliseconds() + min(Self.pollInterval, max(50, limits.age))
-            mailbox.wait(until: min(until ?? poll, poll), since: mark, room: room)
+            mailbox.wait(until: min(until ?? poll, poll), since: mark, room: loop.room)
             mark = mailbox.mark
             loop.wake()
         }

@@ -1,6 +1,6 @@
 internal import CZlib
 
-/// Compresses request bodies into the gzip format, keeping zlib's tables (about 260 KiB) from one to the next.
+/// Compresses request bodies into the gzip format. Holds zlib's tables, about 260 KiB.
 package struct Gzip: ~Copyable {
     /// zlib is out of memory.
     package struct Failure: Error, Equatable, Sendable {}

@@ -48,7 +48,7 @@ final class Drainer {
             if let cause = stop.cause { return .stopped(cause, lastFailure: lastFailure) }
             guard case .waiting(let until) = loop.step() else { continue }
             guard try loop.hasRecords(through: target) else { continue }
-            if let end = try consider() { return end }
+            if loop.inFlight == 0, let end = try consider() { return end }
             rest(until: until)
             loop.wake()
         }
@@ -77,6 +77,10 @@ final class Drainer {
     private func rest(until time: Int64?) {
         let poll = MonotonicClock.milliseconds() + Self.pollInterval
         let end = min(time ?? poll, poll)
+        // An answer is awaited in short turns, for a signal to be noticed; that breaks off the requests.
+        if loop.inFlight > 0 {
+            return loop.waitForAnswer(until: min(end, MonotonicClock.milliseconds() + ProgressDisplay.interval))
+        }
         guard let progress else { return stop.wait(until: end) }
         while !stop.isDue, MonotonicClock.milliseconds() < end {
             progress.show(loop.totals, waitingUntil: time, because: lastFailure)
