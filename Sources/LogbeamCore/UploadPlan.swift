@@ -40,26 +40,6 @@ package struct UploadPlan: Sendable {
         }
     }
 
-    /// How fast batches are sent.
-    package struct Pacing: Sendable, Equatable {
-        /// The most batches on their way at once.
-        package var inFlight: Int
-        /// The least time between two batches of one stream, in milliseconds. CloudWatch Logs asks for none since 2023.
-        package var interval: Int64
-        /// The most batches a second, of all streams; `nil`: no bound.
-        package var putsPerSecond: Int?
-
-        package init(inFlight: Int = 1, interval: Int64 = 0, putsPerSecond: Int? = nil) {
-            self.inFlight = inFlight
-            self.interval = interval
-            self.putsPerSecond = putsPerSecond
-        }
-
-        /// A batch that is full by the setting for its count, and neither late nor asked for by a flush, is not sent sooner
-        /// than this after the one before it, in milliseconds: a small setting must not make a storm of requests.
-        static let coalescing: Int64 = 100
-    }
-
     /// How one stream stands.
     private struct Stream {
         /// The batch that is being gathered.
