@@ -118,7 +118,8 @@ public final class LogShipper: Sendable {
                 uploader.mailbox.appended(bytes: message.utf8.count + BatchLimits.eventOverhead)
             }
         } catch {
-            losses.count(stream: stream, reason: "not spooled", at: timestamp)
+            let reason = (error as? SpoolError)?.gapReason ?? "spool error"
+            losses.count(stream: stream, reason: reason, at: timestamp)
             let shown =
                 configuration.oversize == .split ? message : message.truncated(toUTF8Count: maximumMessageSize)
             StandardError.write(line: "logbeam: not spooled (\(error)): \(shown)")

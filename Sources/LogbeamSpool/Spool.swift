@@ -147,7 +147,7 @@ package final class Spool: Sendable {
         try write { writer throws(SpoolError) in try writer.noteFailure(stream: stream, message: message) }
     }
 
-    /// Notes that records of a stream never reached the spool.
+    /// Notes that records of a stream never reached the spool, and tells of it by a record in the stream itself.
     package func noteGap(_ gap: Gap) throws(SpoolError) {
         try write { writer throws(SpoolError) in try writer.noteGap(gap) }
     }

@@ -220,14 +220,23 @@ final class Writer {
         try noteFailure.run()
     }
 
-    /// Adds to what is known of the records that never reached the spool.
+    /// Adds to what is known of the records that never reached the spool, and tells of it in the stream itself.
     func noteGap(_ gap: Gap) throws(SpoolError) {
-        try insertGap.bind(gap.stream, at: 1)
-        try insertGap.bind(gap.reason, at: 2)
-        try insertGap.bind(Int64(gap.records), at: 3)
-        try insertGap.bind(gap.first, at: 4)
-        try insertGap.bind(gap.last, at: 5)
-        try insertGap.run()
+        var text = gap.description
+        try connection.transaction { () throws(SpoolError) in
+            try insertGap.bind(gap.stream, at: 1)
+            try insertGap.bind(gap.reason, at: 2)
+            try insertGap.bind(Int64(gap.records), at: 3)
+            try insertGap.bind(gap.first, at: 4)
+            try insertGap.bind(gap.last, at: 5)
+            try insertGap.run()
+            let now = WallClock.milliseconds()
+            _ = try text.withUTF8 { utf8 in
+                Result { () throws(SpoolError) in
+                    try append(stream: gap.stream, timestamp: now, message: utf8)
+                }
+            }.get()
+        }
     }
 
     // MARK: Upkeep
@@ -250,24 +259,5 @@ final class Writer {
         try statement.bind(range.first, at: 2)
         try statement.bind(range.last, at: 3)
         try statement.run()
-    }
-}
-
-/// Records of one stream that never reached the spool for one reason.
-package struct Gap: Sendable, Equatable {
-    package var stream: Int64
-    package var reason: String
-    package var records: Int
-    /// When the first of them was logged, in milliseconds since 1970-01-01T00:00:00Z.
-    package var first: Int64
-    /// When the last of them was logged.
-    package var last: Int64
-
-    package init(stream: Int64, reason: String, records: Int, first: Int64, last: Int64) {
-        self.stream = stream
-        self.reason = reason
-        self.records = records
-        self.first = first
-        self.last = last
     }
 }

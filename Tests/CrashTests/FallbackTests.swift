@@ -27,7 +27,7 @@ struct FallbackTests {
             repeat {
                 usleep(20_000)
                 noted = try bed.query("SELECT records, reason FROM gaps")
-                expected = ["\(try Self.losses(of: service).count)|not spooled"]
+                expected = ["\(try Self.losses(of: service).count)|spool locked by another process"]
             } while noted != expected && ContinuousClock.now < deadline
             #expect(noted == expected)
             service.kill(SIGKILL)
@@ -37,6 +37,7 @@ struct FallbackTests {
             let kept = Set(try bed.pending())
             #expect(kept.isDisjoint(with: losses))
             #expect(kept.union(losses).isSuperset(of: TestBed.logged(by: service)))
+            #expect(kept.contains { $0.hasPrefix("logbeam: ") && $0.hasSuffix(": spool locked by another process") })
         }
     }
 

@@ -32,9 +32,14 @@ struct SpoolStatusTests {
         try test.spool.acknowledge(range, refused: [], delivered: 2)
         try test.spool.begin(test.range(1, 2))
         try test.spool.noteFailure(stream: test.stream, message: "AccessDeniedException: no")
-        try test.spool.noteGap(Gap(stream: test.stream, reason: "busy", records: 2, first: 10, last: 20))
-        try test.spool.noteGap(Gap(stream: test.stream, reason: "busy", records: 3, first: 5, last: 15))
-        try test.spool.noteGap(Gap(stream: test.stream, reason: "full", records: 4, first: 30, last: 30))
+        let gaps = [
+            Gap(stream: test.stream, reason: "busy", records: 2, first: 10, last: 20),
+            Gap(stream: test.stream, reason: "busy", records: 3, first: 5, last: 15),
+            Gap(stream: test.stream, reason: "full", records: 4, first: 30, last: 30),
+        ]
+        for gap in gaps { try test.spool.noteGap(gap) }
+        // Each is told in the stream by a record.
+        let toldBytes = gaps.map(\.description.utf8.count).reduce(0, +)
         let lease = try UploadLease.acquire(spool: test.path)
 
         status = try SpoolStatus.read(path: test.path)
@@ -44,19 +49,19 @@ struct SpoolStatusTests {
         #expect((other.rejected, other.dropped, other.inDoubt) == (1, 0, 0))
         #expect(try #require(other.lastDelivery) >= start)
         #expect((other.lastError, other.lastErrorTime) == (nil, nil))
-        #expect((stream.pending, stream.pendingBytes, stream.oldest) == (3, 7, 200))
+        #expect((stream.pending, stream.pendingBytes, stream.oldest) == (3 + 3, 7 + toldBytes, 200))
         #expect((stream.rejected, stream.dropped, stream.inDoubt) == (0, 9, 1))
         #expect(stream.lastDelivery == nil)
         #expect(stream.lastError == "AccessDeniedException: no")
         #expect(try #require(stream.lastErrorTime) >= start)
 
-        #expect((status.pending, status.pendingBytes, status.oldest) == (4, 16, 100))
+        #expect((status.pending, status.pendingBytes, status.oldest) == (4 + 3, 16 + toldBytes, 100))
         #expect((status.rejected, status.dropped, status.inDoubt, status.delivered) == (1, 9, 1, 2))
         #expect(status.uploader?.processID == UploadLease.holder(spool: test.path)?.processID)
         #expect(status.uploader != nil)
         withExtendedLifetime(lease) {}
-        let gaps = try sqlite3(test.path, "SELECT reason, records, first_at, last_at FROM gaps ORDER BY reason")
-        #expect(gaps == "busy|5|5|20\nfull|4|30|30\n")
+        let counted = try sqlite3(test.path, "SELECT reason, records, first_at, last_at FROM gaps ORDER BY reason")
+        #expect(counted == "busy|5|5|20\nfull|4|30|30\n")
     }
 
     @Test("forgets an error with the next acknowledgement")
@@ -77,5 +82,24 @@ struct SpoolStatusTests {
         try other.execute("BEGIN IMMEDIATE; DELETE FROM records")
         #expect(try SpoolStatus.read(path: test.path).pending == 2)
         try other.execute("ROLLBACK")
+    }
+
+    @Test(
+        "tells of a gap in words that are the same for all records with that fate",
+        arguments: [
+            (1, "logbeam: 1 record dropped between 1970-01-01T00:00:00.005Z and 1970-01-01T00:00:01.000Z: disk full"),
+            (
+                999,
+                "logbeam: 999 records dropped between 1970-01-01T00:00:00.005Z and 1970-01-01T00:00:01.000Z: disk full"
+            ),
+            (
+                1_234_567,
+                "logbeam: 1,234,567 records dropped between 1970-01-01T00:00:00.005Z and 1970-01-01T00:00:01.000Z: disk full"
+            ),
+        ]
+    )
+    func gapText(records: Int, expected: String) throws {
+        let gap = Gap(stream: 1, reason: "disk full", records: records, first: 5, last: 1_000)
+        #expect(gap.description == expected)
     }
 }

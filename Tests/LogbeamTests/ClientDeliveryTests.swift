@@ -244,7 +244,8 @@ import Testing
     @Test("Records that the spool does not take are counted, and the count reaches the spool when it can")
     func losses() async throws {
         let fixture = try SpoolFixture { $0.commitTimeout = .zero }
-        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        let service = ScriptedDeliveryService()
+        let shipper = try LogShipper(fixture.configuration, service: service)
         let logger = fixture.logger(shipper)
         logger.info("before")
         let blocker = try ChildProcess("/usr/bin/sqlite3", [fixture.configuration.spool])
@@ -258,5 +259,9 @@ import Testing
         #expect(try fixture.pending() == ["before", "after"])
         #expect(await shipper.flush(timeout: .seconds(60)))
         try await waitUntil("the loss is counted in the spool") { try fixture.status().dropped == 2 }
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        let told = try #require(service.sent.last?.texts.first)
+        #expect(told.hasPrefix("logbeam: 2 records dropped between 20"), "the stream itself tells of the gap")
+        #expect(told.hasSuffix(": spool locked by another process"))
     }
 }

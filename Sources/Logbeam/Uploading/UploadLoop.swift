@@ -78,9 +78,10 @@ package final class UploadLoop {
         onAnswer: @escaping @Sendable () -> Void = {}
     ) throws {
         self.spool = spool
-        senders = try SenderPool(threads: pacing.inFlight, service: service, onAnswer: onAnswer)
         reader = try SpoolReader(path: spool.path)
         maintenance = try SpoolMaintenance(spool: spool, reader: reader)
+        // Last of what can fail before there is an object to stop its threads.
+        senders = try SenderPool(threads: pacing.inFlight, service: service, onAnswer: onAnswer)
         plan = UploadPlan(limits: limits, pacing: pacing)
         for delivery in try reader.deliveries() {
             if delivery.acknowledged {
@@ -156,6 +157,19 @@ package final class UploadLoop {
             // Nothing is lost: what could not be read or written stands in the spool, or in `unwritten`.
             spoolError = error
             return .waiting(until: MonotonicClock.milliseconds() + Self.spoolRetry)
+        }
+    }
+
+    /// Settles what is on its way and sends nothing more, until all of it is home or a time in milliseconds of the
+    /// monotonic clock has come: an answer that nobody settled would be a batch in doubt.
+    package func land(until deadline: Int64) {
+        while plan.inFlight > 0, unwritten == nil, MonotonicClock.milliseconds() < deadline {
+            if answers.isEmpty {
+                senders.waitForAnswer(until: deadline)
+                answers = senders.takeAnswers()[...]
+            }
+            // What can not be written now is in doubt after all.
+            if let answer = answers.popFirst() { try? settle(answer) }
         }
     }
 

@@ -13,6 +13,8 @@ final class Uploader: Sendable {
     let mailbox = Mailbox()
     private let end = Promise<Void>()
 
+    /// For how long answers are awaited at the end; the requests are broken off, so they come at once. In milliseconds.
+    private static let landing: Int64 = 1_000
     /// How often to look for records of other processes, and for a lease that has come free, in milliseconds.
     private static let pollInterval: Int64 = 1_000
 
@@ -135,5 +137,6 @@ final class Uploader: Sendable {
             mark = mailbox.mark
             loop.wake()
         }
+        loop.land(until: MonotonicClock.milliseconds() + Self.landing)
     }
 }

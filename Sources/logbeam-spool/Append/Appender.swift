@@ -58,8 +58,7 @@ struct Appender {
             )
         }
         unspooled += messages.count
-        // The reason that the library gives too: `status` adds them up.
-        var gap = gap ?? Gap(stream: stream, reason: "not spooled", records: 0, first: time, last: time)
+        var gap = gap ?? Gap(stream: stream, reason: error.gapReason, records: 0, first: time, last: time)
         gap.records += messages.count
         gap.last = time
         self.gap = gap

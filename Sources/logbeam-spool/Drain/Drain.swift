@@ -109,6 +109,8 @@ struct Drain: ParsableCommand {
         progress: ProgressDisplay?
     ) throws(SpoolError) -> Drainer.End {
         defer {
+            // A request that is broken off answers at once; one that was answered already must not be in doubt.
+            loop.land(until: MonotonicClock.milliseconds() + 1_000)
             loop.tidy { !stop.isDue }
             let elapsed = MonotonicClock.milliseconds() - start
             progress?.finish(Summary.text(loop.totals, milliseconds: elapsed))

@@ -1,0 +1,50 @@
+internal import LogbeamCore
+
+/// Records of one stream that never reached the spool for one reason.
+package struct Gap: Sendable, Equatable, CustomStringConvertible {
+    package var stream: Int64
+    package var reason: String
+    package var records: Int
+    /// When the first of them was logged, in milliseconds since 1970-01-01T00:00:00Z.
+    package var first: Int64
+    /// When the last of them was logged.
+    package var last: Int64
+
+    package init(stream: Int64, reason: String, records: Int, first: Int64, last: Int64) {
+        self.stream = stream
+        self.reason = reason
+        self.records = records
+        self.first = first
+        self.last = last
+    }
+
+    /// What is told in the stream: `logbeam: 1,204 records dropped between … and …: disk full`.
+    package var description: String {
+        let times = [first, last].map { UTCTime(millisecondsSinceEpoch: $0).iso8601 }
+        let noun = records == 1 ? "record" : "records"
+        return "logbeam: \(grouped(records)) \(noun) dropped between \(times[0]) and \(times[1]): \(reason)"
+    }
+
+    /// With a comma between each three digits.
+    private func grouped(_ number: Int) -> String {
+        var text = ""
+        for (index, digit) in String(number).reversed().enumerated() {
+            if index > 0, index.isMultiple(of: 3) { text.append(",") }
+            text.append(digit)
+        }
+        return String(text.reversed())
+    }
+}
+
+extension SpoolError {
+    /// Why a record was dropped, for ``Gap/reason``: a few words that are the same for all records with that fate.
+    package var gapReason: String {
+        switch kind {
+        case .busy: "spool locked by another process"
+        case .full: "disk full"
+        case .damaged, .notASpool, .newerVersion: "spool damaged"
+        case .missing, .unwritable: "spool not writable"
+        case .other: "spool error"
+        }
+    }
+}
