@@ -70,7 +70,10 @@ let package = Package(
         .testTarget(name: "LogbeamCloudWatchTests", dependencies: ["LogbeamCloudWatch", "LogbeamTestSupport"]),
         .testTarget(
             name: "LogbeamTests",
-            dependencies: ["Logbeam", "LogbeamTestSupport", .product(name: "Logging", package: "swift-log")]
+            dependencies: [
+                "Logbeam", "LogbeamAWS", "LogbeamCloudWatch", "LogbeamTestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ]
         ),
         .testTarget(name: "CrashTests", dependencies: ["LogbeamCore", "LogbeamSpool", "LogbeamTestSupport"]),
         .testTarget(

@@ -94,6 +94,16 @@ extension LogShipper {
         /// 1 to 1,000.
         public var putsPerSecond: Int?
 
+        /// How long after a batch whose answer was never seen the service is asked what of it has arrived (GetLogEvents), so
+        /// that only the rest is sent again. `nil`, the default: it is not asked, and the batch is sent again as it is.
+        /// Zero to 10 minutes.
+        ///
+        /// CloudWatch Logs shows an event some time after it took it, and promises no bound: 10 s is a sensible value, and
+        /// what it does not show by then arrives twice. Records of one stream with the same millisecond and the same text
+        /// are told apart by their number alone. Needs the permission `logs:GetLogEvents`; without it the batch is sent
+        /// again as it is. A client of one's own is not asked.
+        public var reconcileAfter: Duration?
+
         /// How a record becomes a message; ``RecordFormat/text`` by default.
         public var format: RecordFormat
 
@@ -196,6 +206,7 @@ extension LogShipper {
             maximumInFlight: Int = 1,
             putInterval: Duration = .zero,
             putsPerSecond: Int? = nil,
+            reconcileAfter: Duration? = nil,
             format: RecordFormat = .text,
             maximumMessageSize: Int = 1_048_550,
             oversize: Oversize = .truncate,
@@ -222,6 +233,7 @@ extension LogShipper {
             self.maximumInFlight = maximumInFlight
             self.putInterval = putInterval
             self.putsPerSecond = putsPerSecond
+            self.reconcileAfter = reconcileAfter
             self.format = format
             self.maximumMessageSize = maximumMessageSize
             self.oversize = oversize

@@ -66,6 +66,14 @@ extension LogShipper.Configuration {
             putInterval,
             "from 0 to 60 seconds"
         )
+        if let reconcileAfter {
+            try check(
+                reconcileAfter >= .zero && reconcileAfter <= .seconds(600),
+                "reconcileAfter",
+                reconcileAfter,
+                "from 0 to 600 seconds"
+            )
+        }
         if let putsPerSecond {
             try check((1...1_000).contains(putsPerSecond), "putsPerSecond", putsPerSecond, "from 1 to 1000")
         }

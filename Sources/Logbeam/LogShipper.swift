@@ -71,6 +71,7 @@ public final class LogShipper: Sendable {
             service: service,
             limits: BatchLimits(configuration),
             pacing: UploadPlan.Pacing(configuration),
+            reconcileDelay: configuration.reconcileAfter?.milliseconds,
             losses: losses
         )
         try uploader.start()

@@ -38,6 +38,13 @@ package struct EventBatch: Sendable, Equatable {
         events.append(Event(id: id, timestamp: timestamp, range: start..<messages.count))
     }
 
+    /// The batch without the events at these indices.
+    package func without(_ indices: Set<Int>) -> EventBatch {
+        var rest = self
+        rest.events = events.enumerated().filter { !indices.contains($0.offset) }.map(\.element)
+        return rest
+    }
+
     /// Puts the events into ascending order of time; events of one millisecond stay in the order of their ids.
     package mutating func sortByTime() {
         // Records come out of the spool in the order of their ids, which is nearly always the order of their times.

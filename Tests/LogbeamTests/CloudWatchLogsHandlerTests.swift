@@ -98,7 +98,7 @@ import Testing
         let fixture = try SpoolFixture {
             $0.maximumMessageSize = 256
             $0.oversize = .split
-            $0.commitTimeout = .zero
+            $0.commitTimeout = .milliseconds(50)
         }
         let service = ScriptedDeliveryService()
         let shipper = try LogShipper(fixture.configuration, service: service)
@@ -123,11 +123,12 @@ import Testing
         logger.info("\(long)")
         try blocker.write("ROLLBACK;\n.quit\n")
         _ = try await onOwnThread { try blocker.wait() }
-        #expect(try fixture.pending() == pending)
+        // The gap is told by a record, whenever the uploader gets to it.
+        #expect(try fixture.pending().filter { !$0.hasPrefix("logbeam: ") } == pending)
 
         #expect(await shipper.flush(timeout: .seconds(60)))
         let batch = try #require(service.sent.first)
-        #expect(batch.texts == pending)
+        #expect(batch.texts.filter { !$0.hasPrefix("logbeam: ") } == pending)
         #expect(Set(batch.events[1...3].map(\.timestamp)).count == 1)
         try await waitUntil("the loss is counted as one record") { try fixture.status().dropped == 1 }
     }

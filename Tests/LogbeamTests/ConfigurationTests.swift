@@ -193,6 +193,14 @@ import Testing
             .passes("putInterval", "1 min") { $0.putInterval = .seconds(60) },
             .throwing("putInterval", "-0.001 seconds", commit) { $0.putInterval = .milliseconds(-1) },
             .throwing("putInterval", "60.001 seconds", commit) { $0.putInterval = .milliseconds(60_001) },
+            .passes("reconcileAfter", "0") { $0.reconcileAfter = .zero },
+            .passes("reconcileAfter", "10 min") { $0.reconcileAfter = .seconds(600) },
+            .throwing("reconcileAfter", "-0.001 seconds", "from 0 to 600 seconds") {
+                $0.reconcileAfter = .milliseconds(-1)
+            },
+            .throwing("reconcileAfter", "600.001 seconds", "from 0 to 600 seconds") {
+                $0.reconcileAfter = .milliseconds(600_001)
+            },
             .passes("connectTimeout", "1 ms") { $0.connectTimeout = .milliseconds(1) },
             .passes("connectTimeout", "1 h") { $0.connectTimeout = .seconds(3_600) },
             .throwing("connectTimeout", "0.0009 seconds", timeout) { $0.connectTimeout = .microseconds(900) },
@@ -224,6 +232,7 @@ import Testing
         #expect(configuration.logsClient == nil)
         #expect(configuration.format.render("m") == "INFO app: m")
         #expect(configuration.maximumInFlight == 1)
+        #expect(configuration.reconcileAfter == nil)
         #expect(configuration.putInterval == .zero && configuration.putsPerSecond == nil)
         #expect(configuration.maximumMessageSize == 1_048_550)
         #expect(configuration.oversize == .truncate)

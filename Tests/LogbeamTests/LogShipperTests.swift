@@ -131,6 +131,41 @@ import Testing
         #expect(Set(service.sent.flatMap(\.texts)).count == 50)
     }
 
+    @Test("Of a batch in doubt only what the service does not show is sent again, where that is asked for")
+    func reconciles() async throws {
+        let fixture = try SpoolFixture { $0.reconcileAfter = .zero }
+        let timeout = DeliveryOutcome.transient(DeliveryFailure(code: "Timeout", message: ""))
+        let service = ScriptedDeliveryService(
+            search: { batch in .found(Set(batch.texts.indices.filter { batch.texts[$0] != "b" })) },
+            script: { number, _ in number == 1 ? timeout : .accepted(.none) }
+        )
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        let logger = fixture.logger(shipper)
+        for text in ["a", "b", "c"] { logger.info("\(text)") }
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(service.sent.map(\.texts) == [["a", "b", "c"], ["b"]])
+        #expect(service.lookedUp.map(\.texts) == [["a", "b", "c"]])
+        #expect(try fixture.status().delivered == 3)
+    }
+
+    @Test("A batch in doubt that has arrived whole is not sent again; one that can not be looked for is")
+    func reconcilesAllOrNothing() async throws {
+        let timeout = DeliveryOutcome.transient(DeliveryFailure(code: "Timeout", message: ""))
+        let denied = LookUpOutcome.failed(.denied(DeliveryFailure(code: "AccessDeniedException", message: "")))
+        for (search, sent) in [(LookUpOutcome.found([0]), 1), (denied, 2)] {
+            let fixture = try SpoolFixture { $0.reconcileAfter = .zero }
+            let service = ScriptedDeliveryService(
+                search: { _ in search },
+                script: { number, _ in number == 1 ? timeout : .accepted(.none) }
+            )
+            let shipper = try LogShipper(fixture.configuration, service: service)
+            fixture.logger(shipper).info("one")
+            #expect(await shipper.flush(timeout: .seconds(60)))
+            #expect(service.sent.count == sent)
+            #expect(try fixture.status().delivered == 1)
+        }
+    }
+
     @Test("A poison record is found and put aside; the others arrive once")
     func poison() async throws {
         let fixture = try SpoolFixture()

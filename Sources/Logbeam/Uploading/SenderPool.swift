@@ -5,14 +5,24 @@ internal import LogbeamCore
 /// Thread-safe. The threads end when the pool is stopped; what was not sent by then is forgotten here, and stands in the
 /// spool.
 final class SenderPool: Sendable {
-    struct Answer: Sendable {
+    struct Job: Sendable {
         var range: BatchRange
         var batch: EventBatch
+        /// Before it is sent, look what of it the service has, not sooner than this on the monotonic clock; `nil`: do not.
+        var lookUpAt: Int64?
+    }
+
+    struct Answer: Sendable {
+        var range: BatchRange
+        /// What was sent: the batch, without what was found to have arrived before.
+        var batch: EventBatch
+        /// How many of its events were found to have arrived before.
+        var found = 0
         var outcome: DeliveryOutcome
     }
 
     private struct State {
-        var jobs: [(range: BatchRange, batch: EventBatch)] = []
+        var jobs: [Job] = []
         var answers: [Answer] = []
         var isStopped = false
     }
@@ -35,8 +45,8 @@ final class SenderPool: Sendable {
         }
     }
 
-    func send(_ batch: EventBatch, as range: BatchRange) {
-        state.change { $0.jobs.append((range, batch)) }
+    func send(_ job: Job) {
+        state.change { $0.jobs.append(job) }
     }
 
     func takeAnswers() -> [Answer] {
@@ -51,32 +61,65 @@ final class SenderPool: Sendable {
         _ = state.wait(until: deadline) { $0.answers.isEmpty ? nil : true }
     }
 
+    /// Sends nothing more. What has not begun is answered as cancelled.
     func stop() {
-        state.change { $0.isStopped = true }
+        state.change { state in
+            state.isStopped = true
+            state.answers += state.jobs.map { Answer(range: $0.range, batch: $0.batch, outcome: Self.cancelled) }
+            state.jobs = []
+        }
     }
 
     private func run() {
         while let job = nextJob() {
-            let outcome = deliver(job.batch)
-            state.change { $0.answers.append(Answer(range: job.range, batch: job.batch, outcome: outcome)) }
+            let answer = deliver(job)
+            state.change { $0.answers.append(answer) }
             onAnswer()
         }
     }
 
-    private func nextJob() -> (range: BatchRange, batch: EventBatch)? {
-        let next: (range: BatchRange, batch: EventBatch)?? = state.wait(until: nil) { state in
+    private func nextJob() -> Job? {
+        let next: Job?? = state.wait(until: nil) { state in
             if state.isStopped { return .some(nil) }
             return state.jobs.isEmpty ? nil : .some(state.jobs.removeFirst())
         }
         return next ?? nil
     }
 
-    /// Sends a batch, and creates what it is meant for if that is missing.
-    private func deliver(_ batch: EventBatch) -> DeliveryOutcome {
-        let outcome = service.send(batch)
-        guard case .destinationMissing = outcome else { return outcome }
-        let creation = service.create(batch.destination)
-        guard case .accepted = creation else { return creation }
-        return service.send(batch)
+    private func deliver(_ job: Job) -> Answer {
+        guard let lookUpAt = job.lookUpAt else { return send(job.batch, of: job) }
+        // A service shows an event only some time after it took it.
+        let isStopped = state.wait(until: lookUpAt) { $0.isStopped ? true : nil } ?? false
+        if isStopped { return Answer(range: job.range, batch: job.batch, outcome: Self.cancelled) }
+        switch service.lookUp(job.batch) {
+        case .found(let indices):
+            return send(job.batch.without(indices), of: job)
+        case .failed(.denied):
+            // Without the permission to look, sending twice is better than never.
+            return send(job.batch, of: job)
+        case .failed(let outcome):
+            return Answer(range: job.range, batch: job.batch, outcome: outcome)
+        }
     }
+
+    /// Sends a batch, or what is left of it, and creates what it is meant for if that is missing.
+    private func send(_ batch: EventBatch, of job: Job) -> Answer {
+        var answer = Answer(
+            range: job.range,
+            batch: batch,
+            found: job.batch.count - batch.count,
+            outcome: .accepted(.none)
+        )
+        if batch.count == 0 { return answer }
+        answer.outcome = service.send(batch)
+        guard case .destinationMissing = answer.outcome else { return answer }
+        answer.outcome = service.create(batch.destination)
+        guard case .accepted = answer.outcome else { return answer }
+        answer.outcome = service.send(batch)
+        return answer
+    }
+
+    private static let cancelled = DeliveryOutcome.transient(
+        DeliveryFailure(code: DeliveryFailure.cancelled, message: "the uploader was stopped")
+    )
 }

@@ -48,6 +48,10 @@ package final class UploadLoop {
     private var flushedThrough: Int64 = 0
     /// Batches that stand in `deliveries`.
     private var begun: Set<BatchRange> = []
+    /// When each of them was last sent, or taken over, on the monotonic clock.
+    private var lastSent: [BatchRange: Int64] = [:]
+    /// How long after that the service is asked what of it has arrived, in milliseconds; `nil`: it is not asked.
+    private let reconcileDelay: Int64?
     /// Answers that were not settled yet.
     private var answers: ArraySlice<SenderPool.Answer> = []
     /// What the service has acknowledged and the spool does not know yet.
@@ -75,9 +79,11 @@ package final class UploadLoop {
         service: any DeliveryService,
         limits: BatchLimits,
         pacing: UploadPlan.Pacing = UploadPlan.Pacing(),
+        reconcileDelay: Int64? = nil,
         onAnswer: @escaping @Sendable () -> Void = {}
     ) throws {
         self.spool = spool
+        self.reconcileDelay = reconcileDelay
         reader = try SpoolReader(path: spool.path)
         maintenance = try SpoolMaintenance(spool: spool, reader: reader)
         // Last of what can fail before there is an object to stop its threads.
@@ -88,6 +94,7 @@ package final class UploadLoop {
                 try spool.finish(delivery.range)
             } else {
                 begun.insert(delivery.range)
+                lastSent[delivery.range] = MonotonicClock.milliseconds()
                 plan.restore(delivery.range)
             }
         }
@@ -163,6 +170,7 @@ package final class UploadLoop {
     /// Settles what is on its way and sends nothing more, until all of it is home or a time in milliseconds of the
     /// monotonic clock has come: an answer that nobody settled would be a batch in doubt.
     package func land(until deadline: Int64) {
+        senders.stop()
         while plan.inFlight > 0, unwritten == nil, MonotonicClock.milliseconds() < deadline {
             if answers.isEmpty {
                 senders.waitForAnswer(until: deadline)
@@ -223,11 +231,15 @@ package final class UploadLoop {
             begun.remove(range)
             return plan.delivered(range)
         }
-        if !begun.contains(range) {
+        var job = SenderPool.Job(range: range, batch: batch)
+        if begun.contains(range) {
+            if let reconcileDelay { job.lookUpAt = (lastSent[range] ?? 0) + reconcileDelay }
+        } else {
             try spool.begin(range)
             begun.insert(range)
         }
-        senders.send(batch, as: range)
+        lastSent[range] = MonotonicClock.milliseconds()
+        senders.send(job)
     }
 
     /// Draws the one consequence of an outcome.
@@ -242,7 +254,7 @@ package final class UploadLoop {
                 Acknowledgement(
                     range: range,
                     refused: records,
-                    delivered: batch.count - records.count,
+                    delivered: batch.count - records.count + answer.found,
                     bytes: batch.messages.count
                 )
             )
@@ -275,6 +287,7 @@ package final class UploadLoop {
         try spool.acknowledge(range, refused: acknowledgement.refused, delivered: acknowledgement.delivered)
         unwritten = nil
         begun.remove(range)
+        lastSent[range] = nil
         troubles[range.stream] = nil
         totals.batches += 1
         totals.records += acknowledgement.delivered
@@ -287,6 +300,7 @@ package final class UploadLoop {
     private func abandon(_ range: BatchRange) {
         guard (try? spool.abandon(range)) != nil else { return }
         begun.remove(range)
+        lastSent[range] = nil
     }
 
     private func retry(

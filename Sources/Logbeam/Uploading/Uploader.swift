@@ -9,6 +9,7 @@ final class Uploader: Sendable {
     private let service: any DeliveryService
     private let limits: BatchLimits
     private let pacing: UploadPlan.Pacing
+    private let reconcileDelay: Int64?
     private let losses: Losses
     let mailbox = Mailbox()
     private let end = Promise<Void>()
@@ -18,11 +19,19 @@ final class Uploader: Sendable {
     /// How often to look for records of other processes, and for a lease that has come free, in milliseconds.
     private static let pollInterval: Int64 = 1_000
 
-    init(spool: Spool, service: any DeliveryService, limits: BatchLimits, pacing: UploadPlan.Pacing, losses: Losses) {
+    init(
+        spool: Spool,
+        service: any DeliveryService,
+        limits: BatchLimits,
+        pacing: UploadPlan.Pacing,
+        reconcileDelay: Int64?,
+        losses: Losses
+    ) {
         self.spool = spool
         self.service = service
         self.limits = limits
         self.pacing = pacing
+        self.reconcileDelay = reconcileDelay
         self.losses = losses
     }
 
@@ -87,6 +96,7 @@ final class Uploader: Sendable {
                             service: service,
                             limits: limits,
                             pacing: pacing,
+                            reconcileDelay: reconcileDelay,
                             onAnswer: { [mailbox] in mailbox.wakeUp() }
                         )
                     )

@@ -1,0 +1,58 @@
+import Logbeam
+import LogbeamAWS
+import LogbeamCloudWatch
+import LogbeamSpool
+import LogbeamTestSupport
+import Logging
+import Testing
+
+/// Against an endpoint that takes a batch and breaks the connection before it answers.
+@Suite struct ReconcileTests {
+    @Test(
+        "What was taken without an answer arrives twice, or once where the shipper looks first",
+        arguments: [true, false]
+    )
+    func resetAfterAccepting(reconciles: Bool) async throws {
+        let fixture = try SpoolFixture { $0.reconcileAfter = reconciles ? .zero : nil }
+        let endpoint = try LocalEndpoint(autoCreate: true)
+        endpoint.enqueue(.resetAfterAccepting, .resetAfterAccepting)
+        let shipper = try LogShipper(fixture.configuration, service: service(endpoint))
+        let logger = fixture.logger(shipper)
+        let texts = ["one", "two", "two", ""]
+        for text in texts { logger.info("\(text)") }
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(try fixture.pending() == [])
+        let arrived = endpoint.messages(in: SpoolFixture.destination)
+        let sent = texts.map { $0.isEmpty ? " " : $0 }
+        #expect(arrived == (reconciles ? sent : sent + sent + sent))
+    }
+
+    @Test("The next shipper looks for what a dead one left in doubt")
+    func nextProcess() async throws {
+        let fixture = try SpoolFixture { $0.reconcileAfter = .zero }
+        let endpoint = try LocalEndpoint(autoCreate: true)
+        let gate = Gate()
+        endpoint.enqueue(.hangAfterAccepting(gate))
+        do {
+            let shipper = try LogShipper(fixture.configuration, service: service(endpoint))
+            fixture.logger(shipper).info("one")
+            async let flush = shipper.flush(timeout: .seconds(60))
+            #expect(try await onOwnThread { gate.waitForArrivals() })
+            await shipper.shutdown(timeout: .zero)
+            #expect(await flush == false)
+        }
+        gate.open()
+        #expect(try fixture.status().inDoubt == 1)
+        let shipper = try LogShipper(fixture.configuration, service: service(endpoint))
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(endpoint.messages(in: SpoolFixture.destination) == ["one"])
+    }
+
+    private func service(_ endpoint: LocalEndpoint) -> CloudWatchLogsService {
+        let environment = ProcessEnvironment([
+            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example", "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": endpoint.url,
+        ])
+        return CloudWatchLogsService(CloudWatchLogsService.Configuration(environment: environment))
+    }
+}
