@@ -1,6 +1,8 @@
 /// What logbeam needs of CloudWatch Logs. Implement it to send by an SDK of your own, or to watch what is sent in tests.
 ///
-/// The names are those of the Amazon CloudWatch Logs API Reference. Calls come one at a time for a log stream. To say
+/// The names are those of the Amazon CloudWatch Logs API Reference. As many
+/// calls come at once as ``LogShipper/Configuration/maximumInFlight`` allows. A call must come to an end by itself: while it
+/// does not, its batch stays on its way. To say
 /// what the service answered, throw ``CloudWatchLogsError``: its code decides whether a batch is sent again, split,
 /// held back, or preceded by creating the log group. Any other error counts as transient, and the batch is sent again.
 ///

@@ -61,7 +61,7 @@ public struct CloudWatchLogsHandler: LogHandler {
     /// package *logbeam*.
     ///
     /// Handlers with the same settings share one shipper, whatever their group and stream, and it lives as long as the
-    /// process. Make a ``LogShipper`` for the settings that are not here.
+    /// process. Clients are the same if they are one object or, being no objects, of one type. Make a ``LogShipper`` for the settings that are not here.
     ///
     /// - Throws: as ``LogShipper/init(_:)``.
     public init(

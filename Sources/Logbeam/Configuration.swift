@@ -47,7 +47,8 @@ extension LogShipper {
         /// and records wait as with ``createsLogGroup``.
         public var createsLogStream: Bool
 
-        /// The path of the spool, an SQLite database. Any number of processes may share one.
+        /// The path of the spool, an SQLite database. Any number of processes may share one. Whichever of them uploads
+        /// ships everything in it, with its own credentials, region and client: one spool, one AWS account.
         ///
         /// 1 to 504 bytes, which is what SQLite opens (512, less 8 for the suffix of its journal). Neither `:memory:`
         /// nor a `file:` URI, which SQLite would not take for a path. See ``defaultSpoolPath()``.
@@ -94,9 +95,9 @@ extension LogShipper {
         /// 1 to 1,000.
         public var putsPerSecond: Int?
 
-        /// How long after a batch whose answer was never seen the service is asked what of it has arrived (GetLogEvents), so
-        /// that only the rest is sent again. `nil`, the default: it is not asked, and the batch is sent again as it is.
-        /// Zero to 10 minutes.
+        /// How long after a batch was sent and not acknowledged the service is asked what of it has arrived all the same
+        /// (GetLogEvents), so that only the rest is sent again. Its stream waits as long. `nil`, the default: it is not
+        /// asked, and the batch is sent again as it is. Zero to 10 minutes.
         ///
         /// CloudWatch Logs shows an event some time after it took it, and promises no bound: 10 s is a sensible value, and
         /// what it does not show by then arrives twice. Records of one stream with the same millisecond and the same text
@@ -160,7 +161,8 @@ extension LogShipper {
         /// 1 to 256 bytes without control characters.
         public var profile: String?
 
-        /// Whether requests are compressed; `true` by default.
+        /// Whether requests over 1 KiB are compressed; `true` by default. Requests to a plain `http` endpoint never are: it
+        /// is a stand-in on the same machine.
         public var gzip: Bool
 
         /// How long a connection may take to be made, TLS included. 1 ms to 1 hour; 5 s by default.

@@ -187,7 +187,6 @@ extension BatchLimits {
         self.init(
             count: configuration.batchCount,
             bytes: configuration.batchSize,
-            messageBytes: configuration.effectiveMaximumMessageSize,
             age: configuration.bufferDuration.milliseconds
         )
     }

@@ -36,7 +36,8 @@ package enum CreationAnswer: Sendable, Equatable {
 ///
 /// A group that this creates gets its retention right after. Where that fails, events are delivered all the same: it is
 /// tried again before the next batches for the group, five times in all, and given up at once where the service
-/// refuses it; then a line is written. What is still to be done is known to this object alone: it dies with the process. A group that somebody else has made keeps the retention that it has.
+/// refuses it; then a line is written. What is still to be done is known to this object alone: it dies with the process.
+/// A group that somebody else has made keeps the retention that it has.
 package final class DestinationCreator: Sendable {
     private static let retentionAttempts = 5
 

@@ -159,11 +159,14 @@ package struct UploadPlan: Sendable {
     /// that one guilty record among n is alone after log2(n) steps.
     ///
     /// - Parameter ids: the ids of the batch, ascending; two at least.
-    package mutating func split(_ range: BatchRange, ids: [Int64]) {
+    /// - Returns: the halves.
+    @discardableResult
+    package mutating func split(_ range: BatchRange, ids: [Int64]) -> [BatchRange] {
         var (lower, upper) = (range, range)
         lower.last = ids[ids.count / 2 - 1]
         upper.first = ids[ids.count / 2]
         finish(range, then: [lower, upper])
+        return [lower, upper]
     }
 
     private mutating func finish(_ range: BatchRange, then replays: [BatchRange]) {
@@ -343,7 +346,7 @@ package struct UploadPlan: Sendable {
     /// The batch goes on its way.
     private mutating func take(_ range: BatchRange, at now: Moment) {
         inFlight += 1
-        if let rate = pacing.putsPerSecond { nextPut = max(nextPut, now.monotonic) + 1_000 / Int64(rate) }
+        if let rate = pacing.putsPerSecond { nextPut = max(nextPut, now.monotonic) + (999 + Int64(rate)) / Int64(rate) }
         change(range.stream) { [limits] stream in
             if stream.replays.first == range {
                 stream.replays.removeFirst()
@@ -353,6 +356,16 @@ package struct UploadPlan: Sendable {
             stream.inFlight.append(range)
             stream.lastPut = now.monotonic
         }
+    }
+
+    /// The streams that have something to send, or will have when they have caught up.
+    package var busyStreams: Set<Int64> {
+        Set(
+            streams.filter { _, stream in
+                !stream.inFlight.isEmpty || !stream.unsettled.isEmpty || stream.resumeFrom != nil
+                    || stream.planner.count > 0
+            }.keys
+        )
     }
 
     /// How many records, or bytes as the service counts them, may come before there is something to do.

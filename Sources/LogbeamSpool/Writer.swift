@@ -155,6 +155,9 @@ final class Writer {
             // Marked before: this is the second try of an acknowledgement that did not come to its end.
             guard sqlite3_changes(connection.handle) > 0 else { return }
             try reject(refused)
+            // Before the first of its ids is free: an id must not be used again while this batch is being deleted.
+            try raiseLastID.bind(range.last, at: 1)
+            try raiseLastID.run()
             try raiseDelivered.bind(Int64(delivered), at: 1)
             try raiseDelivered.run()
             try noteDelivery.bind(range.stream, at: 1)

@@ -23,7 +23,7 @@ struct Machine: Codable {
     }
 
     var description: String {
-        "\(processor), \(cores) cores, \(kernel), SQLite \(sqlite), \(fileSystem), load \(load)"
+        "\(processor), \(cores) cores, \(kernel), SQLite \(sqlite), \(fileSystem), load \((load * 10).rounded() / 10)"
     }
 
     /// True if what is written there never meets a disk's file system.

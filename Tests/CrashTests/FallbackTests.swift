@@ -1,4 +1,5 @@
 import Foundation
+import LogbeamCore
 import LogbeamTestSupport
 import Testing
 
@@ -38,6 +39,29 @@ struct FallbackTests {
             #expect(kept.isDisjoint(with: losses))
             #expect(kept.union(losses).isSuperset(of: TestBed.logged(by: service)))
             #expect(kept.contains { $0.hasPrefix("logbeam: ") && $0.hasSuffix(": spool locked by another process") })
+        }
+    }
+
+    @Test("does not end the service, though nobody reads its standard error any more")
+    func closedStandardError() async throws {
+        try await onOwnThread {
+            let bed = try TestBed()
+            var environment = bed.environment
+            environment["EXIT_FLUSH_MS"] = "0"
+            // No file may grow beyond 200 KiB, as on a full disk; and the reader of standard error is gone.
+            let service = try ChildProcess(
+                "/bin/bash",
+                [
+                    "-c", #"trap '' XFSZ; ulimit -f 200; exec 2> >(:); wait $!; exec "$0" "$@""#,
+                    BuiltProducts.executable("logbeam-demo-service"),
+                    bed.spool, TestBed.stream.logGroup, TestBed.stream.logStream, "2000", "1",
+                ],
+                environment: environment
+            )
+            #expect(try service.wait().exitCode == 0)
+            #expect(TestBed.logged(by: service).count == 2_000)
+            let pending = try bed.pending().count
+            #expect((1..<2_000).contains(pending))
         }
     }
 

@@ -189,7 +189,7 @@ struct SimulatedUploader {
         if !deliveries.contains(range) { deliveries.append(range) }
         onTheWay.append((range, ids))
         lastPut[range.stream] = now.monotonic
-        nextPut = now.monotonic + (pacing.putsPerSecond.map { 1_000 / Int64($0) } ?? 0)
+        nextPut = now.monotonic + (pacing.putsPerSecond.map { (999 + Int64($0)) / Int64($0) } ?? 0)
     }
 
     /// The service answers one of the batches on their way.

@@ -177,6 +177,34 @@ import Testing
         #expect(error?.code == "NotImplemented")
     }
 
+    @Test("Each of several calls at once has its own outcome")
+    func severalCalls() async throws {
+        struct NetworkError: Error {}
+        let started = Mutex(0)
+        let client = Client { number in
+            started.withLock { $0 += 1 }
+            // The first three end together, the first of them badly.
+            while number <= 3, started.withLock({ $0 }) < 3 { try await Task.sleep(for: .milliseconds(1)) }
+            if number == 1 { throw NetworkError() }
+            return PutLogEventsResponse()
+        }
+        let fixture = try SpoolFixture {
+            $0.logsClient = client
+            $0.batchSize = 1_260
+            $0.maximumInFlight = 3
+        }
+        let shipper = try LogShipper(fixture.configuration)
+        let logger = fixture.logger(shipper)
+        // Each takes 126 bytes as the service counts: three batches.
+        for number in 10..<40 { logger.info("\(number)\(String(repeating: "x", count: 98))") }
+        #expect(await shipper.flush(timeout: .seconds(60)))
+        let batches = client.messages
+        #expect(batches.count == 4)
+        #expect(batches.filter { $0 == batches[0] }.count == 2, "the one that failed, and no other, is sent again")
+        #expect(Set(batches.flatMap { $0 }).count == 30)
+        #expect(try fixture.status().delivered == 30)
+    }
+
     @Test("What an upload logs is committed, causes no upload by itself, and goes along with the next")
     func noFeedback() async throws {
         let logger = Mutex<Logger?>(nil)

@@ -96,6 +96,26 @@ import Testing
         #expect(status.inDoubt == 0)
     }
 
+    @Test("A flush waits for a healthy stream though another is denied")
+    func deniedBesideHealthy() async throws {
+        let fixture = try SpoolFixture()
+        let gate = Gate()
+        let service = ScriptedDeliveryService(gate: gate) { _, batch in
+            batch.texts == ["refused"]
+                ? .denied(DeliveryFailure(code: "AccessDeniedException", message: "")) : .accepted(.none)
+        }
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        let other = try CloudWatchLogsHandler(label: "", shipper: shipper, logStreamName: "healthy")
+        fixture.logger(shipper).info("refused")
+        Logger(label: "") { _ in other }.info("taken")
+        async let flush = shipper.flush(timeout: .seconds(3600))
+        #expect(try await onOwnThread { gate.waitForArrivals() })
+        gate.open()
+        #expect(await flush == false)
+        #expect(try fixture.pending() == ["refused"])
+        #expect(service.sent.contains { $0.texts == ["taken"] })
+    }
+
     @Test("A missing log stream is created, and the batch sent again")
     func createsDestination() async throws {
         let fixture = try SpoolFixture()

@@ -2,7 +2,7 @@ internal import LogbeamCloudWatch
 internal import LogbeamCore
 internal import Synchronization
 
-/// Delivers by a client of the user's. The uploader's thread waits while the client's task runs on Swift's pool.
+/// Delivers by a client of the user's. A thread of the uploader's waits while the client's task runs on Swift's pool.
 final class ClientDeliveryService: DeliveryService {
     private let client: any CloudWatchLogsClient
     private let creator: DestinationCreator
@@ -10,8 +10,10 @@ final class ClientDeliveryService: DeliveryService {
 
     private struct State {
         var isCancelled = false
-        /// What became of the call in progress; there is one at a time.
-        var outcome: DeliveryOutcome?
+        /// Counts the calls; each has a number of its own.
+        var calls = 0
+        /// What became of calls that nobody has looked at yet.
+        var outcomes: [Int: DeliveryOutcome] = [:]
     }
 
     init(_ client: any CloudWatchLogsClient, creation: CreationSettings) {
@@ -44,7 +46,10 @@ final class ClientDeliveryService: DeliveryService {
     private func perform(
         _ call: @escaping @Sendable (any CloudWatchLogsClient) async throws -> RefusedEvents
     ) -> DeliveryOutcome {
-        state.change { $0.outcome = nil }
+        let number = state.change { state in
+            state.calls += 1
+            return state.calls
+        }
         let task = UploadContext.$isActive.withValue(true) {
             Task { [client, state] in
                 let outcome: DeliveryOutcome
@@ -53,11 +58,13 @@ final class ClientDeliveryService: DeliveryService {
                 } catch {
                     outcome = Self.outcome(of: error)
                 }
-                state.change { $0.outcome = outcome }
+                state.change { $0.outcomes[number] = outcome }
             }
         }
         defer { task.cancel() }
-        return state.wait(until: nil) { $0.isCancelled ? Self.cancelled : $0.outcome } ?? Self.cancelled
+        return state.wait(until: nil) { state in
+            state.outcomes.removeValue(forKey: number) ?? (state.isCancelled ? Self.cancelled : nil)
+        } ?? Self.cancelled
     }
 
     /// Runs a call that does not fail where what it creates is there.

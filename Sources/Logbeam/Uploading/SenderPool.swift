@@ -8,8 +8,8 @@ final class SenderPool: Sendable {
     struct Job: Sendable {
         var range: BatchRange
         var batch: EventBatch
-        /// Before it is sent, look what of it the service has, not sooner than this on the monotonic clock; `nil`: do not.
-        var lookUpAt: Int64?
+        /// Before it is sent, look what of it the service has.
+        var looksUp = false
     }
 
     struct Answer: Sendable {
@@ -18,6 +18,8 @@ final class SenderPool: Sendable {
         var batch: EventBatch
         /// How many of its events were found to have arrived before.
         var found = 0
+        /// Whether it went out, so that it may have arrived.
+        var wasSent = true
         var outcome: DeliveryOutcome
     }
 
@@ -65,7 +67,9 @@ final class SenderPool: Sendable {
     func stop() {
         state.change { state in
             state.isStopped = true
-            state.answers += state.jobs.map { Answer(range: $0.range, batch: $0.batch, outcome: Self.cancelled) }
+            state.answers += state.jobs.map {
+                Answer(range: $0.range, batch: $0.batch, wasSent: false, outcome: Self.cancelled)
+            }
             state.jobs = []
         }
     }
@@ -87,10 +91,7 @@ final class SenderPool: Sendable {
     }
 
     private func deliver(_ job: Job) -> Answer {
-        guard let lookUpAt = job.lookUpAt else { return send(job.batch, of: job) }
-        // A service shows an event only some time after it took it.
-        let isStopped = state.wait(until: lookUpAt) { $0.isStopped ? true : nil } ?? false
-        if isStopped { return Answer(range: job.range, batch: job.batch, outcome: Self.cancelled) }
+        guard job.looksUp else { return send(job.batch, of: job) }
         switch service.lookUp(job.batch) {
         case .found(let indices):
             return send(job.batch.without(indices), of: job)
@@ -98,7 +99,7 @@ final class SenderPool: Sendable {
             // Without the permission to look, sending twice is better than never.
             return send(job.batch, of: job)
         case .failed(let outcome):
-            return Answer(range: job.range, batch: job.batch, outcome: outcome)
+            return Answer(range: job.range, batch: job.batch, wasSent: false, outcome: outcome)
         }
     }
 

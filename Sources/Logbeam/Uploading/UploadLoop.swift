@@ -142,8 +142,11 @@ package final class UploadLoop {
         senders.waitForAnswer(until: deadline)
     }
 
-    /// True if streams are not getting through, and none of them will before a person has mended something.
-    package var isDenied: Bool { !troubles.isEmpty && troubles.values.allSatisfy(\.isDenied) }
+    /// True if nothing is on its way, and whatever there is to send will not get through before a person has mended
+    /// something.
+    package var isDenied: Bool {
+        !troubles.isEmpty && inFlight == 0 && plan.busyStreams.allSatisfy { troubles[$0]?.isDenied == true }
+    }
 
     /// Takes one step: at most one batch is sent.
     package func step() -> Progress {
@@ -232,19 +235,22 @@ package final class UploadLoop {
             return plan.delivered(range)
         }
         var job = SenderPool.Job(range: range, batch: batch)
-        if begun.contains(range) {
-            if let reconcileDelay { job.lookUpAt = (lastSent[range] ?? 0) + reconcileDelay }
-        } else {
+        if !begun.contains(range) {
             try spool.begin(range)
             begun.insert(range)
+        } else if let reconcileDelay, let lastSent = lastSent[range] {
+            // The service shows an event only some time after it took it. Other streams go on meanwhile.
+            let lookUpTime = lastSent + reconcileDelay
+            guard MonotonicClock.milliseconds() >= lookUpTime else { return plan.failed(range, retryAt: lookUpTime) }
+            job.looksUp = true
         }
-        lastSent[range] = MonotonicClock.milliseconds()
         senders.send(job)
     }
 
     /// Draws the one consequence of an outcome.
     private func settle(_ answer: SenderPool.Answer) throws(SpoolError) {
         let (batch, range) = (answer.batch, answer.range)
+        if answer.wasSent { lastSent[range] = MonotonicClock.milliseconds() }
         switch answer.outcome {
         case .accepted(let refused):
             let records = batch.events.enumerated().compactMap { index, event in
@@ -267,7 +273,13 @@ package final class UploadLoop {
             let ids = batch.events.map(\.id).sorted()
             if ids.count > 1 {
                 abandon(range)
-                plan.split(range, ids: ids)
+                let halves = plan.split(range, ids: ids)
+                // What was found to have arrived is still between them: it is to be looked for again.
+                for half in halves where answer.found > 0 {
+                    try spool.begin(half)
+                    begun.insert(half)
+                    lastSent[half] = MonotonicClock.milliseconds()
+                }
             } else {
                 try write(
                     Acknowledgement(

@@ -106,10 +106,14 @@ final class Uploader: Sendable {
             let reader = try SpoolReader(path: spool.path)
             mailbox.updateFlushes(
                 target: {
-                    let id = (try? reader.lastID()) ?? 0
-                    // The process that uploads looks for this as often as we look for what becomes of it.
-                    try? spool.requestFlush(through: id)
-                    return id
+                    do throws(SpoolError) {
+                        let id = try reader.lastID() ?? 0
+                        // The process that uploads looks for this as often as we look for what becomes of it.
+                        try spool.requestFlush(through: id)
+                        return id
+                    } catch {
+                        return nil
+                    }
                 },
                 isDone: { id in (try? reader.hasRecords(through: id)) == false }
             )

@@ -3,13 +3,13 @@ internal import Glibc
 #endif
 
 /// Keeps `SIGPIPE`, whose default is to end the process, away from whoever uses this library.
-enum BrokenPipeSignal {
+package enum BrokenPipeSignal {
     /// Runs a closure on whose thread writing to a closed connection is an error and no signal.
     ///
     /// libcurl would ignore the signal for the whole process during its calls, which other threads would notice; with
     /// CURLOPT_NOSIGNAL it leaves the matter to its caller. So the signal is blocked for this thread alone, and one that
     /// arose meanwhile is taken off before it is let through again.
-    static func whileBlocked<Result>(_ body: () -> Result) -> Result {
+    package static func whileBlocked<Result>(_ body: () -> Result) -> Result {
         #if canImport(Glibc)
         var brokenPipe = sigset_t()
         sigemptyset(&brokenPipe)
