@@ -25,6 +25,18 @@ struct AcknowledgeTests {
         #expect(try SpoolStatus.read(path: test.path).delivered == 2)
     }
 
+    @Test("takes the ids of the batch out of use before the first of its records is deleted")
+    func idsAreSpent() throws {
+        let test = try TestSpool()
+        let ids = try test.append(3)
+        let range = test.range(ids[0], ids[2])
+        try test.spool.begin(range)
+        try test.spool.write { writer throws(SpoolError) in
+            try writer.acknowledge(range, refused: [], delivered: 3)
+        }
+        #expect(try sqlite3(test.path, "SELECT value FROM counters WHERE name = 'last_id'") == "\(ids[2])\n")
+    }
+
     @Test("reads a batch as it will delete it, in the order of time")
     func batch() throws {
         let test = try TestSpool()
