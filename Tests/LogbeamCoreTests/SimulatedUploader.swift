@@ -62,6 +62,8 @@ struct SimulatedUploader {
     private var lastPut: [Int64: Int64] = [:]
     private var nextPut: Int64 = 0
     private var clockWasSet = false
+    /// Halves of invalid batches, whose boundaries are fixed.
+    private var halves: Set<BatchRange> = []
 
     init(
         limits: BatchLimits = BatchLimits(count: 5, bytes: 400, messageBytes: 200, age: 1_000),
@@ -210,7 +212,7 @@ struct SimulatedUploader {
         case .invalid:
             if ids.count > 1 {
                 deliveries.removeAll { $0 == range }
-                plan.split(range, ids: ids)
+                halves.formUnion(plan.split(range, ids: ids))
             } else {
                 try reject([RefusedRecord(id: ids[0], reason: .invalid)])
                 remove(range, ids)
@@ -249,7 +251,8 @@ struct SimulatedUploader {
         let times = batch.map(\.timestamp)
         let isLate = (times.min() ?? 0) + limits.age <= now.wall
         // A batch that was late when it was gathered is not late any more when the clock was set back since.
-        guard batch.count <= (isLate || clockWasSet ? BatchLimits.maximumCount : limits.count) else {
+        guard batch.count <= (isLate || clockWasSet || halves.contains(range) ? BatchLimits.maximumCount : limits.count)
+        else {
             throw broken("a batch of \(batch.count)")
         }
         guard onTheWay.count < pacing.inFlight else { throw broken("too many batches on their way") }
