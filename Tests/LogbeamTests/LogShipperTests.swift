@@ -116,6 +116,23 @@ import Testing
         #expect(service.sent.contains { $0.texts == ["taken"] })
     }
 
+    @Test("A smaller setting for messages puts nothing aside that is in the spool already")
+    func smallerSettingLater() async throws {
+        let fixture = try SpoolFixture()
+        let long = String(repeating: "x", count: 2_000)
+        let first = try LogShipper(fixture.configuration, service: ScriptedDeliveryService(gate: Gate()))
+        fixture.logger(first).info("\(long)")
+        await first.shutdown(timeout: .zero)
+        var smaller = fixture.configuration
+        smaller.maximumMessageSize = 256
+        smaller.batchSize = 1_024
+        let service = ScriptedDeliveryService()
+        let second = try LogShipper(smaller, service: service)
+        #expect(await second.flush(timeout: .seconds(60)))
+        #expect(service.sent.map(\.texts) == [[long]])
+        #expect(try fixture.status().rejected == 0)
+    }
+
     @Test("A missing log stream is created, and the batch sent again")
     func createsDestination() async throws {
         let fixture = try SpoolFixture()

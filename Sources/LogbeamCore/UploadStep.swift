@@ -1,0 +1,26 @@
+extension UploadPlan {
+    package enum Step: Sendable, Equatable {
+        /// Read the next headers of all streams after this id.
+        case scan(after: Int64)
+        /// Read the next headers of one stream after this id, up to and including the other.
+        case catchUp(stream: Int64, after: Int64, through: Int64)
+        /// Move these records to `rejected`, before anything is sent.
+        case reject([RefusedRecord])
+        /// Send this batch.
+        case send(BatchRange)
+        /// Nothing to do before this time, on the monotonic clock, in milliseconds; `nil`: until something happens.
+        case wait(until: Int64?)
+    }
+
+    /// A reading of both clocks, in milliseconds: the time of day for the age of records, which carry it, and the
+    /// monotonic clock for waiting, which must not notice that the time of day is set.
+    package struct Moment: Sendable {
+        package var wall: Int64
+        package var monotonic: Int64
+
+        package init(wall: Int64, monotonic: Int64) {
+            self.wall = wall
+            self.monotonic = monotonic
+        }
+    }
+}
