@@ -120,9 +120,10 @@ import Testing
     func smallerSettingLater() async throws {
         let fixture = try SpoolFixture()
         let long = String(repeating: "x", count: 2_000)
-        let first = try LogShipper(fixture.configuration, service: ScriptedDeliveryService(gate: Gate()))
-        fixture.logger(first).info("\(long)")
-        await first.shutdown(timeout: .zero)
+        var bytes = long
+        let spool = try Spool(path: fixture.configuration.spool)
+        let stream = try spool.streamID(for: SpoolFixture.destination)
+        try bytes.withUTF8 { _ = try spool.append(stream: stream, timestamp: WallClock.milliseconds(), message: $0) }
         var smaller = fixture.configuration
         smaller.maximumMessageSize = 256
         smaller.batchSize = 1_024

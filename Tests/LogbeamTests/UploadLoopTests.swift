@@ -1,0 +1,39 @@
+import Logbeam
+import LogbeamCore
+import LogbeamSpool
+import LogbeamTestSupport
+import Testing
+
+@Suite struct UploadLoopTests {
+    @Test("Is denied only when nothing is on its way and nothing else is left to send")
+    func denied() throws {
+        let directory = try TemporaryDirectory()
+        let spool = try Spool(path: directory.file("spool.db"))
+        for name in ["refused", "healthy"] {
+            let stream = try spool.streamID(for: Destination(logGroup: "group", logStream: name))
+            try Array("x".utf8).withUnsafeBufferPointer {
+                _ = try spool.append(stream: stream, timestamp: WallClock.milliseconds(), message: $0)
+            }
+        }
+        let gate = Gate()
+        let service = ScriptedDeliveryService { _, batch in
+            if batch.destination.logStream == "healthy" {
+                gate.pass()
+                return .accepted(.none)
+            }
+            return .denied(DeliveryFailure(code: "AccessDeniedException", message: ""))
+        }
+        let loop = try UploadLoop(spool: spool, service: service, limits: BatchLimits())
+        _ = try loop.flush()
+        func turn() {
+            if case .waiting = loop.step() { loop.waitForAnswer(until: MonotonicClock.milliseconds() + 10) }
+        }
+        // One at a time, the oldest first: the second goes out when the first has been refused.
+        while service.sent.count < 2 { turn() }
+        #expect(loop.troubles.count == 1)
+        #expect(!loop.isDenied, "the healthy stream is on its way")
+        gate.open()
+        while loop.inFlight > 0 { turn() }
+        #expect(loop.isDenied)
+    }
+}
