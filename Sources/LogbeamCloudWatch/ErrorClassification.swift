@@ -9,7 +9,9 @@ extension ServiceError {
         let failure = DeliveryFailure(
             code: code.isEmpty ? "HTTP \(status)" : code,
             message: [message, remedy].filter { !$0.isEmpty }.joined(separator: "; "),
-            retryAfter: retryAfter
+            retryAfter: retryAfter,
+            // A refusal says that nothing was done; a server in trouble may not know what it did, nor does a proxy.
+            mayHaveArrived: !(400..<500).contains(status) || status == 408
         )
         // Redirections come from proxies and captive portals, which go away.
         if status >= 500 || status < 400 || status == 408 || status == 429 || Self.transientCodes.contains(code) {

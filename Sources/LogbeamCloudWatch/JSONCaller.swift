@@ -136,26 +136,35 @@ extension DeliveryOutcome {
         switch error {
         case let error as HTTPError: .of(error)
         case let error as EndpointError:
-            .denied(DeliveryFailure(code: error == .noRegion ? "NoRegion" : "InvalidEndpoint", message: "\(error)"))
-        case let error as CredentialsError: .denied(DeliveryFailure(code: "NoCredentials", message: "\(error)"))
-        default: .transient(DeliveryFailure(code: "SigningError", message: "\(error)"))
+            .denied(unsent(error == .noRegion ? "NoRegion" : "InvalidEndpoint", error))
+        case let error as CredentialsError: .denied(unsent("NoCredentials", error))
+        default: .transient(unsent("SigningError", error))
         }
     }
 
+    private static func unsent(_ code: String, _ error: any Error) -> DeliveryFailure {
+        DeliveryFailure(code: code, message: "\(error)", mayHaveArrived: false)
+    }
+
     private static func of(_ error: HTTPError) -> DeliveryOutcome {
-        let message = error.message.onOneLine(limit: 500)
+        func failure(_ code: String, _ remedy: String = "") -> DeliveryFailure {
+            DeliveryFailure(
+                code: code,
+                message: error.message.onOneLine(limit: 500) + remedy,
+                mayHaveArrived: error.requestWasSent
+            )
+        }
         return switch error.kind {
-        case .connection: .transient(DeliveryFailure(code: "ConnectionError", message: message))
-        case .timeout: .transient(DeliveryFailure(code: "Timeout", message: message))
-        case .tooLarge: .transient(DeliveryFailure(code: "UnexpectedAnswer", message: message))
-        case .cancelled: .transient(DeliveryFailure(code: DeliveryFailure.cancelled, message: message))
-        case .unusable: .denied(DeliveryFailure(code: "RequestError", message: message))
+        case .connection: .transient(failure("ConnectionError"))
+        case .timeout: .transient(failure("Timeout"))
+        case .tooLarge: .transient(failure("UnexpectedAnswer"))
+        case .cancelled: .transient(failure(DeliveryFailure.cancelled))
+        case .unusable: .denied(failure("RequestError"))
         case .certificate:
             .denied(
-                DeliveryFailure(
-                    code: "CertificateError",
-                    message:
-                        "\(message); if a certificate authority of your own is to be trusted, name its file in AWS_CA_BUNDLE"
+                failure(
+                    "CertificateError",
+                    "; if a certificate authority of your own is to be trusted, name its file in AWS_CA_BUNDLE"
                 )
             )
         }

@@ -31,12 +31,11 @@ package struct Backoff: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - failures: how many times in a row it failed, from 1.
-    ///   - retryAfter: how long the service asked to wait, in milliseconds; less than that is never waited.
     ///   - fraction: a random number from 0 up to 1.
-    package func delay(failures: Int, retryAfter: Int64 = 0, fraction: Double) -> Int64 {
+    package func delay(failures: Int, fraction: Double) -> Int64 {
         // Capped before shifting, so that no number of failures overflows.
         let doublings = min(max(failures, 1) - 1, 30)
         let limit = min(cap, base << Int64(doublings))
-        return max(Int64(Double(limit) * min(max(fraction, 0), 1)), min(max(retryAfter, 0), Self.longestRetryAfter))
+        return Int64(Double(limit) * min(max(fraction, 0), 1))
     }
 }

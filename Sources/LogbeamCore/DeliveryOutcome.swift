@@ -10,6 +10,15 @@ package enum DeliveryOutcome: Sendable, Equatable {
     case denied(DeliveryFailure)
     /// The service refuses the content of the batch: find the guilty events and send the rest.
     case invalid(DeliveryFailure)
+
+    /// Why the batch was not taken; `nil` if it was.
+    package var failure: DeliveryFailure? {
+        switch self {
+        case .accepted: nil
+        case .transient(let failure), .destinationMissing(let failure), .denied(let failure), .invalid(let failure):
+            failure
+        }
+    }
 }
 
 /// Why a batch was not taken.
@@ -20,11 +29,14 @@ package struct DeliveryFailure: Error, Sendable, Equatable, CustomStringConverti
     package var message: String
     /// How long the service asked us to wait (`Retry-After`).
     package var retryAfter: Duration?
+    /// False only if it is known that the service has nothing of the batch: the request was never sent, or was turned down.
+    package var mayHaveArrived: Bool
 
-    package init(code: String, message: String, retryAfter: Duration? = nil) {
+    package init(code: String, message: String, retryAfter: Duration? = nil, mayHaveArrived: Bool = true) {
         self.code = code
         self.message = message
         self.retryAfter = retryAfter
+        self.mayHaveArrived = mayHaveArrived
     }
 
     /// The code of a request that ``DeliveryService/cancel()`` broke off.

@@ -17,5 +17,10 @@ extension UploadPlan {
         /// A batch that is full by the setting for its count, and neither late nor asked for by a flush, is not sent sooner
         /// than this after the one before it, in milliseconds: a small setting must not make a storm of requests.
         static let coalescing: Int64 = 100
+
+        /// The least time between two batches of streams whose last one failed, of all of them together, in milliseconds:
+        /// where the service is down, or does not let us in, ten requests a second are enough to notice that it is back,
+        /// however many streams there are. The first that gets through ends it.
+        static let retryInterval: Int64 = 100
     }
 }

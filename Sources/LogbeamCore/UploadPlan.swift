@@ -8,7 +8,7 @@
 /// | `scan`     | ``found(_:isLast:)``                        |
 /// | `catchUp`  | ``found(_:isLast:)``                        |
 /// | `reject`   | ``rejected(_:)``                            |
-/// | `send`     | ``delivered(_:)``, ``failed(_:retryAt:)``, ``split(_:ids:)`` |
+/// | `send`     | ``delivered(_:)``, ``failed(_:retryAt:notBefore:)``, ``postpone(_:until:)``, ``split(_:ids:)`` |
 /// | `wait`     | ``wake()``                                  |
 ///
 /// One pass over the spool, in the order of ids, serves all streams: each gathers its next batch. A stream that has to
@@ -38,10 +38,24 @@ package struct UploadPlan: Sendable {
         var unsettled: Set<BatchRange> = []
         /// Records that the service will take only later: the first of them, and when (time of day).
         var early: (firstID: Int64, until: Int64)?
-        /// Nothing is sent before this time, on the monotonic clock.
-        var retryAt: Int64?
+        /// Nothing is sent before this time, on the monotonic clock, unless a flush asks for it.
+        var retryAt = Int64.min
+        /// Nothing is sent before this time, on the monotonic clock: the service said so.
+        var notBefore = Int64.min
+        /// The last batch did not get through.
+        var isFailing = false
 
-        func isWaiting(at now: Moment) -> Bool { retryAt.map { now.monotonic < $0 } ?? false }
+        var waitEnd: Int64 { max(retryAt, notBefore) }
+
+        func isWaiting(at now: Moment) -> Bool { now.monotonic < waitEnd }
+
+        /// It has nothing to send, and nothing to come back to.
+        var isIdle: Bool { !isBusy && early == nil }
+
+        /// It has something to send, or will have when it has caught up.
+        var isBusy: Bool {
+            !inFlight.isEmpty || !unsettled.isEmpty || resumeFrom != nil || planner.count > 0
+        }
 
         /// Records whose time has come lie behind batches on their way: those must come home first.
         func isTurningBack(at now: Moment) -> Bool { early.map { $0.until <= now.wall && !inFlight.isEmpty } ?? false }
@@ -54,6 +68,8 @@ package struct UploadPlan: Sendable {
     private(set) package var inFlight = 0
     /// When the next batch may be sent, on the monotonic clock, for the bound on batches a second.
     private var nextPut: Int64 = .min
+    /// When the next batch of a failing stream may be sent, on the monotonic clock.
+    private var nextRetry: Int64 = .min
     /// Every record up to this id was gathered or passed over.
     private var cursor: Int64 = 0
     /// All records were read that were there when the plan was last woken.
@@ -87,12 +103,23 @@ package struct UploadPlan: Sendable {
         }
     }
 
-    /// Everything up to an id is to be sent now, also by streams that are waiting to try again.
+    /// A stream whose last batches failed, in a process that is no more, waits until a time on the monotonic clock: to start
+    /// again must not mean to begin with the retries anew.
+    package mutating func restoreFailing(_ key: Int64, retryAt: Int64) {
+        change(key) { stream in
+            stream.isFailing = true
+            stream.retryAt = retryAt
+        }
+    }
+
+    /// Everything up to an id is to be sent now, also by streams that are waiting to try again, unless the service itself
+    /// asked them to wait.
     package mutating func flush(through id: Int64) {
         flushTarget = max(flushTarget, id)
+        nextRetry = .min
         for key in Array(streams.keys) {
             change(key) { [flushTarget, cursor] stream in
-                stream.retryAt = nil
+                stream.retryAt = .min
                 stream.resumeThrough = max(stream.resumeThrough, min(flushTarget, cursor))
             }
         }
@@ -120,14 +147,34 @@ package struct UploadPlan: Sendable {
     /// The service has the batch.
     package mutating func delivered(_ range: BatchRange) {
         finish(range, then: [])
+        recover(range.stream)
         // What was read before they left.
         unread.removeAll(where: range.contains)
     }
 
     /// The batch did not get through: it will be sent again as it is, at a time on the monotonic clock.
-    package mutating func failed(_ range: BatchRange, retryAt: Int64) {
+    ///
+    /// - Parameter notBefore: no flush has it sent before this time on the monotonic clock: the service said so.
+    package mutating func failed(_ range: BatchRange, retryAt: Int64, notBefore: Int64 = .min) {
         finish(range, then: [range])
-        change(range.stream) { $0.retryAt = retryAt }
+        change(range.stream) { stream in
+            stream.retryAt = retryAt
+            stream.notBefore = max(stream.notBefore, notBefore)
+            stream.isFailing = true
+        }
+    }
+
+    /// The batch was not sent after all: it is to be sent as it is at a time on the monotonic clock.
+    package mutating func postpone(_ range: BatchRange, until time: Int64) {
+        finish(range, then: [range])
+        change(range.stream) { $0.retryAt = time }
+    }
+
+    /// The service answers for the stream again: the others are likely to get through as well.
+    private mutating func recover(_ key: Int64) {
+        guard streams[key]?.isFailing == true else { return }
+        change(key) { $0.isFailing = false }
+        nextRetry = .min
     }
 
     /// The service calls the content invalid: both halves are sent by themselves next. Each step halves what is left, so
@@ -141,6 +188,7 @@ package struct UploadPlan: Sendable {
         lower.last = ids[ids.count / 2 - 1]
         upper.first = ids[ids.count / 2]
         finish(range, then: [lower, upper])
+        recover(range.stream)
         return [lower, upper]
     }
 
@@ -174,7 +222,16 @@ package struct UploadPlan: Sendable {
             return .catchUp(stream: key, after: first - 1, through: stream.resumeThrough)
         }
         if !reachedEnd { return .scan(after: cursor) }
+        forgetIdleStreams(at: now)
         return .wait(until: nextTime(after: now))
+    }
+
+    /// Names of streams may hold a date or a process: the plan must not grow with every stream that ever was.
+    private mutating func forgetIdleStreams(at now: Moment) {
+        let memory = max(pacing.interval, Pacing.coalescing)
+        for (key, stream) in streams where stream.isIdle && !stream.isFailing && !stream.isWaiting(at: now) {
+            if stream.lastPut.map({ now.monotonic - $0 >= memory }) ?? true { streams[key] = nil }
+        }
     }
 
     /// Looks at what was read, up to the first record that completes a batch.
@@ -190,7 +247,7 @@ package struct UploadPlan: Sendable {
                     guard catchingUp == nil else { return stopCatchingUp() }
                     pass(header)
                 case .refused(let reason): refused.append(RefusedRecord(id: header.id, reason: reason))
-                case .early(let until): postpone(header, until: until, at: now)
+                case .early(let until): leaveOut(header, until: until, at: now)
                 case .taken: break
                 }
             }
@@ -236,7 +293,7 @@ package struct UploadPlan: Sendable {
 
     /// Notes to turn back to a record when its time comes, or a little later: to turn back means to read all that was
     /// left out again, which must not happen for every one of many records.
-    private mutating func postpone(_ header: RecordHeader, until: Int64, at now: Moment) {
+    private mutating func leaveOut(_ header: RecordHeader, until: Int64, at now: Moment) {
         let until = max(until, now.wall + max(limits.age, Self.shortestPostponement))
         change(header.stream) { stream in
             stream.early = (stream.early?.firstID ?? header.id, min(stream.early?.until ?? until, until))
@@ -286,17 +343,21 @@ package struct UploadPlan: Sendable {
 
     private func canSend(_ stream: Stream, at now: Moment) -> Bool {
         !stream.isWaiting(at: now) && !stream.isTurningBack(at: now)
+            && (!stream.isFailing || now.monotonic >= nextRetry)
             && (stream.lastPut.map { now.monotonic - $0 >= pacing.interval } ?? true)
     }
 
-    /// The batch to send now: one that was promised, or is complete, or is due; the one with the oldest record first.
+    /// The batch to send now: one that was promised, or is complete, or is due; the one with the oldest record first. Those
+    /// of failing streams come last, and take turns.
     private func ready(at now: Moment) -> BatchRange? {
-        var best: BatchRange?
+        var best: (range: BatchRange, rank: (Int64, Int64))?
         for stream in streams.values where canSend(stream, at: now) {
             let range = stream.replays.first ?? (isReady(stream, at: now) ? stream.planner.range : nil)
-            if let range, range.first < best?.first ?? .max { best = range }
+            guard let range else { continue }
+            let rank = (stream.isFailing ? stream.lastPut ?? 0 : .min, range.first)
+            if best.map({ rank < $0.rank }) ?? true { best = (range, rank) }
         }
-        return best
+        return best?.range
     }
 
     private func isReady(_ stream: Stream, at now: Moment) -> Bool {
@@ -321,6 +382,7 @@ package struct UploadPlan: Sendable {
     private mutating func take(_ range: BatchRange, at now: Moment) {
         inFlight += 1
         if let rate = pacing.putsPerSecond { nextPut = max(nextPut, now.monotonic) + (999 + Int64(rate)) / Int64(rate) }
+        if streams[range.stream]?.isFailing == true { nextRetry = now.monotonic + Pacing.retryInterval }
         change(range.stream) { [limits] stream in
             if stream.replays.first == range {
                 stream.replays.removeFirst()
@@ -332,14 +394,12 @@ package struct UploadPlan: Sendable {
         }
     }
 
+    /// How many streams it knows: those that have something to send or to wait for, or had a moment ago.
+    package var streamCount: Int { streams.count }
+
     /// The streams that have something to send, or will have when they have caught up.
     package var busyStreams: Set<Int64> {
-        Set(
-            streams.filter { _, stream in
-                !stream.inFlight.isEmpty || !stream.unsettled.isEmpty || stream.resumeFrom != nil
-                    || stream.planner.count > 0
-            }.keys
-        )
+        Set(streams.filter(\.value.isBusy).keys)
     }
 
     /// How many records, or bytes as the service counts them, may come before there is something to do.
@@ -361,8 +421,8 @@ package struct UploadPlan: Sendable {
         for stream in streams.values {
             if let early = stream.early { times.append(now.monotonic + max(0, early.until - now.wall)) }
             guard !stream.replays.isEmpty || stream.planner.count > 0 || stream.resumeFrom != nil else { continue }
-            if stream.isWaiting(at: now), let retryAt = stream.retryAt {
-                times.append(retryAt)
+            if stream.isWaiting(at: now) {
+                times.append(stream.waitEnd)
                 continue
             }
             var time = stream.replays.isEmpty ? Int64.max : now.monotonic
@@ -373,6 +433,7 @@ package struct UploadPlan: Sendable {
                 if stream.planner.isComplete { time = min(time, coalesced(stream)) }
             }
             if let lastPut = stream.lastPut { time = max(time, lastPut + pacing.interval) }
+            if stream.isFailing { time = max(time, nextRetry) }
             if time < .max { times.append(max(time, nextPut)) }
         }
         // A batch that only waits for another one to come home has no time.

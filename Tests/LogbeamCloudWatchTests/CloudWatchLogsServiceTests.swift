@@ -34,14 +34,6 @@ struct CloudWatchLogsServiceTests {
         request?.headers.first { $0.isNamed(name) }?.value
     }
 
-    private func failure(_ outcome: DeliveryOutcome) -> DeliveryFailure? {
-        switch outcome {
-        case .accepted: nil
-        case .transient(let failure), .destinationMissing(let failure), .denied(let failure), .invalid(let failure):
-            failure
-        }
-    }
-
     // MARK: The request
 
     @Test("sends a signed JSON 1.1 request")
@@ -159,7 +151,7 @@ struct CloudWatchLogsServiceTests {
     )
     func unanswered(_ kind: HTTPError.Kind, _ code: String, isDenied: Bool) {
         let outcome = service(ScriptedTransport(.failure(kind))).send(batch("x"))
-        let failure = failure(outcome) ?? DeliveryFailure(code: "", message: "")
+        let failure = outcome.failure ?? DeliveryFailure(code: "", message: "")
         #expect(outcome == (isDenied ? .denied(failure) : .transient(failure)))
         #expect(failure.code == code)
         #expect(failure.message.hasPrefix("said the script in two lines"))
@@ -171,7 +163,7 @@ struct CloudWatchLogsServiceTests {
         let transport = ScriptedTransport(.answer(400, #"{"__type":"InvalidParameterException","message":"m"}"#))
         #expect(
             service(transport).send(batch("x"))
-                == .invalid(DeliveryFailure(code: "InvalidParameterException", message: "m"))
+                == .invalid(DeliveryFailure(code: "InvalidParameterException", message: "m", mayHaveArrived: false))
         )
         #expect(transport.requests.count == 1)
     }
@@ -183,12 +175,12 @@ struct CloudWatchLogsServiceTests {
         let transport = ScriptedTransport()
         var environment = Self.environment
         environment["AWS_REGION"] = nil
-        let noRegion = failure(service(transport, environment: environment).send(batch("x")))
+        let noRegion = service(transport, environment: environment).send(batch("x")).failure
         #expect(noRegion?.code == "NoRegion")
         #expect(noRegion?.message.contains("AWS_REGION") == true)
         environment["AWS_REGION"] = "a/b"
         let badRegion = service(transport, environment: environment).send(batch("x"))
-        #expect(failure(badRegion)?.code == "InvalidEndpoint")
+        #expect(badRegion.failure?.code == "InvalidEndpoint")
         guard case .denied = badRegion else {
             Issue.record("\(badRegion)")
             return
@@ -234,7 +226,7 @@ struct CloudWatchLogsServiceTests {
         for outcome in [
             service(transport).send(EventBatch(destination: destination)), service(transport).create(destination),
         ] {
-            #expect(failure(outcome)?.code == "InvalidDestination")
+            #expect(outcome.failure?.code == "InvalidDestination")
             if case .denied = outcome {} else { Issue.record("\(outcome)") }
         }
         #expect(transport.requests.isEmpty)
@@ -335,7 +327,7 @@ struct CloudWatchLogsServiceTests {
                 default: ScriptedTransport(steps[0], steps[1], steps[2])
                 }
             let outcome = service(transport).create(destination)
-            return (outcome, failure(outcome)?.code)
+            return (outcome, outcome.failure?.code)
         }
         func answer(_ code: String) -> ScriptedTransport.Step { .answer(400, "{\"__type\":\"\(code)\"}") }
         func expect(_ result: (DeliveryOutcome, String?), transient code: String) {

@@ -18,14 +18,6 @@ struct ErrorClassificationTests {
         }
     }
 
-    private func failure(_ outcome: DeliveryOutcome) -> DeliveryFailure? {
-        switch outcome {
-        case .accepted: nil
-        case .transient(let failure), .destinationMissing(let failure), .denied(let failure), .invalid(let failure):
-            failure
-        }
-    }
-
     @Test(
         "keeps and repeats what is throttled, in every spelling",
         arguments: [
@@ -69,8 +61,20 @@ struct ErrorClassificationTests {
     func classifies(_ status: Int, _ code: String, _ expected: Kind) {
         let outcome = ServiceError(status: status, code: code, message: "why").outcome
         #expect(kind(outcome) == expected)
-        #expect(failure(outcome)?.code == (expected == .accepted ? nil : code.isEmpty ? "HTTP \(status)" : code))
-        #expect(failure(outcome)?.message.hasPrefix("why") != false)
+        #expect(outcome.failure?.code == (expected == .accepted ? nil : code.isEmpty ? "HTTP \(status)" : code))
+        #expect(outcome.failure?.message.hasPrefix("why") != false)
+    }
+
+    @Test(
+        "knows that nothing has arrived of what was turned down, and that it may have where a server is in trouble",
+        arguments: [
+            (400, "ThrottlingException", false), (429, "", false), (403, "AccessDenied", false), (413, "", false),
+            (400, "ResourceNotFoundException", false), (408, "", true), (500, "", true), (503, "SlowDown", true),
+            (504, "", true), (302, "", true),
+        ]
+    )
+    func mayHaveArrived(_ status: Int, _ code: String, _ expected: Bool) {
+        #expect(ServiceError(status: status, code: code).outcome.failure?.mayHaveArrived == expected)
     }
 
     @Test(
@@ -84,7 +88,7 @@ struct ErrorClassificationTests {
         ]
     )
     func remedy(_ status: Int, _ code: String, _ word: String) {
-        let message = failure(ServiceError(status: status, code: code, message: "why").outcome)?.message
+        let message = ServiceError(status: status, code: code, message: "why").outcome.failure?.message
         #expect(message?.hasPrefix("why; ") == true)
         #expect(message?.contains(word) == true)
     }
@@ -156,6 +160,6 @@ struct ErrorClassificationTests {
         let response = HTTPResponse(status: 503, headers: [HTTPHeader("retry-after", value)])
         let error = ServiceError(response, now: 1_440_938_160)
         #expect(error.retryAfter == expected)
-        #expect(failure(error.outcome)?.retryAfter == expected)
+        #expect(error.outcome.failure?.retryAfter == expected)
     }
 }

@@ -17,15 +17,6 @@ struct BackoffTests {
         #expect(backoff.delay(failures: failures, fraction: 0) == 0)
     }
 
-    @Test("never waits less than the service asked, nor longer than five minutes because of it")
-    func retryAfter() {
-        #expect(Backoff.transient.delay(failures: 1, retryAfter: 7_000, fraction: 0.9) == 7_000)
-        #expect(Backoff.transient.delay(failures: 9, retryAfter: 7_000, fraction: 1) == 30_000)
-        #expect(Backoff.transient.delay(failures: 1, retryAfter: 300_001, fraction: 0) == 300_000)
-        #expect(Backoff.transient.delay(failures: 1, retryAfter: .max, fraction: 0) == 300_000)
-        #expect(Backoff.transient.delay(failures: 1, retryAfter: .min, fraction: 0) == 0)
-    }
-
     @Test("bears any number of failures and any fraction")
     func extremes() {
         #expect(Backoff.transient.delay(failures: .max, fraction: 1) == 30_000)

@@ -62,6 +62,9 @@ struct SimulatedUploader {
     private var lastPut: [Int64: Int64] = [:]
     private var nextPut: Int64 = 0
     private var clockWasSet = false
+    /// Streams whose last batch failed, and when the next of them may go.
+    private var failing: Set<Int64> = []
+    private var nextRetry: Int64 = 0
     /// Halves of invalid batches, whose boundaries are fixed.
     private var halves: Set<BatchRange> = []
 
@@ -109,6 +112,7 @@ struct SimulatedUploader {
         trace.append(.flush(through: lastID))
         flushTarget = lastID
         retryAt = [:]
+        nextRetry = 0
         plan.flush(through: lastID)
     }
 
@@ -126,6 +130,8 @@ struct SimulatedUploader {
         retryAt = [:]
         lastPut = [:]
         nextPut = 0
+        nextRetry = 0
+        failing = []
     }
 
     // MARK: What the uploader does
@@ -191,6 +197,7 @@ struct SimulatedUploader {
         if !deliveries.contains(range) { deliveries.append(range) }
         onTheWay.append((range, ids))
         lastPut[range.stream] = now.monotonic
+        if failing.contains(range.stream) { nextRetry = now.monotonic + 100 }
         nextPut = now.monotonic + (pacing.putsPerSecond.map { (999 + Int64($0)) / Int64($0) } ?? 0)
     }
 
@@ -204,12 +211,15 @@ struct SimulatedUploader {
         case .accepted:
             arrive(ids)
             remove(range, ids)
+            recover(range.stream)
             plan.delivered(range)
         case .failed(let delay):
             inDoubt.formUnion(ids)
             retryAt[range.stream] = now.monotonic + delay
+            failing.insert(range.stream)
             plan.failed(range, retryAt: now.monotonic + delay)
         case .invalid:
+            recover(range.stream)
             if ids.count > 1 {
                 deliveries.removeAll { $0 == range }
                 halves.formUnion(plan.split(range, ids: ids))
@@ -223,6 +233,10 @@ struct SimulatedUploader {
             if arrived { arrive(ids) }
             restart()
         }
+    }
+
+    private mutating func recover(_ stream: Int64) {
+        if failing.remove(stream) != nil { nextRetry = 0 }
     }
 
     private mutating func arrive(_ ids: [Int64]) {
@@ -262,6 +276,7 @@ struct SimulatedUploader {
         guard now.monotonic >= nextPut,
             now.monotonic >= (lastPut[first.stream] ?? .min) + pacing.interval || lastPut[first.stream] == nil
         else { throw broken("sent too soon after another") }
+        guard !failing.contains(range.stream) || now.monotonic >= nextRetry else { throw broken("retries too fast") }
         guard batch.count == 1 || bytes <= limits.bytes else { throw broken("a batch of \(bytes) bytes") }
         guard batch.allSatisfy({ $0.byteCount <= limits.messageBytes }) else { throw broken("a message too long") }
         guard (times.max() ?? 0) - (times.min() ?? 0) <= 86_400_000 else { throw broken("a batch over a day") }
@@ -287,7 +302,8 @@ struct SimulatedUploader {
             if early > 0 { due = early + max(limits.age, 1_000) }
             // A batch that is full by the setting may wait for a tenth of a second, and those behind it with it.
             let paced = max(nextPut, lastPut[record.stream].map { $0 + max(pacing.interval, 100) } ?? 0)
-            let latest = max(retryAt[record.stream] ?? 0, now.monotonic + due, paced)
+            let retry = failing.contains(record.stream) ? nextRetry : 0
+            let latest = max(retryAt[record.stream] ?? 0, now.monotonic + due, paced, retry)
             guard let until, until <= latest else {
                 throw broken("waits until \(until.map(String.init) ?? "ever"), though \(record) is due at \(latest)")
             }

@@ -84,6 +84,31 @@ struct UploadPlanTests {
         #expect(uploader.sent.last == [13])
     }
 
+    @Test("rounds the time between two batches up: never more of them in a second than the bound")
+    func pacingRounds() throws {
+        var uploader = SimulatedUploader(pacing: UploadPlan.Pacing(putsPerSecond: 3))
+        for stream: Int64 in 1...4 { uploader.append(stream, age: 1_000) }
+        for count in 1...3 {
+            #expect(try uploader.settle() == uploader.now.monotonic + 334)
+            #expect(uploader.sent.count == count)
+            uploader.advance(334)
+        }
+        try uploader.settle()
+        #expect(uploader.sent.count == 4)
+    }
+
+    @Test("forgets streams that have nothing to send any more, once they need not be paced")
+    func forgetsIdleStreams() throws {
+        var uploader = SimulatedUploader()
+        for stream: Int64 in 1...50 { uploader.append(stream, age: 1_000) }
+        try uploader.settle()
+        #expect(uploader.plan.streamCount == 50)
+        uploader.advance(100)
+        uploader.append(51, age: 1_000)
+        try uploader.settle()
+        #expect(uploader.plan.streamCount == 1)
+    }
+
     @Test("sends several batches at once, and takes their answers in any order")
     func severalInFlight() throws {
         var uploader = SimulatedUploader(

@@ -85,7 +85,13 @@ import Testing
     func denied() async throws {
         let fixture = try SpoolFixture()
         let service = ScriptedDeliveryService { _, _ in
-            .denied(DeliveryFailure(code: "AccessDeniedException", message: "allow logs:PutLogEvents"))
+            .denied(
+                DeliveryFailure(
+                    code: "AccessDeniedException",
+                    message: "allow logs:PutLogEvents",
+                    mayHaveArrived: false
+                )
+            )
         }
         let shipper = try LogShipper(fixture.configuration, service: service)
         fixture.logger(shipper).info("one")

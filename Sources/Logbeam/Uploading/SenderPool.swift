@@ -18,8 +18,8 @@ final class SenderPool: Sendable {
         var batch: EventBatch
         /// How many of its events were found to have arrived before.
         var found = 0
-        /// Whether it went out, so that it may have arrived.
-        var wasSent = true
+        /// Nothing is known of what was sent: it may have arrived.
+        var isInDoubt = false
         var outcome: DeliveryOutcome
     }
 
@@ -68,7 +68,7 @@ final class SenderPool: Sendable {
         state.change { state in
             state.isStopped = true
             state.answers += state.jobs.map {
-                Answer(range: $0.range, batch: $0.batch, wasSent: false, outcome: Self.cancelled)
+                Answer(range: $0.range, batch: $0.batch, outcome: Self.cancelled)
             }
             state.jobs = []
         }
@@ -99,7 +99,7 @@ final class SenderPool: Sendable {
             // Without the permission to look, sending twice is better than never.
             return send(job.batch, of: job)
         case .failed(let outcome):
-            return Answer(range: job.range, batch: job.batch, wasSent: false, outcome: outcome)
+            return Answer(range: job.range, batch: job.batch, outcome: outcome)
         }
     }
 
@@ -113,10 +113,13 @@ final class SenderPool: Sendable {
         )
         if batch.count == 0 { return answer }
         answer.outcome = service.send(batch)
-        guard case .destinationMissing = answer.outcome else { return answer }
-        answer.outcome = service.create(batch.destination)
-        guard case .accepted = answer.outcome else { return answer }
-        answer.outcome = service.send(batch)
+        if case .destinationMissing = answer.outcome {
+            answer.outcome = service.create(batch.destination)
+            // Without its stream the batch is nowhere.
+            guard case .accepted = answer.outcome else { return answer }
+            answer.outcome = service.send(batch)
+        }
+        answer.isInDoubt = answer.outcome.failure?.mayHaveArrived ?? false
         return answer
     }
 

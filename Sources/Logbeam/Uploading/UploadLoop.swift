@@ -42,20 +42,36 @@ package final class UploadLoop {
     private let reader: SpoolReader
     private let maintenance: SpoolMaintenance
     private let senders: SenderPool
+    private let now: () -> UploadPlan.Moment
+    private let chance: () -> Double
     private var plan: UploadPlan
-    private var destinations: [Int64: Destination] = [:]
     /// The id up to which the plan was told to flush.
     private var flushedThrough: Int64 = 0
-    /// Batches that stand in `deliveries`.
-    private var begun: Set<BatchRange> = []
-    /// When each of them was last sent, or taken over, on the monotonic clock.
-    private var lastSent: [BatchRange: Int64] = [:]
-    /// How long after that the service is asked what of it has arrived, in milliseconds; `nil`: it is not asked.
+    /// The batches that stand in `deliveries`.
+    private var begun: [BatchRange: Delivery] = [:]
+    /// How long after a batch in doubt was last sent the service is asked what of it has arrived, in milliseconds; `nil`: it
+    /// is not asked.
     private let reconcileDelay: Int64?
+    /// The streams whose last batch failed.
+    private var failing: [Int64: Failing] = [:]
     /// Answers that were not settled yet.
     private var answers: ArraySlice<SenderPool.Answer> = []
     /// What the service has acknowledged and the spool does not know yet.
     private var unwritten: Acknowledgement?
+
+    /// What is known of a batch that stands in `deliveries`.
+    private struct Delivery {
+        /// When it was last sent, or taken over from a dead process, in milliseconds of the monotonic clock.
+        var lastSent: Int64
+        /// It may have arrived already.
+        var isInDoubt = false
+    }
+
+    /// How often a stream failed in a row, and since when that is known, in milliseconds of the monotonic clock.
+    private struct Failing {
+        var count: Int
+        var since: Int64
+    }
 
     private struct Acknowledgement {
         var range: BatchRange
@@ -71,19 +87,27 @@ package final class UploadLoop {
     /// How long to wait before trying a spool again that can not be read or written, in milliseconds.
     private static let spoolRetry: Int64 = 1_000
 
-    /// Takes over the spool: finishes what a dead process had acknowledged, and plans to send again what it left in doubt.
+    /// Takes over the spool: finishes what a dead process had acknowledged, plans to send again what it left in doubt, and
+    /// goes on with the waiting of streams that were failing.
     ///
-    /// - Parameter onAnswer: called on another thread when there is an answer, that is a reason to call ``step()``.
+    /// - Parameters:
+    ///   - onAnswer: called on another thread when there is an answer, that is a reason to call ``step()``.
+    ///   - now: the clocks.
+    ///   - chance: a random number from 0 up to 1, for the jitter of retries.
     package init(
         spool: Spool,
         service: any DeliveryService,
         limits: BatchLimits,
         pacing: UploadPlan.Pacing = UploadPlan.Pacing(),
         reconcileDelay: Int64? = nil,
-        onAnswer: @escaping @Sendable () -> Void = {}
+        onAnswer: @escaping @Sendable () -> Void = {},
+        now: @escaping () -> UploadPlan.Moment = { .now },
+        chance: @escaping () -> Double = { .random(in: 0..<1) }
     ) throws {
         self.spool = spool
         self.reconcileDelay = reconcileDelay
+        self.now = now
+        self.chance = chance
         reader = try SpoolReader(path: spool.path)
         maintenance = try SpoolMaintenance(spool: spool, reader: reader)
         // Last of what can fail before there is an object to stop its threads.
@@ -93,8 +117,7 @@ package final class UploadLoop {
             if delivery.acknowledged {
                 try spool.finish(delivery.range)
             } else {
-                begun.insert(delivery.range)
-                lastSent[delivery.range] = MonotonicClock.milliseconds()
+                begun[delivery.range] = Delivery(lastSent: now().monotonic, isInDoubt: true)
                 plan.restore(delivery.range)
             }
         }
@@ -132,7 +155,7 @@ package final class UploadLoop {
     }
 
     /// How many records, or bytes as the service counts them, may come before there is something to do.
-    package var room: (records: Int, bytes: Int) { plan.room(at: Self.now()) }
+    package var room: (records: Int, bytes: Int) { plan.room(at: now()) }
     /// The batches on their way.
     package var inFlight: Int { plan.inFlight }
 
@@ -162,11 +185,11 @@ package final class UploadLoop {
                 try? maintenance.whileBusy()
                 return .advanced
             }
-            return try take(plan.next(at: Self.now()))
+            return try take(plan.next(at: now()))
         } catch {
             // Nothing is lost: what could not be read or written stands in the spool, or in `unwritten`.
             spoolError = error
-            return .waiting(until: MonotonicClock.milliseconds() + Self.spoolRetry)
+            return .waiting(until: now().monotonic + Self.spoolRetry)
         }
     }
 
@@ -212,7 +235,7 @@ package final class UploadLoop {
             do throws(SpoolError) {
                 try send(range)
             } catch {
-                plan.failed(range, retryAt: MonotonicClock.milliseconds() + Self.spoolRetry)
+                plan.postpone(range, until: now().monotonic + Self.spoolRetry)
                 throw error
             }
         case .wait(let until):
@@ -226,31 +249,38 @@ package final class UploadLoop {
     }
 
     private func send(_ range: BatchRange) throws(SpoolError) {
-        let destination = try destination(ofStream: range.stream)
+        guard let destination = try reader.destination(ofStream: range.stream) else {
+            let message = "records of stream \(range.stream), which is not in streams"
+            throw SpoolError(.damaged, path: spool.path, message: message)
+        }
         let batch = try reader.batch(range, for: destination)
         guard batch.count > 0 else {
             // Somebody else has emptied it.
             try spool.finish(range)
-            begun.remove(range)
+            begun[range] = nil
             return plan.delivered(range)
         }
         var job = SenderPool.Job(range: range, batch: batch)
-        if !begun.contains(range) {
-            try spool.begin(range)
-            begun.insert(range)
-        } else if let reconcileDelay, let lastSent = lastSent[range] {
+        if let delivery = begun[range], delivery.isInDoubt, let reconcileDelay {
             // The service shows an event only some time after it took it. Other streams go on meanwhile.
-            let lookUpTime = lastSent + reconcileDelay
-            guard MonotonicClock.milliseconds() >= lookUpTime else { return plan.failed(range, retryAt: lookUpTime) }
+            let lookUpTime = delivery.lastSent + reconcileDelay
+            guard now().monotonic >= lookUpTime else { return plan.postpone(range, until: lookUpTime) }
             job.looksUp = true
         }
+        try begin(range)
         senders.send(job)
+    }
+
+    /// Notes that a batch is on its way, unless it is noted already.
+    private func begin(_ range: BatchRange) throws(SpoolError) {
+        if begun[range] == nil { try spool.begin(range) }
+        begun[range, default: Delivery(lastSent: 0)].lastSent = now().monotonic
     }
 
     /// Draws the one consequence of an outcome.
     private func settle(_ answer: SenderPool.Answer) throws(SpoolError) {
         let (batch, range) = (answer.batch, answer.range)
-        if answer.wasSent { lastSent[range] = MonotonicClock.milliseconds() }
+        if answer.isInDoubt { begun[range]?.isInDoubt = true }
         switch answer.outcome {
         case .accepted(let refused):
             let records = batch.events.enumerated().compactMap { index, event in
@@ -267,19 +297,11 @@ package final class UploadLoop {
         case .transient(let failure), .destinationMissing(let failure):
             retry(range, batch.destination, failure, isDenied: false)
         case .denied(let failure):
-            abandon(range)
             retry(range, batch.destination, failure, isDenied: true)
         case .invalid:
             let ids = batch.events.map(\.id).sorted()
             if ids.count > 1 {
-                abandon(range)
-                let halves = plan.split(range, ids: ids)
-                // What was found to have arrived is still between them: it is to be looked for again.
-                for half in halves where answer.found > 0 {
-                    try spool.begin(half)
-                    begun.insert(half)
-                    lastSent[half] = MonotonicClock.milliseconds()
-                }
+                try split(range, ids: ids, isInDoubt: answer.found > 0)
             } else {
                 try write(
                     Acknowledgement(
@@ -293,13 +315,23 @@ package final class UploadLoop {
         }
     }
 
+    /// - Parameter isInDoubt: some of the batch was found to have arrived, and is to be looked for again in the halves.
+    private func split(_ range: BatchRange, ids: [Int64], isInDoubt: Bool) throws(SpoolError) {
+        let lastSent = begun[range]?.lastSent ?? 0
+        abandon(range)
+        for half in plan.split(range, ids: ids) where isInDoubt {
+            try spool.begin(half)
+            begun[half] = Delivery(lastSent: lastSent, isInDoubt: true)
+        }
+    }
+
     private func write(_ acknowledgement: Acknowledgement) throws(SpoolError) {
         unwritten = acknowledgement
         let range = acknowledgement.range
         try spool.acknowledge(range, refused: acknowledgement.refused, delivered: acknowledgement.delivered)
         unwritten = nil
-        begun.remove(range)
-        lastSent[range] = nil
+        begun[range] = nil
+        failing[range.stream] = nil
         troubles[range.stream] = nil
         totals.batches += 1
         totals.records += acknowledgement.delivered
@@ -310,9 +342,7 @@ package final class UploadLoop {
 
     /// Forgets that a batch was begun. Where the spool can not, the batch merely stays noted as in doubt.
     private func abandon(_ range: BatchRange) {
-        guard (try? spool.abandon(range)) != nil else { return }
-        begun.remove(range)
-        lastSent[range] = nil
+        if (try? spool.abandon(range)) != nil { begun[range] = nil }
     }
 
     private func retry(
@@ -321,40 +351,28 @@ package final class UploadLoop {
         _ failure: DeliveryFailure,
         isDenied: Bool
     ) {
-        let count = (troubles[range.stream]?.count ?? 0) + 1
-        troubles[range.stream] = Trouble(
-            destination: destination,
-            failure: failure,
-            isDenied: isDenied,
-            count: count
+        let now = now().monotonic
+        // What was on its way when another batch failed tells of the same trouble.
+        if failing[range.stream].map({ begun[range]?.lastSent ?? now > $0.since }) ?? true {
+            failing[range.stream] = Failing(count: (failing[range.stream]?.count ?? 0) + 1, since: now)
+        }
+        let count = failing[range.stream]?.count ?? 1
+        troubles[range.stream] = Trouble(destination: destination, failure: failure, isDenied: isDenied, count: count)
+        if begun[range]?.isInDoubt == false { abandon(range) }
+        let backoff = isDenied ? Backoff.denied : Backoff.transient
+        plan.failed(
+            range,
+            retryAt: now + backoff.delay(failures: count, fraction: chance()),
+            notBefore: failure.retryAfter.map { now + min($0.milliseconds, Backoff.longestRetryAfter) } ?? .min
         )
-        let delay = (isDenied ? Backoff.denied : Backoff.transient).delay(
-            failures: count,
-            retryAfter: failure.retryAfter.map(\.milliseconds) ?? 0,
-            fraction: Double.random(in: 0..<1)
-        )
-        plan.failed(range, retryAt: MonotonicClock.milliseconds() + delay)
         // Only for `status`: the delivery does not depend on it. That we broke off the request ourselves is no news.
         if failure.code == DeliveryFailure.cancelled { return }
         try? spool.noteFailure(stream: range.stream, message: failure.description)
     }
+}
 
-    private func destination(ofStream stream: Int64) throws(SpoolError) -> Destination {
-        if let known = destinations[stream] { return known }
-        guard let destination = try reader.destination(ofStream: stream) else {
-            throw SpoolError(
-                .damaged,
-                path: spool.path,
-                message: "records of stream \(stream), which is not in streams"
-            )
-        }
-        destinations[stream] = destination
-        return destination
-    }
-
-    private static func now() -> UploadPlan.Moment {
-        UploadPlan.Moment(wall: WallClock.milliseconds(), monotonic: MonotonicClock.milliseconds())
-    }
+extension UploadPlan.Moment {
+    package static var now: Self { Self(wall: WallClock.milliseconds(), monotonic: MonotonicClock.milliseconds()) }
 }
 
 extension Duration {

@@ -68,19 +68,22 @@ package final class HTTPClient: HTTPTransport {
         while true {
             var running: Int32 = 0
             guard curl_multi_perform(multi.handle, &running) == CURLM_OK else {
-                throw HTTPError(.unusable, "libcurl cannot go on with a request")
+                let message = "libcurl cannot go on with a request"
+                throw HTTPError(.unusable, message, requestWasSent: transfer.requestWasSent)
             }
             if let code = multi.result(of: transfer.easy) { return try transfer.response(after: code) }
-            try checkCancellation()
+            try checkCancellation(of: transfer)
             // libcurl shortens the wait to its own next timeout, and cancel() ends it.
             guard curl_multi_poll(multi.handle, nil, 0, 60_000, nil) == CURLM_OK else {
-                throw HTTPError(.unusable, "libcurl cannot wait for an answer")
+                let message = "libcurl cannot wait for an answer"
+                throw HTTPError(.unusable, message, requestWasSent: transfer.requestWasSent)
             }
         }
     }
 
-    private func checkCancellation() throws(HTTPError) {
-        if isCancelled.load(ordering: .sequentiallyConsistent) { throw HTTPError(.cancelled, "cancelled") }
+    private func checkCancellation(of transfer: Transfer? = nil) throws(HTTPError) {
+        guard isCancelled.load(ordering: .sequentiallyConsistent) else { return }
+        throw HTTPError(.cancelled, "cancelled", requestWasSent: transfer?.requestWasSent ?? false)
     }
 }
 

@@ -58,10 +58,13 @@ package struct HTTPError: Error, Sendable, Equatable, CustomStringConvertible {
     package var kind: Kind
     /// What happened and to which host, on one line.
     package var message: String
+    /// Whether any of the request went out, so that the server may have done what it asks.
+    package var requestWasSent: Bool
 
-    package init(_ kind: Kind, _ message: String) {
+    package init(_ kind: Kind, _ message: String, requestWasSent: Bool = false) {
         self.kind = kind
         self.message = message
+        self.requestWasSent = requestWasSent
     }
 
     package var description: String { message }

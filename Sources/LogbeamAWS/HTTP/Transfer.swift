@@ -53,12 +53,13 @@ final class Transfer {
     /// The answer, after libcurl has said how the transfer ended.
     func response(after code: CURLcode) throws(HTTPError) -> HTTPResponse {
         if collector.isTooLarge {
-            throw HTTPError(.tooLarge, "the answer of \(host) is larger than \(collector.bodyLimit) bytes")
+            let message = "the answer of \(host) is larger than \(collector.bodyLimit) bytes"
+            throw HTTPError(.tooLarge, message, requestWasSent: true)
         }
         guard code == CURLE_OK else { throw error(code) }
         var status = 0
         guard logbeam_curl_get_long(easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK else {
-            throw HTTPError(.connection, "the answer of \(host) has no status")
+            throw HTTPError(.connection, "the answer of \(host) has no status", requestWasSent: true)
         }
         return HTTPResponse(status: status, headers: collector.headers, body: collector.body)
     }
@@ -76,7 +77,13 @@ final class Transfer {
             }
         let detail = String(cString: errorText)
         let text = detail.isEmpty ? String(cString: curl_easy_strerror(code)) : detail
-        return HTTPError(kind, "no answer from \(host): \(text)")
+        return HTTPError(kind, "no answer from \(host): \(text)", requestWasSent: requestWasSent)
+    }
+
+    /// Whether any of the request went out. Where libcurl can not say, it may have.
+    var requestWasSent: Bool {
+        var size = 0
+        return logbeam_curl_get_long(easy, CURLINFO_REQUEST_SIZE, &size) != CURLE_OK || size > 0
     }
 }
 

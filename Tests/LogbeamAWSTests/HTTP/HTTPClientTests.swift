@@ -173,6 +173,17 @@ struct HTTPClientTests {
         }
         #expect(error?.kind == .connection)
         #expect(error?.message.hasPrefix("no answer from 127.0.0.1:\(port): ") == true)
+        #expect(error?.requestWasSent == false)
+    }
+
+    @Test("knows that the server may have done what it was asked when the connection ends without an answer")
+    func closedWithoutAnswer() throws {
+        let server = try TinyServer { _, connection in connection.close() }
+        let error = #expect(throws: HTTPError.self) {
+            try client().perform(HTTPRequest(method: .post, url: server.url, body: [1, 2, 3]))
+        }
+        #expect(error?.kind == .connection)
+        #expect(error?.requestWasSent == true)
     }
 
     @Test("gives up on a server that does not answer, or does not go on")
@@ -184,7 +195,11 @@ struct HTTPClientTests {
         let client = client { $0.requestTimeout = .milliseconds(50) }
         let start = ContinuousClock.now
         for path in ["silence", "stall"] {
-            #expect(kind { try client.perform(HTTPRequest(method: .get, url: server.url + path)) } == .timeout)
+            let error = #expect(throws: HTTPError.self) {
+                try client.perform(HTTPRequest(method: .get, url: server.url + path))
+            }
+            #expect(error?.kind == .timeout)
+            #expect(error?.requestWasSent == true)
         }
         #expect(ContinuousClock.now - start < .seconds(30))
     }
@@ -213,9 +228,11 @@ struct HTTPClientTests {
         let client = client { $0.connectTimeout = .milliseconds(50) }
         // The whole request would be given up after a minute.
         let start = ContinuousClock.now
-        #expect(
-            kind { try client.perform(HTTPRequest(method: .get, url: "http://127.0.0.1:\(port)/")) } == .timeout
-        )
+        let error = #expect(throws: HTTPError.self) {
+            try client.perform(HTTPRequest(method: .get, url: "http://127.0.0.1:\(port)/"))
+        }
+        #expect(error?.kind == .timeout)
+        #expect(error?.requestWasSent == false)
         #expect(ContinuousClock.now - start < .seconds(30))
     }
     #endif
@@ -231,7 +248,7 @@ struct HTTPClientTests {
         let client = client { $0.requestTimeout = .seconds(20) }
         let url = server.url
         let outcome = Task.detached {
-            _ = #expect(throws: HTTPError(.cancelled, "cancelled")) {
+            _ = #expect(throws: HTTPError(.cancelled, "cancelled", requestWasSent: true)) {
                 try client.perform(HTTPRequest(method: .get, url: url))
             }
         }
