@@ -116,6 +116,19 @@ struct OutageTests {
         }
     }
 
+    @Test("lets failing streams take turns, so that one whose trouble has ended is not kept behind the others")
+    func turns() throws {
+        let service = ScriptedDeliveryService { number, batch in
+            batch.destination.logStream == "mended" && number > 20 ? .accepted(.none) : .denied
+        }
+        // Without a delay each of them could always be tried again.
+        let uploader = try SteppedUploader(service: service, chance: 0)
+        for number in 1...19 { try uploader.append("one", to: "stream \(number)") }
+        try uploader.append("one", to: "mended")
+        try uploader.run { try uploader.pendingCount() == 20 && service.sent.count < 1_000 }
+        #expect(service.sent.count <= 41)
+    }
+
     // MARK: What may have arrived
 
     @Test("knows that a batch is not in doubt which the service turned down")
