@@ -1,3 +1,4 @@
+import Foundation
 import Logbeam
 import LogbeamCore
 import LogbeamSpool
@@ -13,10 +14,9 @@ final class SteppedUploader {
     let service: ScriptedDeliveryService
     let clock: ManualClock
     private(set) var loop: UploadLoop
-    private let limits: BatchLimits
-    private let pacing: UploadPlan.Pacing
-    private let reconcileDelay: Int64?
-    private let chance: Double
+    /// Lives as long as a thread of the loop may call the service.
+    private weak var relay: Relay?
+    private let makeLoop: () throws -> (UploadLoop, Relay)
 
     /// - Parameter chance: what the jitter makes of a delay: 1 is all of it.
     init(
@@ -26,40 +26,35 @@ final class SteppedUploader {
         reconcileDelay: Int64? = nil,
         chance: Double = 1
     ) throws {
-        directory = try TemporaryDirectory()
-        spool = try Spool(path: directory.file("spool.db"))
-        clock = ManualClock(wall: WallClock.milliseconds())
-        self.service = service
-        self.limits = limits
-        self.pacing = pacing
-        self.reconcileDelay = reconcileDelay
-        self.chance = chance
-        loop = try Self.loop(spool, service, limits, pacing, reconcileDelay, clock, chance)
+        // In memory, where there is such a place: nothing here depends on a disk.
+        let memory = "/dev/shm"
+        let directory = try TemporaryDirectory(in: FileManager.default.fileExists(atPath: memory) ? memory : nil)
+        let spool = try Spool(path: directory.file("spool.db"))
+        let clock = ManualClock(wall: WallClock.milliseconds())
+        makeLoop = {
+            let relay = Relay(service: service)
+            let loop = try UploadLoop(
+                spool: spool,
+                service: relay,
+                limits: limits,
+                pacing: pacing,
+                reconcileDelay: reconcileDelay,
+                now: { clock.now },
+                chance: { chance }
+            )
+            return (loop, relay)
+        }
+        (loop, relay) = try makeLoop()
+        (self.directory, self.spool, self.service, self.clock) = (directory, spool, service, clock)
     }
 
-    private static func loop(
-        _ spool: Spool,
-        _ service: ScriptedDeliveryService,
-        _ limits: BatchLimits,
-        _ pacing: UploadPlan.Pacing,
-        _ reconcileDelay: Int64?,
-        _ clock: ManualClock,
-        _ chance: Double
-    ) throws -> UploadLoop {
-        try UploadLoop(
-            spool: spool,
-            service: service,
-            limits: limits,
-            pacing: pacing,
-            reconcileDelay: reconcileDelay,
-            now: { clock.now },
-            chance: { chance }
-        )
-    }
-
-    /// Another loop takes over, as in the next process.
+    /// Another loop takes over, as in the next process, when no call of the old one is in progress any more.
     func restart() throws {
-        loop = try Self.loop(spool, service, limits, pacing, reconcileDelay, clock, chance)
+        weak let old = relay
+        // Ends the old loop's threads; nobody settles what they still bring.
+        loop = try makeLoop().0
+        while old != nil { usleep(50) }
+        (loop, relay) = try makeLoop()
     }
 
     /// Commits a record of this moment.
@@ -102,6 +97,17 @@ final class SteppedUploader {
 
     func pendingCount() throws -> Int { try SpoolStatus.read(path: spool.path).pending }
     func inDoubtCount() throws -> Int { try SpoolStatus.read(path: spool.path).inDoubt }
+}
+
+private final class Relay: DeliveryService {
+    private let service: ScriptedDeliveryService
+
+    init(service: ScriptedDeliveryService) { self.service = service }
+
+    func send(_ batch: EventBatch) -> DeliveryOutcome { service.send(batch) }
+    func create(_ destination: Destination) -> DeliveryOutcome { service.create(destination) }
+    func lookUp(_ batch: EventBatch) -> LookUpOutcome { service.lookUp(batch) }
+    func cancel() { service.cancel() }
 }
 
 extension DeliveryOutcome {
