@@ -5,8 +5,8 @@ internal import Synchronization
 ///
 /// Keeps its connections open between requests, speaks HTTP/2 where TLS offers it, and goes through the proxy that
 /// `HTTPS_PROXY`, `http_proxy` and `NO_PROXY` name. TLS is 1.2 or later and always verified. It follows no redirects and
-/// repeats nothing, with the one exception that libcurl makes itself: if a connection that was kept open turns out to be
-/// closed before anything of an answer has come, it sends the request again on a new one.
+/// repeats nothing of which a body went out: libcurl would by itself, on a new connection, where one that was kept open ends
+/// before anything of an answer has come.
 package final class HTTPClient: HTTPTransport {
     package struct Configuration: Sendable {
         /// The time to resolve the host's name, connect, and agree on TLS.

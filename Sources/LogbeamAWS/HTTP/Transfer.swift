@@ -5,6 +5,8 @@ final class Transfer {
     let easy: UnsafeMutableRawPointer
     private let collector: ResponseCollector
     private let host: String
+    /// What libcurl has not taken of the body yet.
+    private var unread: UnsafeBufferPointer<UInt8>
     private var headerList: UnsafeMutablePointer<curl_slist>?
     private let errorText: UnsafeMutablePointer<CChar>
     /// Whether libcurl took every option so far.
@@ -18,6 +20,7 @@ final class Transfer {
     ) throws(HTTPError) {
         guard let easy = curl_easy_init() else { throw HTTPError(.unusable, "libcurl is out of memory") }
         self.easy = easy
+        unread = body
         collector = ResponseCollector(bodyLimit: configuration.responseLimit)
         host = String(request.url.split(separator: "/", omittingEmptySubsequences: true).dropFirst().first ?? "")
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
@@ -110,14 +113,25 @@ extension Transfer {
         if method == .get { return set(CURLOPT_HTTPGET, 1) }
         set(CURLOPT_POST, 1)
         take(logbeam_curl_set_offset(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count)))
-        // Without a pointer libcurl would read the body from standard input.
-        if let start = body.baseAddress {
-            set(CURLOPT_POSTFIELDS, UnsafeRawPointer(start))
-        } else {
-            set(CURLOPT_COPYPOSTFIELDS, "")
+        // Handed over by a callback and not as a whole: what libcurl can not rewind it can not send a second time by itself,
+        // as it would where a connection that was kept open ends without an answer. The server may have taken the request.
+        let giveBody: curl_read_callback = { target, size, number, owner in
+            guard let target, let owner else { return 0 }
+            let transfer = Unmanaged<Transfer>.fromOpaque(owner).takeUnretainedValue()
+            return transfer.giveBody(UnsafeMutableRawBufferPointer(start: target, count: size * number))
         }
+        take(logbeam_curl_set_write_callback(easy, CURLOPT_READFUNCTION, giveBody))
+        set(CURLOPT_READDATA, UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque()))
         // The same as POST but for the word.
         if method == .put { set(CURLOPT_CUSTOMREQUEST, method.rawValue) }
+    }
+
+    /// Copies the next part of the body; returns its length.
+    private func giveBody(_ target: UnsafeMutableRawBufferPointer) -> Int {
+        let part = UnsafeBufferPointer(rebasing: unread.prefix(target.count))
+        target.copyMemory(from: UnsafeRawBufferPointer(part))
+        unread = UnsafeBufferPointer(rebasing: unread.dropFirst(part.count))
+        return part.count
     }
 
     private func setHeaders(_ headers: [HTTPHeader]) throws(HTTPError) {
