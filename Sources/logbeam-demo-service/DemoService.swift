@@ -10,7 +10,16 @@ internal import Logging
 /// standard output once `log()` has returned. So whoever kills it knows exactly what it had logged.
 ///
 /// Arguments: the spool, the log group, the log stream, how many records, and from how many threads (one by default).
-/// The region, the endpoint and the credentials come from the AWS variables of the environment, as everywhere.
+/// The region, the endpoint and the credentials come from the AWS variables of the environment, as everywhere. Other
+/// variables, all of them numbers:
+///
+/// | variable | sets |
+/// |---|---|
+/// | `BUFFER_MS`, `BATCH_COUNT`, `IN_FLIGHT`, `RECONCILE_MS` | `bufferDuration`, `batchCount`, `maximumInFlight`, `reconcileAfter` |
+/// | `EXIT_FLUSH_MS`, `COMMIT_MS` | `exitFlushTimeout`, `commitTimeout` |
+/// | `FIRST` | the number of the first record; 1 where it is not set |
+/// | `PAUSE_US` | how long each thread rests after each record |
+/// | `STREAMS` | over how many log streams the threads spread: with 3, `name`, `name-2` and `name-3` |
 @main
 struct DemoService {
     static func main() throws {
@@ -28,19 +37,29 @@ struct DemoService {
             bufferDuration: milliseconds("BUFFER_MS") ?? .seconds(1)
         )
         if let count = number("BATCH_COUNT") { configuration.batchCount = count }
+        if let count = number("IN_FLIGHT") { configuration.maximumInFlight = count }
+        configuration.reconcileAfter = milliseconds("RECONCILE_MS")
         if let timeout = milliseconds("EXIT_FLUSH_MS") { configuration.exitFlushTimeout = timeout }
         if let timeout = milliseconds("COMMIT_MS") { configuration.commitTimeout = timeout }
 
         let shipper = try LogShipper(configuration)
         LoggingSystem.bootstrap { label in CloudWatchLogsHandler(label: label, shipper: shipper) }
+        let loggers = try (1...max(1, number("STREAMS") ?? 1)).map { stream in
+            if stream == 1 { return Logger(label: "demo") }
+            let name = "\(arguments[3])-\(stream)"
+            let handler = try CloudWatchLogsHandler(label: "demo", shipper: shipper, logStreamName: name)
+            return Logger(label: "demo") { _ in handler }
+        }
 
         let first = number("FIRST") ?? 1
+        let pause = number("PAUSE_US").map { UInt32($0) }
         onThreads(threads) { thread in
-            var logger = Logger(label: "demo")
+            var logger = loggers[(thread - 1) % loggers.count]
             logger[metadataKey: "thread"] = "\(thread)"
             for number in stride(from: first + thread - 1, to: first + count, by: threads) {
                 logger.info("order \(number) taken")
                 report("order \(number) taken thread=\(thread)")
+                if let pause { usleep(pause) }
             }
         }
         // Returning from main sends what is left, for as long as the configuration allows.
