@@ -49,19 +49,19 @@ struct TestBed {
     }
 
     /// Starts `logbeam-spool drain`.
-    func startDrain() throws -> ChildProcess {
+    func startDrain(identity: [String: String] = [:]) throws -> ChildProcess {
         let process = try ChildProcess(
             BuiltProducts.executable("logbeam-spool"),
             ["drain", "--spool", spool],
-            environment: environment
+            environment: environment.merging(identity) { $1 }
         )
         process.closeInput()
         return process
     }
 
     /// Ships all that is left; fails the test if anything remains.
-    func drain() throws {
-        let process = try startDrain()
+    func drain(identity: [String: String] = [:]) throws {
+        let process = try startDrain(identity: identity)
         let exitCode = try process.wait().exitCode
         #expect(exitCode == 0, "\(process.text(.standardError))")
     }
@@ -84,6 +84,35 @@ struct TestBed {
             WHERE acknowledged = 0 ORDER BY records.id
             """
         )
+    }
+
+    /// A batch that is noted in `deliveries`.
+    struct Delivery {
+        /// It has arrived for sure, and only its deletion is not at its end.
+        var isAcknowledged: Bool
+        /// What is left of it, in the order in which it is sent.
+        var messages: [String]
+    }
+
+    /// The batches that were on their way when their service died, oldest first.
+    func deliveries() throws -> [Delivery] {
+        let rows = try query(
+            """
+            SELECT deliveries.id, acknowledged, message FROM deliveries LEFT JOIN records
+                ON records.id BETWEEN first_id AND last_id AND records.stream_id = deliveries.stream_id
+                AND timestamp <= latest_timestamp
+            ORDER BY deliveries.id, timestamp, records.id
+            """
+        )
+        var deliveries: [(id: Substring, delivery: Delivery)] = []
+        for row in rows {
+            let columns = row.split(separator: "|", maxSplits: 2, omittingEmptySubsequences: false)
+            if deliveries.last?.id != columns[0] {
+                deliveries.append((columns[0], Delivery(isAcknowledged: columns[1] == "1", messages: [])))
+            }
+            if !columns[2].isEmpty { deliveries[deliveries.count - 1].delivery.messages.append(String(columns[2])) }
+        }
+        return deliveries.map(\.delivery)
     }
 
     /// The messages that arrived, in the order of their arrival.
