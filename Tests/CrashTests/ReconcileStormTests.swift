@@ -130,7 +130,9 @@ struct ReconcileStormTests {
             case 20..<23: .fault(.nonJSONAnswer(status: 200, accepting: true))
             case 23..<26: .fault(.nonJSONAnswer(status: 502, accepting: Bool.random(using: &random)))
             case 26..<30: .fault(.status(503, errorType: "ServiceUnavailableException"))
-            case 30..<36: .fault(.delay(.milliseconds(5)))
+            // As long as it takes to be looked for, counted from when it was sent and not from when the connection ended.
+            case 30..<34: .lateFault(.resetAfterAccepting, microseconds: UInt32(reconcileMilliseconds) * 1_000)
+            case 34..<38: .fault(.delay(.milliseconds(5)))
             default: .pass
             }
         }

@@ -1,3 +1,4 @@
+import Foundation
 import LogbeamTestSupport
 
 /// Stands before an endpoint while services are killed: holds requests, so that a kill comes while they are on their way,
@@ -9,6 +10,8 @@ final class RequestGuard: Sendable {
     enum Ruling: Sendable {
         case pass
         case fault(Fault)
+        /// The request lies for so long before the endpoint looks at it.
+        case lateFault(Fault, microseconds: UInt32)
         /// It is held until its service has been killed.
         case hold(Fate)
     }
@@ -95,6 +98,9 @@ final class RequestGuard: Sendable {
         switch ruling {
         case .pass: return nil
         case .fault(let fault): return fault
+        case .lateFault(let fault, let microseconds):
+            usleep(microseconds)
+            return fault
         case .hold(.taken): return .hangAfterAccepting(gate)
         case .hold(.takenLater): return .hangBeforeAccepting(gate)
         case .hold(.lost):
@@ -111,9 +117,13 @@ extension RequestGuard.Ruling {
     fileprivate var accepts: Bool {
         switch self {
         case .pass, .hold(.taken), .hold(.takenLater): true
-        case .hold(.lost), .fault(.status), .fault(.resetBeforeAccepting): false
-        case .fault(.nonJSONAnswer(_, let accepting)): accepting
-        case .fault: true
+        case .hold(.lost): false
+        case .fault(let fault), .lateFault(let fault, _):
+            switch fault {
+            case .status, .resetBeforeAccepting: false
+            case .nonJSONAnswer(_, let accepting): accepting
+            default: true
+            }
         }
     }
 }
