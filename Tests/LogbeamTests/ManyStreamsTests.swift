@@ -1,0 +1,66 @@
+import Foundation
+import Logbeam
+import LogbeamCore
+import LogbeamTestSupport
+import Testing
+
+@Suite("Thousands of log streams in one spool, most of them in trouble")
+struct ManyStreamsTests {
+    /// `MANY_STREAMS` asks for more than the 1,000 of an ordinary run.
+    private static let count = ProcessInfo.processInfo.environment["MANY_STREAMS"].flatMap { Int($0) } ?? 1_000
+    private static let inFlight = 4
+    private static let healthy = (1...5).map { "healthy \($0)" }
+
+    /// Denies, throttles, or does not know all streams but the healthy ones, until they are mended.
+    private static func answer(_ batch: EventBatch) -> DeliveryOutcome {
+        switch (Int(batch.destination.logStream) ?? 0) % 3 {
+        case _ where batch.destination.logStream.hasPrefix("healthy"): .accepted(.none)
+        case 0: .denied
+        case 1: .throttled()
+        default: .destinationMissing(DeliveryFailure(code: "ResourceNotFoundException", message: ""))
+        }
+    }
+
+    @Test("healthy ones get through at once, few batches are in memory, and when the trouble ends all is sent once")
+    func trouble() throws {
+        let isMended = Monitor(false)
+        let service = ScriptedDeliveryService { _, batch in
+            isMended.withLock { $0 } ? .accepted(.none) : Self.answer(batch)
+        }
+        let uploader = try SteppedUploader(
+            service: service,
+            pacing: UploadPlan.Pacing(inFlight: Self.inFlight),
+            // Somebody is always about to try again.
+            chance: 0.01
+        )
+        var mostInFlight = 0
+        func run(while condition: () -> Bool) {
+            uploader.run {
+                mostInFlight = max(mostInFlight, uploader.loop.inFlight)
+                return condition()
+            }
+        }
+        for number in 1...Self.count { try uploader.append("one", to: "\(number)") }
+        // Each has had its first try; a stream that is missing is made, and then tried once more.
+        run { service.sent.count < Self.count * 4 / 3 }
+
+        for _ in 1...20 {
+            for name in Self.healthy { try uploader.append("one", to: name) }
+            let sent = service.sent.count
+            let delivered = uploader.loop.totals.records
+            run { uploader.loop.totals.records < delivered + Self.healthy.count }
+            // Their own, and beside them two each of what was on its way or had its turn.
+            #expect(service.sent.count - sent <= Self.healthy.count + 2 * Self.inFlight)
+        }
+
+        isMended.withLock { $0 = true }
+        let sent = service.sent.count
+        let pending = try uploader.pendingCount()
+        #expect(pending == Self.count)
+        run { uploader.loop.totals.records < Self.count + 20 * Self.healthy.count }
+        #expect(try uploader.pendingCount() == 0)
+        #expect(service.sent.count - sent == Self.count)
+        #expect(mostInFlight == Self.inFlight)
+        #expect(uploader.loop.troubles.isEmpty)
+    }
+}
