@@ -30,7 +30,6 @@ struct ManyStreamsTests {
         let uploader = try SteppedUploader(
             service: service,
             pacing: UploadPlan.Pacing(inFlight: Self.inFlight),
-            // Somebody is always about to try again.
             chance: 0.01
         )
         var mostInFlight = 0
@@ -45,6 +44,8 @@ struct ManyStreamsTests {
         run { service.sent.count < Self.count * 4 / 3 }
 
         for _ in 1...20 {
+            // By now all the others could try again.
+            uploader.clock.advance(10_000)
             for name in Self.healthy { try uploader.append("one", to: name) }
             let sent = service.sent.count
             let delivered = uploader.loop.totals.records
