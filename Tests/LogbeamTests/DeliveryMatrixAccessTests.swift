@@ -273,7 +273,6 @@ struct DeliveryMatrixAccessTests {
             try delivery.deliver()
             #expect(Array(delivery.calls.suffix(row.nextCalls.count)) == row.nextCalls)
             #expect(try delivery.consequence == Consequence(puts: 3, failures: [row.failure]))
-            #expect(delivery.putsBeforeHealthy == 1)
             try delivery.expectEverythingSettled()
         }
     }
