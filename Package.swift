@@ -57,6 +57,7 @@ let package = Package(
             ]
         ),
         .target(name: "LogbeamTestSupport", dependencies: ["LogbeamCore", "COpenSSL", "CZlib"], exclude: ["Python"]),
+        .executableTarget(name: "logbeam-local-endpoint", dependencies: ["LogbeamCore", "LogbeamTestSupport"]),
         .testTarget(
             name: "LogbeamTestSupportTests",
             dependencies: ["LogbeamCore", "LogbeamTestSupport", "CZlib"],
