@@ -56,7 +56,8 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
-        .target(name: "LogbeamTestSupport", dependencies: ["LogbeamCore", "CZlib"], exclude: ["Python"]),
+        .target(name: "LogbeamTestSupport", dependencies: ["LogbeamCore", "COpenSSL", "CZlib"], exclude: ["Python"]),
+        .executableTarget(name: "logbeam-local-endpoint", dependencies: ["LogbeamCore", "LogbeamTestSupport"]),
         .testTarget(
             name: "LogbeamTestSupportTests",
             dependencies: ["LogbeamCore", "LogbeamTestSupport", "CZlib"],

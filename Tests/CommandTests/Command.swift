@@ -18,9 +18,8 @@ struct Command {
         executable = try BuiltProducts.executable("logbeam-spool")
         environment = [
             "PATH": "/usr/bin:/bin", "HOME": directory.path, "TERM": "xterm",
-            "LOGBEAM_SPOOL": directory.file("spool.db"),
-            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
-        ]
+            "LOGBEAM_SPOOL": directory.file("spool.db"), "AWS_REGION": "us-east-1",
+        ].merging(AccessKey.any.environment) { $1 }
     }
 
     var spoolPath: String { directory.file("spool.db") }

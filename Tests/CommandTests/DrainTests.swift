@@ -47,11 +47,13 @@ struct DrainTests {
 
     @Test("The options go before the environment")
     func options() throws {
+        let key = AccessKey(identifier: "AKIDOTHER", secret: "other-secret")
+        let endpoint = try LocalEndpoint(accessKeys: [key], region: "eu-central-1")
         var command = command
         try command.fill(["a"])
         command.environment["AWS_ENDPOINT_URL"] = "http://127.0.0.1:1"
         let credentials = command.directory.file("credentials")
-        try "[other]\naws_access_key_id = AKIDOTHER\naws_secret_access_key = secret\n"
+        try "[other]\naws_access_key_id = \(key.identifier)\naws_secret_access_key = \(key.secret)\n"
             .write(toFile: credentials, atomically: false, encoding: .utf8)
         command.environment["AWS_SHARED_CREDENTIALS_FILE"] = credentials
         let ended = try command.run([
@@ -59,8 +61,7 @@ struct DrainTests {
             "50",
         ])
         #expect(ended.code == 0, "\(ended.error)")
-        let authorization = try #require(endpoint.records.requests.last?.headers["Authorization"])
-        #expect(authorization.contains("AKIDOTHER/") && authorization.contains("/eu-central-1/logs/"))
+        #expect(endpoint.messages(in: Command.destination) == ["a"])
     }
 
     @Test("What fails for a while is tried again, and told once")

@@ -115,6 +115,25 @@ struct FaultTests {
         #expect(messages == (accepting ? ["a"] : []))
     }
 
+    @Test("by an answer of any other form")
+    func answer() throws {
+        endpoint.enqueue(.answer(407, headers: ["Proxy-Authenticate": "Basic"], body: "<Error/>"))
+        let answer = try client.exchange(.put((0, "a")))
+        #expect(answer.status == 407)
+        #expect(answer.headers == ["proxy-authenticate": "Basic", "content-length": "8"])
+        #expect(answer.text == "<Error/>")
+        #expect(messages.isEmpty)
+    }
+
+    @Test("by leaving out of a batch the events that it is told")
+    func refusing() throws {
+        endpoint.enqueue(.refusing(RefusedEvents(tooOldEnd: 1, expiredEnd: 2, tooNewStart: 4)))
+        let answer = try client.exchange(.put((0, "a"), (0, "b"), (0, "c"), (0, "d"), (0, "e")))
+        let indices = ["tooOldLogEventEndIndex": 1, "expiredLogEventEndIndex": 2, "tooNewLogEventStartIndex": 4]
+        #expect(answer.json["rejectedLogEventsInfo"] as? [String: Int] == indices)
+        #expect(messages == ["c", "d"])
+    }
+
     @Test("by a queue for each operation, and by a script for the rest")
     func script() throws {
         endpoint.enqueue(.status(500, errorType: "InternalFailure"), for: .createLogGroup)

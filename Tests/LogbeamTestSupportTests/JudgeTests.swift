@@ -7,7 +7,6 @@ import Testing
 struct JudgeTests {
     private static let scripts = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .appendingPathComponent("Python")
-    private static let key = ["AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"]
 
     struct Result: Decodable, Equatable {
         var missing, again, unordered: String
@@ -15,11 +14,18 @@ struct JudgeTests {
         var streams, messages: [String]
     }
 
-    @Test("botocore takes LocalEndpoint for CloudWatch Logs, and LocalEndpoint finds no fault with botocore")
-    func botocore() async throws {
-        let endpoint = try LocalEndpoint()
+    @Test(
+        "botocore takes LocalEndpoint for CloudWatch Logs, and LocalEndpoint finds no fault with botocore",
+        arguments: [AccessKey.any, AccessKey(identifier: "ASIAEXAMPLE", secret: "se/cr+et", sessionToken: "to/k+en=")]
+    )
+    func botocore(key: AccessKey) async throws {
+        let endpoint = try LocalEndpoint(accessKeys: [key])
         let output = try await onOwnThread {
-            try Python.run(Self.scripts.appendingPathComponent("put_and_get.py"), [endpoint.url], environment: Self.key)
+            try Python.run(
+                Self.scripts.appendingPathComponent("put_and_get.py"),
+                [endpoint.url],
+                environment: key.environment
+            )
         }
         let expected = Result(
             missing: "ResourceNotFoundException",
@@ -94,11 +100,10 @@ struct JudgeTests {
     }
 
     private static func putAndGet(_ moto: MotoServer, as key: AccessKey) throws {
-        let environment = ["AWS_ACCESS_KEY_ID": key.identifier, "AWS_SECRET_ACCESS_KEY": key.secret]
         _ = try Python.run(
             scripts.appendingPathComponent("put_and_get.py"),
             [moto.url],
-            environment: environment
+            environment: key.environment
         )
     }
 }

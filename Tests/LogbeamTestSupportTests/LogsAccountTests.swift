@@ -153,4 +153,28 @@ struct LogsAccountTests {
         #expect(try client.exchange(.put((0, ""), group: "h")).status == 400)
         #expect(endpoint.records.destinations.count == 1, "a refused batch creates nothing")
     }
+
+    @Test("lets a person delete a stream or a group; what was accepted stays counted, and is not shown again")
+    func deletes() throws {
+        let endpoint = try LocalEndpoint(autoCreate: true, clock: { TestRequest.now })
+        let client = try RawClient(port: endpoint.port)
+        let (s, t) = (Destination(logGroup: "g", logStream: "s"), Destination(logGroup: "g", logStream: "t"))
+        for stream in ["s", "t"] { #expect(try client.exchange(.put((0, "a"), stream: stream)).status == 200) }
+        let get = TestRequest("GetLogEvents", ["logGroupName": "g", "logStreamName": "s"])
+
+        endpoint.delete(s)
+        #expect(endpoint.records.destinations == [t])
+        #expect(try client.exchange(get).errorType == "ResourceNotFoundException")
+        endpoint.create(s)
+        #expect((try client.exchange(get).json["events"] as? [Any])?.count == 0)
+        #expect(try client.exchange(.put((0, "b"))).status == 200)
+        #expect((try client.exchange(get).json["events"] as? [Any])?.count == 1)
+
+        endpoint.deleteGroup("g")
+        #expect(endpoint.records.groups.isEmpty)
+        #expect(endpoint.records.destinations.isEmpty)
+        #expect(try client.exchange(get).errorType == "ResourceNotFoundException")
+        #expect(endpoint.messages(in: s) == ["a", "b"])
+        #expect(endpoint.records.acceptedCount == 3)
+    }
 }

@@ -8,8 +8,30 @@ struct TestRequest {
     static let date = "20260101T000000Z"
 
     var line = "POST / HTTP/1.1"
+    /// Without Authorization.
     var headers: [(name: String, value: String)]
     var body: [UInt8]
+    var signing = Signing()
+    /// Instead of what ``signing`` yields; an empty one is left out.
+    var authorization: String?
+
+    /// How a request is signed. The signature is right for all of this, so that nothing else is wrong.
+    struct Signing {
+        var key = AccessKey.any
+        /// The text of the header, for the service takes what differs in form from what SDKs send.
+        var separator = ", "
+        var algorithm = "AWS4-HMAC-SHA256"
+        var scope = CredentialScope(date: "20260101", region: "us-east-1")
+        var signedHeaders = ["content-type", "host", "x-amz-date", "x-amz-target"]
+        /// What is signed, where it is not the body.
+        var content: [UInt8]?
+
+        static func with(_ change: (inout Self) -> Void) -> Self {
+            var signing = Self()
+            change(&signing)
+            return signing
+        }
+    }
 
     init(_ operation: String, _ members: [String: Any]) {
         self.init(operation, body: (try? Array(JSONSerialization.data(withJSONObject: members))) ?? [])
@@ -22,7 +44,6 @@ struct TestRequest {
             ("Content-Type", "application/x-amz-json-1.1"),
             ("X-Amz-Date", Self.date),
             ("X-Amz-Target", "Logs_20140328.\(operation)"),
-            ("Authorization", Self.authorization()),
             ("Content-Length", "\(body.count)"),
         ]
     }
@@ -37,25 +58,49 @@ struct TestRequest {
         return Self("PutLogEvents", ["logGroupName": group, "logStreamName": stream, "logEvents": logEvents])
     }
 
-    static func authorization(
-        algorithm: String = "AWS4-HMAC-SHA256",
-        scope: String = "AKIDEXAMPLE/20260101/eu-central-1/logs/aws4_request",
-        signedHeaders: String = "content-type;host;x-amz-date;x-amz-target",
-        signature: String = String(repeating: "0a", count: 32)
-    ) -> String {
-        "\(algorithm) Credential=\(scope), SignedHeaders=\(signedHeaders), Signature=\(signature)"
-    }
-
-    /// The same with one header changed, or without it.
+    /// The same with one header changed, or without it; signed as it is then.
     func with(_ name: String, _ value: String?) -> Self {
         var changed = self
+        if name == "Authorization" {
+            changed.authorization = value ?? ""
+            return changed
+        }
         changed.headers.removeAll { $0.name.lowercased() == name.lowercased() }
         if let value { changed.headers.append((name, value)) }
         return changed
     }
 
+    func with(_ signing: Signing) -> Self {
+        var changed = self
+        changed.signing = signing
+        return changed
+    }
+
+    /// What the Authorization header says.
+    var signed: String {
+        let parts = line.split(separator: " ")
+        let signature = SignatureV4.signature(
+            method: String(parts[0]),
+            target: String(parts[1]),
+            fields: headers,
+            signedHeaders: signing.signedHeaders,
+            body: signing.content ?? body,
+            date: headers.first { $0.name == "X-Amz-Date" }?.value ?? Self.date,
+            scope: signing.scope,
+            secret: signing.key.secret
+        )
+        let parameters = [
+            "Credential=\(signing.key.identifier)/\(signing.scope.text)",
+            "SignedHeaders=\(signing.signedHeaders.joined(separator: ";"))", "Signature=\(signature)",
+        ]
+        return "\(signing.algorithm) \(parameters.joined(separator: signing.separator))"
+    }
+
     func bytes() -> [UInt8] {
-        let head = headers.reduce("\(line)\r\n") { "\($0)\($1.name): \($1.value)\r\n" }
+        var fields = headers
+        let authorization = authorization ?? signed
+        if !authorization.isEmpty { fields.append(("Authorization", authorization)) }
+        let head = fields.reduce("\(line)\r\n") { "\($0)\($1.name): \($1.value)\r\n" }
         return Array("\(head)\r\n".utf8) + body
     }
 }

@@ -3,6 +3,10 @@ import LogbeamCore
 /// What the connections of a ``LocalEndpoint`` share.
 struct EndpointState: Sendable {
     var records: LocalEndpoint.Records
+    var keys: KnownKeys
+    let region: String
+    /// What the keys may not do.
+    var denied: Set<LogsOperation> = []
     var faults: [LogsOperation: [Fault]] = [:]
     var script: LocalEndpoint.Script?
     /// Those that hold a request, to be opened when the endpoint stops.
@@ -57,6 +61,10 @@ struct EndpointConnection {
         case .status(let status, let type, let message, let headers):
             answer = HTTPAnswer(LogsError(type, message, status: status), now: clock())
             answer.headers += headers.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        case .answer(let status, let headers, let body):
+            answer = HTTPAnswer(status: status, now: clock())
+            answer.headers = headers.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+            answer.body = Array(body.utf8)
         case .nonJSONAnswer(let status, let accepting):
             if accepting { _ = perform(call, info) }
             answer = HTTPAnswer(status: status, now: clock())
@@ -65,6 +73,8 @@ struct EndpointConnection {
         case .hangBeforeAccepting(let gate):
             gate.pass()
             answer = perform(call, info)
+        case .refusing(let events):
+            answer = perform(call, info, refusing: events)
         default:
             answer = perform(call, info)
         }
@@ -88,15 +98,20 @@ struct EndpointConnection {
     }
 
     /// Holds the request against the rules and does what it asks.
-    private func perform(_ call: Call, _ info: RequestInfo) -> HTTPAnswer {
+    ///
+    /// - Parameter refused: The events that PutLogEvents leaves out, whatever their times are.
+    private func perform(_ call: Call, _ info: RequestInfo, refusing refused: RefusedEvents? = nil) -> HTTPAnswer {
         let now = clock()
         do throws(LogsError) {
             let operation = try call.operation.get()
-            try RequestChecks.signature(of: info.headers, now: now)
+            let (keys, region) = state.withLock { ($0.keys, $0.region) }
+            try RequestChecks.signature(of: call.request, keys: keys, region: region, now: now)
             let input = try call.input.get()
             let members = try state.withLock { state throws(LogsError) in
+                if state.denied.contains(operation) { throw LogsError.denied(operation, region: region) }
                 // Sent across the lock as bytes: a dictionary of Any is not Sendable.
-                try state.records.account.answer(operation, input, now: now, request: info.number).map(HTTPAnswer.json)
+                return try state.records.account
+                    .answer(operation, input, refusing: refused, now: now, request: info.number).map(HTTPAnswer.json)
             }
             var answer = HTTPAnswer(status: 200, now: now)
             answer.headers.append(("Content-Type", "application/x-amz-json-1.1"))
@@ -155,10 +170,12 @@ struct EndpointConnection {
 
 /// What a request asks for, or why it cannot be said.
 private struct Call {
+    var request: HTTPRequest
     var operation: Result<LogsOperation, LogsError>
     var input: Result<LogsInput, LogsError>
 
     init(_ request: HTTPRequest) {
+        self.request = request
         operation = Result { () throws(LogsError) in try RequestChecks.operation(of: request) }
         input = Result { () throws(LogsError) in
             try LogsInput(body: request.body, encoding: request.headers["content-encoding"])

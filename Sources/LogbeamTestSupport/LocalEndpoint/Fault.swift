@@ -38,6 +38,11 @@ package struct RequestInfo: Sendable {
 package enum Fault: Sendable {
     /// An error as AWS answers it; accepts nothing. The type may carry a `prefix#` or a `:suffix`.
     case status(Int, errorType: String, message: String = "", headers: [String: String] = [:])
+    /// An answer with these headers and this body, and no others but Content-Length: another form of an error, or what
+    /// something between us and AWS says. Accepts nothing.
+    case answer(Int, headers: [String: String] = [:], body: String = "")
+    /// Accepts all events of the batch but these, and says so, whatever their times are.
+    case refusing(RefusedEvents)
     /// The connection is reset instead of an answer; accepts nothing.
     case resetBeforeAccepting
     /// The connection is reset instead of an answer; accepts.

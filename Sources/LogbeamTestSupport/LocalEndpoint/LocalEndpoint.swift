@@ -4,10 +4,25 @@ package import LogbeamCore
 /// A CloudWatch Logs service on loopback that is as strict as AWS says it is, and fails as it is told to.
 ///
 /// It answers what breaks a documented rule as AWS does, keeps what it accepts, and knows which request brought it, so
-/// that a test can count what was lost and what came twice. One account, all regions. Safe from any thread. It stops
+/// that a test can count what was lost and what came twice. One account, one region. Safe from any thread. It stops
 /// when its owner lets go of it.
 ///
-/// It knows no secret: of a signature it verifies the form and the time.
+/// It knows the key pairs of the account and computes every signature anew from the bytes that came, by code of its own.
+/// What it finds wrong it answers in this order, each with 400 and AWS's wording:
+///
+/// | wrong                                                | answer                                          |
+/// |------------------------------------------------------|-------------------------------------------------|
+/// | no Authorization header                              | `MissingAuthenticationTokenException`           |
+/// | its form, or no X-Amz-Date                           | `IncompleteSignatureException`                  |
+/// | the scope's region, service or day                   | `InvalidSignatureException`                     |
+/// | `host` or an `x-amz-` header that is not signed      | `InvalidSignatureException`                     |
+/// | an unknown access key, or not its session token      | `UnrecognizedClientException`                   |
+/// | a token that was declared expired: ``expire(_:)``    | `ExpiredTokenException`                         |
+/// | a time more than five minutes off                    | `InvalidSignatureException`                     |
+/// | the signature itself                                 | `InvalidSignatureException`                     |
+/// | an operation that was forbidden: ``deny(_:)``        | `AccessDeniedException`                         |
+///
+/// Only then does the content matter. A ``Fault`` comes before all of this.
 package final class LocalEndpoint: Sendable {
     /// Decides what goes wrong with a request; `nil` for nothing. Called on the connection's thread, without a lock.
     package typealias Script = @Sendable (RequestInfo) -> Fault?
@@ -53,13 +68,23 @@ package final class LocalEndpoint: Sendable {
     private let server: LoopbackServer
 
     /// - Parameters:
+    ///   - accessKeys: The key pairs that may sign.
+    ///   - region: The region that signatures must be good for.
     ///   - autoCreate: PutLogEvents creates the group and the stream that are missing.
     ///   - clock: The service's time in milliseconds since 1970-01-01T00:00:00Z.
     package init(
+        accessKeys: [AccessKey] = [.any],
+        region: String = "us-east-1",
         autoCreate: Bool = false,
         clock: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970 * 1000) }
     ) throws {
-        let state = Monitor(EndpointState(records: Records(account: LogsAccount(autoCreate: autoCreate))))
+        let state = Monitor(
+            EndpointState(
+                records: Records(account: LogsAccount(autoCreate: autoCreate, region: region)),
+                keys: KnownKeys(keys: accessKeys),
+                region: region
+            )
+        )
         self.state = state
         server = try LoopbackServer { descriptor, number in
             let connection = HTTPConnection(descriptor: descriptor)
@@ -94,6 +119,26 @@ package final class LocalEndpoint: Sendable {
     /// Creates a stream, and its group if need be, as if by the API.
     package func create(_ destination: Destination) {
         state.withLock { $0.records.account.create(destination, now: 0) }
+    }
+
+    /// Deletes a stream with all that is in it, as a person would. What was accepted stays counted in the ``Records``.
+    package func delete(_ destination: Destination) {
+        state.withLock { $0.records.account.delete(destination) }
+    }
+
+    /// Deletes a group with all of its streams, as a person would. What was accepted stays counted in the ``Records``.
+    package func deleteGroup(_ name: String) {
+        state.withLock { $0.records.account.deleteGroup(name) }
+    }
+
+    /// From now on the session token of this key has expired.
+    package func expire(_ accessKey: AccessKey) {
+        _ = state.withLock { $0.keys.expired.insert(accessKey.identifier) }
+    }
+
+    /// From now on no key may call these operations, and any may call the others.
+    package func deny(_ operations: Set<LogsOperation>) {
+        state.withLock { $0.denied = operations }
     }
 
     /// Sets the retention of a group; creates the group if need be.

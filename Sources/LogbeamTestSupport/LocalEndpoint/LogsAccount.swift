@@ -28,24 +28,37 @@ struct LogsAccount: Sendable {
         var streams: [String: Int64] = [:]
     }
 
+    let region: String
     /// How long after it was accepted an event is first shown by GetLogEvents, in milliseconds.
     var readDelay: Int64 = 0
     /// PutLogEvents creates what is missing.
     var autoCreate: Bool
     var groups: [String: Group] = [:]
-    /// In the order of their acceptance.
+    /// In the order of their acceptance, also what was deleted since.
     var accepted: [Destination: [AcceptedEvent]] = [:]
+    /// How many of the accepted events went with a stream that was deleted.
+    private var deleted: [Destination: Int] = [:]
+
+    init(autoCreate: Bool, region: String) {
+        self.autoCreate = autoCreate
+        self.region = region
+    }
+
+    static func arn(_ service: String, region: String, _ resource: String) -> String {
+        "arn:aws:\(service):\(region):123456789012:\(resource)"
+    }
 
     /// Does what a request asks; returns the members of the answer, or `nil` where AWS answers with an empty body.
     mutating func answer(
         _ operation: LogsOperation,
         _ input: LogsInput,
+        refusing refused: RefusedEvents?,
         now: Int64,
         request: Int
     ) throws(LogsError) -> [String: Any]? {
         switch operation {
         case .putLogEvents:
-            return try put(input, now: now, request: request)
+            return try put(input, refusing: refused, now: now, request: request)
         case .createLogGroup:
             let name = try input.group()
             guard groups[name] == nil else {
@@ -77,6 +90,20 @@ struct LogsAccount: Sendable {
         groups[destination.logGroup, default: Group()].streams[destination.logStream] = now
     }
 
+    /// Deletes the stream and what is in it.
+    mutating func delete(_ destination: Destination) {
+        groups[destination.logGroup]?.streams[destination.logStream] = nil
+        deleted[destination] = accepted[destination]?.count
+    }
+
+    /// Deletes the group with all of its streams.
+    mutating func deleteGroup(_ name: String) {
+        for stream in groups[name]?.streams.keys.map(\.self) ?? [] {
+            delete(Destination(logGroup: name, logStream: stream))
+        }
+        groups[name] = nil
+    }
+
     private func group(_ name: String) throws(LogsError) -> Group {
         guard let group = groups[name] else {
             throw LogsError("ResourceNotFoundException", "The specified log group does not exist.")
@@ -92,11 +119,16 @@ struct LogsAccount: Sendable {
         return group
     }
 
-    private mutating func put(_ input: LogsInput, now: Int64, request: Int) throws(LogsError) -> [String: Any] {
+    private mutating func put(
+        _ input: LogsInput,
+        refusing: RefusedEvents?,
+        now: Int64,
+        request: Int
+    ) throws(LogsError) -> [String: Any] {
         let destination = try input.destination()
         let events = try input.events()
         let retentionDays = groups[destination.logGroup]?.info.retentionDays
-        let refused = PutLogEventsRules.refused(events, now: now, retentionDays: retentionDays)
+        let refused = refusing ?? PutLogEventsRules.refused(events, now: now, retentionDays: retentionDays)
         try PutLogEventsRules.check(events, refused: refused)
         if autoCreate, groups[destination.logGroup]?.streams[destination.logStream] == nil {
             create(destination, now: now)
@@ -128,7 +160,7 @@ struct LogsAccount: Sendable {
         let page = streams.sorted { $0.key < $1.key }.prefix(try limit(input, atMost: 50))
         var answer: [String: Any] = [:]
         answer["logStreams"] = page.map { stream, created in
-            let arn = "arn:aws:logs:us-east-1:123456789012:log-group:\(name):log-stream:\(stream)"
+            let arn = Self.arn("logs", region: region, "log-group:\(name):log-stream:\(stream)")
             return ["logStreamName": stream, "creationTime": created, "arn": arn, "storedBytes": 0] as [String: Any]
         }
         if page.count < streams.count { answer["nextToken"] = page.last?.key }
@@ -140,7 +172,7 @@ struct LogsAccount: Sendable {
         let destination = try input.destination()
         _ = try existing(destination)
         let range = (input.startTime ?? 0)..<max(input.endTime ?? .max, input.startTime ?? 0)
-        let events = accepted[destination, default: []]
+        let events = accepted[destination, default: []].dropFirst(deleted[destination, default: 0])
             .filter { range.contains($0.timestamp) && $0.ingestionTime + readDelay <= now }
             .enumerated().sorted { ($0.element.timestamp, $0.offset) < ($1.element.timestamp, $1.offset) }
             .map(\.element)

@@ -20,4 +20,15 @@ struct LogsError: Error {
             "1 validation error detected: Value at '\(member)' failed to satisfy constraint: Member must \(constraint)"
         )
     }
+
+    static func denied(_ operation: LogsOperation, region: String) -> LogsError {
+        LogsError(
+            "AccessDeniedException",
+            """
+            User: \(LogsAccount.arn("iam", region: "", "user/logbeam")) is not authorized to perform: \
+            logs:\(operation.rawValue) on resource: \(LogsAccount.arn("logs", region: region, "log-group:*")) because \
+            no identity-based policy allows the logs:\(operation.rawValue) action
+            """
+        )
+    }
 }

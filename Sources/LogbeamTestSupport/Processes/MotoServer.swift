@@ -1,22 +1,6 @@
 import Foundation
 package import LogbeamCore
 
-/// A key pair of the pretended AWS account.
-package struct AccessKey: Sendable, Equatable {
-    package var identifier: String
-    package var secret: String
-
-    package init(identifier: String, secret: String) {
-        self.identifier = identifier
-        self.secret = secret
-    }
-
-    /// Good where nobody looks.
-    package static let any = AccessKey(identifier: "AKIDEXAMPLE", secret: "example")
-
-    var environment: [String: String] { ["AWS_ACCESS_KEY_ID": identifier, "AWS_SECRET_ACCESS_KEY": secret] }
-}
-
 /// moto: CloudWatch Logs, STS, IAM and the instance metadata on loopback, written by others.
 ///
 /// It lets pass what AWS refuses (batches over 1 MiB), and its `tooOldLogEventEndIndex` is too small by one; what must
