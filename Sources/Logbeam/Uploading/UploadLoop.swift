@@ -336,7 +336,7 @@ package final class UploadLoop {
         plan.failed(range, retryAt: MonotonicClock.milliseconds() + delay)
         // Only for `status`: the delivery does not depend on it. That we broke off the request ourselves is no news.
         if failure.code == DeliveryFailure.cancelled { return }
-        try? spool.noteFailure(stream: range.stream, message: failure.description)
+        try? spool.noteFailure(stream: range.stream, message: failure.description, failures: count)
     }
 
     private func destination(ofStream stream: Int64) throws(SpoolError) -> Destination {
