@@ -13,6 +13,7 @@ final class RejectedTable {
     /// Under this name the records that had to make room are counted in `gaps`.
     static let overflow = "rejected, and no longer kept"
 
+    private let selectLength: Statement
     private let copyRecord: Statement
     private let deleteRecord: Statement
     private let selectSize: Statement
@@ -21,11 +22,11 @@ final class RejectedTable {
     private let deleteOldest: Statement
 
     init(connection: Connection) throws(SpoolError) {
+        selectLength = try connection.prepare("SELECT length(CAST(message AS BLOB)) FROM records WHERE id = ?1")
         copyRecord = try connection.prepare(
             """
             INSERT OR IGNORE INTO rejected (id, stream_id, timestamp, message, reason, rejected_at)
             SELECT id, stream_id, timestamp, message, ?2, ?3 FROM records WHERE id = ?1
-            RETURNING length(CAST(message AS BLOB))
             """
         )
         deleteRecord = try connection.prepare("DELETE FROM records WHERE id = ?1")
@@ -56,11 +57,13 @@ final class RejectedTable {
         var count = 0
         var bytes: Int64 = 0
         for record in records where bytes < byteSlice {
+            try selectLength.bind(record.id, at: 1)
+            if try selectLength.step() { bytes += selectLength.integer(0) }
+            selectLength.reset()
             try copyRecord.bind(record.id, at: 1)
             try copyRecord.bind(record.reason.rawValue, at: 2)
             try copyRecord.bind(now, at: 3)
-            while try copyRecord.step() { bytes += copyRecord.integer(0) }
-            copyRecord.reset()
+            try copyRecord.run()
             try deleteRecord.bind(record.id, at: 1)
             try deleteRecord.run()
             count += 1
