@@ -66,7 +66,11 @@ let package = Package(
         // Run by the tests of LogbeamSpool: what needs a process of its own.
         .executableTarget(name: "logbeam-spool-exerciser", dependencies: ["LogbeamCore", "LogbeamSpool"]),
         .testTarget(name: "LogbeamCoreTests", dependencies: ["LogbeamCore", "LogbeamTestSupport"]),
-        .testTarget(name: "LogbeamSpoolTests", dependencies: ["LogbeamSpool", "LogbeamTestSupport"]),
+        .testTarget(
+            name: "LogbeamSpoolTests",
+            dependencies: ["LogbeamSpool", "LogbeamTestSupport"],
+            exclude: ["Fixtures"]
+        ),
         .testTarget(name: "LogbeamAWSTests", dependencies: ["LogbeamAWS", "LogbeamTestSupport"]),
         .testTarget(name: "LogbeamCloudWatchTests", dependencies: ["LogbeamCloudWatch", "LogbeamTestSupport"]),
         .testTarget(

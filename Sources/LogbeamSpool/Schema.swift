@@ -9,10 +9,11 @@ internal import CSQLite
 ///   never delete a record that it was not meant for. No secondary index: it would double the pages that a commit writes.
 /// - `deliveries`: the batches in flight, written before the post. A row that outlives its process says exactly which
 ///   records are in doubt; a row that is marked as acknowledged says which are only still to be deleted.
-/// - `rejected`: records that the service will not take, with the reason.
-/// - `gaps`: how many records of a stream never reached the spool, why, and between which times.
+/// - `rejected`: records that the service will not take, with the reason; as many as ``RejectedTable`` keeps.
+/// - `gaps`: how many records of a stream are neither delivered nor here, why, and between which times.
 /// - `counters`: `last_id`, the highest id that ever left `records`; `delivered`, the records acknowledged so far;
-///   `flush_through`, the id up to which some process wants records to be sent without waiting.
+///   `flush_through`, the id up to which some process wants records to be sent without waiting; `rejected` and
+///   `rejected_bytes`, the records in `rejected` and the UTF-8 bytes of their messages.
 /// - `pending`: the view for people.
 enum Schema {
     /// "LBsp": marks a SQLite file as a spool of logbeam (https://www.sqlite.org/pragma.html#pragma_application_id).
@@ -72,25 +73,54 @@ enum Schema {
             SELECT records.id, strftime('%Y-%m-%dT%H:%M:%fZ', records.timestamp / 1000.0, 'unixepoch'),
                 streams.log_group, streams.log_stream, records.message
             FROM records CROSS JOIN streams ON streams.id = records.stream_id;
+        """,
+        // Triggers count what is in `rejected`: so the counts hold whoever writes, be it a process that opened the spool
+        // under version 1 and has not ended since, or a person who clears the table.
         """
+        ALTER TABLE streams ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
+        INSERT INTO counters (name, value)
+            SELECT 'rejected', count(*) FROM rejected
+            UNION ALL SELECT 'rejected_bytes', coalesce(sum(length(CAST(message AS BLOB))), 0) FROM rejected;
+        CREATE TRIGGER rejected_added AFTER INSERT ON rejected BEGIN
+            UPDATE counters SET value = value + 1 WHERE name = 'rejected';
+            UPDATE counters SET value = value + length(CAST(new.message AS BLOB)) WHERE name = 'rejected_bytes';
+        END;
+        CREATE TRIGGER rejected_removed AFTER DELETE ON rejected BEGIN
+            UPDATE counters SET value = value - 1 WHERE name = 'rejected';
+            UPDATE counters SET value = value - length(CAST(old.message AS BLOB)) WHERE name = 'rejected_bytes';
+        END;
+        """,
     ]
 
     /// Brings an open file to the current version, in one transaction; whoever comes second finds the work done.
+    ///
+    /// A process that opened the file under an earlier version and has not ended goes on: what it reads and writes is
+    /// still there, and SQLite prepares its statements anew.
     static func migrate(_ connection: Connection) throws(SpoolError) {
-        let found = try connection.integer("PRAGMA user_version")
+        let found = try knownVersion(of: connection)
         guard found != version else { return }
         // In an empty file the vacuum mode must be chosen before the write lock fixes it, yet in the same transaction: by
         // itself it would make a database that nobody takes for a spool.
         let isEmpty = found == 0
         try connection.transaction(isImmediate: !isEmpty) { () throws(SpoolError) in
             if isEmpty { try connection.execute("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL") }
-            let found = try connection.integer("PRAGMA user_version")
-            guard (0...version).contains(found) else { throw unknown(found, path: connection.path) }
+            let found = try knownVersion(of: connection)
             for migration in migrations.dropFirst(Int(found)) {
                 try connection.execute(migration)
             }
             try connection.execute("PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version)")
         }
+    }
+
+    /// The version of an open file, which may stand in the write-ahead log alone; 0 is an empty file. Throws if it is none
+    /// that we know, and leaves that file and its log as they are.
+    static func knownVersion(of connection: Connection) throws(SpoolError) -> Int64 {
+        let found = try connection.integer("PRAGMA user_version")
+        guard (0...version).contains(found) else {
+            connection.keepLogAtClose()
+            throw unknown(found, path: connection.path)
+        }
+        return found
     }
 
     /// Throws unless the file is a spool of a version that we know. Changes nothing, not even a `-wal` file.
@@ -108,7 +138,7 @@ enum Schema {
         } catch  where error.kind == .notASpool && error.code != nil {
             throw SpoolError(.notASpool, path: path, message: "the file is not a spool, nor any SQLite database")
         }
-        guard (0...version).contains(found) else { throw unknown(found, path: path) }
+        guard (1...version).contains(found) else { throw unknown(found, path: path) }
     }
 
     private static func unknown(_ found: Int64, path: String) -> SpoolError {

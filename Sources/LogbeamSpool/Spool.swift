@@ -133,18 +133,22 @@ package final class Spool: Sendable {
 
     /// Moves records that can not be sent to `rejected`, slice by slice. If a call throws, the same call may be made again.
     package func reject(_ records: [RefusedRecord]) throws(SpoolError) {
-        for start in stride(from: 0, to: records.count, by: Writer.sliceSize) {
-            let slice = Array(records[start..<min(start + Writer.sliceSize, records.count)])
-            try write { writer throws(SpoolError) in try writer.moveToRejected(slice) }
+        var rest = records[...]
+        while !rest.isEmpty {
+            let moved = try write { writer throws(SpoolError) in try writer.moveToRejected(rest) }
+            rest = rest.dropFirst(moved)
             lock.giveWay()
         }
     }
 
     // MARK: Notes for `status`
 
-    /// Notes why a stream is not getting through. The next acknowledgement clears the note.
-    package func noteFailure(stream: Int64, message: String) throws(SpoolError) {
-        try write { writer throws(SpoolError) in try writer.noteFailure(stream: stream, message: message) }
+    /// Notes why a stream is not getting through, and how many deliveries of it failed in a row. The next acknowledgement
+    /// clears the note.
+    package func noteFailure(stream: Int64, message: String, failures: Int) throws(SpoolError) {
+        try write { writer throws(SpoolError) in
+            try writer.noteFailure(stream: stream, message: message, failures: failures)
+        }
     }
 
     /// Notes that records of a stream never reached the spool, and tells of it by a record in the stream itself.

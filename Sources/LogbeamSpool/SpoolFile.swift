@@ -48,12 +48,14 @@ enum SpoolFile {
         }
     }
 
-    /// Opens a spool for reading. Its file must exist.
+    /// Opens a spool for reading, of any version that we know. Its file must exist.
     static func openForReading(path: String) throws(SpoolError) -> Connection {
         guard try size(path: path) != nil else { throw missing(path) }
         try Schema.verify(path: path)
         let connection = try Connection(path: path, mode: .readOnly)
         connection.setBusyDeadline(MonotonicClock.nanoseconds() + openTimeout)
+        // The file may be older than its write-ahead log.
+        _ = try Schema.knownVersion(of: connection)
         return connection
     }
 

@@ -15,10 +15,21 @@ package final class SpoolReader {
     private let selectLastID: Statement
     private let selectAny: Statement
     private let selectFlushThrough: Statement
+    private let selectTroubled: Statement
 
-    /// - Parameter path: the file of a spool that is already open for writing, or that another process made.
+    /// - Parameter path: the file of a spool that some process has opened for writing since this version is installed: that
+    ///   brought it to this version.
     package init(path: String) throws(SpoolError) {
         connection = try SpoolFile.openForReading(path: path)
+        let version = try connection.integer("PRAGMA user_version")
+        guard version == Schema.version else {
+            throw SpoolError(
+                .other,
+                path: path,
+                message: "the spool has version \(version), and is read from version \(Schema.version) on; open it for "
+                    + "writing, which brings it there"
+            )
+        }
         selectHeaders = try connection.prepare(
             "SELECT id, stream_id, timestamp, message FROM records WHERE id > ?1 ORDER BY id LIMIT ?2"
         )
@@ -43,6 +54,13 @@ package final class SpoolReader {
         selectLastID = try connection.prepare("SELECT max(id) FROM records")
         selectAny = try connection.prepare("SELECT 1 FROM records WHERE id <= ?1 LIMIT 1")
         selectFlushThrough = try connection.prepare("SELECT value FROM counters WHERE name = 'flush_through'")
+        // A process that opened the spool under version 1 clears the error with a delivery, and knows no failures.
+        selectTroubled = try connection.prepare(
+            """
+            SELECT id, log_group, log_stream, failures, last_error_at, last_error FROM streams
+            WHERE failures > 0 AND last_error IS NOT NULL ORDER BY id
+            """
+        )
     }
 
     /// Some of the headers after an id.
@@ -167,6 +185,38 @@ package final class SpoolReader {
         try selectAny.bind(id, at: 1)
         defer { selectAny.reset() }
         return try selectAny.step()
+    }
+
+    /// A stream whose last delivery failed.
+    package struct TroubledStream: Sendable, Equatable {
+        package var stream: Int64
+        package var destination: Destination
+        /// How many deliveries failed since the last that succeeded.
+        package var failures: Int
+        /// When the last of them failed, in milliseconds since 1970-01-01T00:00:00Z.
+        package var lastErrorTime: Int64
+        package var lastError: String
+    }
+
+    /// The streams that are not getting through, as the last uploader noted them.
+    package func troubledStreams() throws(SpoolError) -> [TroubledStream] {
+        defer { selectTroubled.reset() }
+        var streams: [TroubledStream] = []
+        while try selectTroubled.step() {
+            streams.append(
+                TroubledStream(
+                    stream: selectTroubled.integer(0),
+                    destination: Destination(
+                        logGroup: selectTroubled.text(1),
+                        logStream: selectTroubled.text(2)
+                    ),
+                    failures: Int(selectTroubled.integer(3)),
+                    lastErrorTime: selectTroubled.integer(4),
+                    lastError: selectTroubled.text(5)
+                )
+            )
+        }
+        return streams
     }
 
     /// Runs `body` while a snapshot of this connection keeps other connections from restarting the write-ahead log.

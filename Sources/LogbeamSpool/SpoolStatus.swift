@@ -11,7 +11,8 @@ package struct SpoolStatus: Sendable, Equatable {
         /// The time of the oldest pending record, in milliseconds since 1970-01-01T00:00:00Z, as are all times here.
         package var oldest: Int64?
         package var rejected: Int
-        /// Records that never reached the spool.
+        /// Records that are neither delivered nor here: they never reached the spool, or were rejected and are no longer
+        /// kept.
         package var dropped: Int
         /// Batches of which nobody knows whether they arrived: in flight, or left by a process that died.
         package var inDoubt: Int
@@ -34,13 +35,14 @@ package struct SpoolStatus: Sendable, Equatable {
     package var inDoubt: Int { streams.reduce(0) { $0 + $1.inDoubt } }
     package var oldest: Int64? { streams.compactMap(\.oldest).min() }
 
-    /// Reads the status in one snapshot, and changes nothing.
+    /// Reads the status in one snapshot, and changes nothing: a spool of an earlier version stays one, and is told by what
+    /// all versions have.
     package static func read(path: String) throws(SpoolError) -> SpoolStatus {
         let connection = try SpoolFile.openForReading(path: path)
         let statement = try connection.prepare(
             """
             SELECT log_group, log_stream, coalesce(p.count, 0), coalesce(p.bytes, 0), p.oldest,
-                (SELECT count(*) FROM rejected WHERE stream_id = streams.id),
+                coalesce(r.count, 0),
                 (SELECT coalesce(sum(records), 0) FROM gaps WHERE stream_id = streams.id),
                 (SELECT count(*) FROM deliveries WHERE stream_id = streams.id AND acknowledged = 0),
                 last_delivery_at, last_error_at, last_error,
@@ -49,6 +51,8 @@ package struct SpoolStatus: Sendable, Equatable {
                 SELECT stream_id, count(*) AS count, sum(length(CAST(message AS BLOB))) AS bytes, min(timestamp) AS oldest
                 FROM records GROUP BY stream_id
             ) AS p ON p.stream_id = streams.id
+            LEFT JOIN (SELECT stream_id, count(*) AS count FROM rejected GROUP BY stream_id) AS r
+                ON r.stream_id = streams.id
             ORDER BY log_group, log_stream
             """
         )

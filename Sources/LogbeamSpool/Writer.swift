@@ -21,8 +21,7 @@ final class Writer {
     private let raiseDelivered: Statement
     private let noteDelivery: Statement
     private let noteFailure: Statement
-    private let copyToRejected: Statement
-    private let deleteRecord: Statement
+    private let rejected: RejectedTable
     private let insertGap: Statement
 
     init(connection: Connection, walMonitor: WALMonitor) throws(SpoolError) {
@@ -67,16 +66,14 @@ final class Writer {
         )
         raiseDelivered = try connection.prepare("UPDATE counters SET value = value + ?1 WHERE name = 'delivered'")
         noteDelivery = try connection.prepare(
-            "UPDATE streams SET last_delivery_at = ?2, last_error_at = NULL, last_error = NULL WHERE id = ?1"
-        )
-        noteFailure = try connection.prepare("UPDATE streams SET last_error_at = ?2, last_error = ?3 WHERE id = ?1")
-        copyToRejected = try connection.prepare(
             """
-            INSERT OR IGNORE INTO rejected (id, stream_id, timestamp, message, reason, rejected_at)
-            SELECT id, stream_id, timestamp, message, ?2, ?3 FROM records WHERE id = ?1
+            UPDATE streams SET last_delivery_at = ?2, last_error_at = NULL, last_error = NULL, failures = 0 WHERE id = ?1
             """
         )
-        deleteRecord = try connection.prepare("DELETE FROM records WHERE id = ?1")
+        noteFailure = try connection.prepare(
+            "UPDATE streams SET last_error_at = ?2, last_error = ?3, failures = ?4 WHERE id = ?1"
+        )
+        rejected = try RejectedTable(connection: connection)
         insertGap = try connection.prepare(
             """
             INSERT INTO gaps (stream_id, reason, records, first_at, last_at) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -154,7 +151,8 @@ final class Writer {
             try run(markDelivery, range)
             // Marked before: this is the second try of an acknowledgement that did not come to its end.
             guard sqlite3_changes(connection.handle) > 0 else { return }
-            try reject(refused)
+            // No more than a batch: a bounded number of records and bytes.
+            try reject(refused[...])
             // Before the first of its ids is free: an id must not be used again while this batch is being deleted.
             try raiseLastID.bind(range.last, at: 1)
             try raiseLastID.run()
@@ -187,25 +185,22 @@ final class Writer {
         }
     }
 
-    /// Moves records out of `records`, in one transaction.
-    func moveToRejected(_ records: [RefusedRecord]) throws(SpoolError) {
-        try connection.transaction { () throws(SpoolError) in try reject(records) }
+    /// Moves the first of these records to `rejected`, in one transaction. Returns how many were done with: 500 at the most,
+    /// fewer where their messages are long.
+    func moveToRejected(_ records: ArraySlice<RefusedRecord>) throws(SpoolError) -> Int {
+        try connection.transaction { () throws(SpoolError) in
+            try reject(records.prefix(Self.sliceSize), byteSlice: BatchLimits.maximumBytes)
+        }
     }
 
-    private func reject(_ records: [RefusedRecord]) throws(SpoolError) {
-        let now = WallClock.milliseconds()
-        for record in records {
-            try copyToRejected.bind(record.id, at: 1)
-            try copyToRejected.bind(record.reason.rawValue, at: 2)
-            try copyToRejected.bind(now, at: 3)
-            try copyToRejected.run()
-            try deleteRecord.bind(record.id, at: 1)
-            try deleteRecord.run()
-        }
-        if let last = records.map(\.id).max() {
+    @discardableResult
+    private func reject(_ records: ArraySlice<RefusedRecord>, byteSlice: Int = .max) throws(SpoolError) -> Int {
+        let moved = records.prefix(try rejected.take(records, byteSlice: byteSlice))
+        if let last = moved.map(\.id).max() {
             try raiseLastID.bind(last, at: 1)
             try raiseLastID.run()
         }
+        return moved.count
     }
 
     /// Asks whoever uploads to send everything up to an id.
@@ -216,10 +211,11 @@ final class Writer {
 
     // MARK: Notes for `status`
 
-    func noteFailure(stream: Int64, message: String) throws(SpoolError) {
+    func noteFailure(stream: Int64, message: String, failures: Int) throws(SpoolError) {
         try noteFailure.bind(stream, at: 1)
         try noteFailure.bind(WallClock.milliseconds(), at: 2)
         try noteFailure.bind(message, at: 3)
+        try noteFailure.bind(Int64(failures), at: 4)
         try noteFailure.run()
     }
 

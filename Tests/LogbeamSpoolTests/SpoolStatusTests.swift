@@ -31,7 +31,7 @@ struct SpoolStatusTests {
         #expect(status.streams.map(\.lastDelivery) == [nil, nil])
         try test.spool.acknowledge(range, refused: [], delivered: 2)
         try test.spool.begin(test.range(1, 2))
-        try test.spool.noteFailure(stream: test.stream, message: "AccessDeniedException: no")
+        try test.spool.noteFailure(stream: test.stream, message: "AccessDeniedException: no", failures: 1)
         let gaps = [
             Gap(stream: test.stream, reason: "busy", records: 2, first: 10, last: 20),
             Gap(stream: test.stream, reason: "busy", records: 3, first: 5, last: 15),
@@ -68,7 +68,7 @@ struct SpoolStatusTests {
     func errorIsForgotten() throws {
         let test = try TestSpool()
         try test.append()
-        try test.spool.noteFailure(stream: test.stream, message: "Timeout")
+        try test.spool.noteFailure(stream: test.stream, message: "Timeout", failures: 1)
         #expect(try SpoolStatus.read(path: test.path).streams.compactMap(\.lastError) == ["Timeout"])
         try test.deliverAll()
         #expect(try SpoolStatus.read(path: test.path).streams.compactMap(\.lastError) == [])

@@ -367,7 +367,7 @@ package final class UploadLoop {
         )
         // Only for `status`: the delivery does not depend on it. That we broke off the request ourselves is no news.
         if failure.code == DeliveryFailure.cancelled { return }
-        try? spool.noteFailure(stream: range.stream, message: failure.description)
+        try? spool.noteFailure(stream: range.stream, message: failure.description, failures: count)
     }
 }
 

@@ -52,6 +52,12 @@ final class Connection {
         busyPolicy.deadline = deadline
     }
 
+    /// Leaves the write-ahead log as it is when this connection closes. Otherwise the last one to close copies the log into
+    /// the file (https://www.sqlite.org/c3ref/c_dbconfig_defensive.html, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE).
+    func keepLogAtClose() {
+        _ = logbeam_sqlite_no_checkpoint_on_close(handle)
+    }
+
     func execute(_ sql: String) throws(SpoolError) {
         try check(sqlite3_exec(handle, sql, nil, nil, nil))
     }

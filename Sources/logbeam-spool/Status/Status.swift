@@ -15,7 +15,8 @@ struct Status: ParsableCommand {
             Changes nothing. Counting takes time that grows with what is pending.
 
             Times are ISO 8601, UTC. 'In doubt' are batches of which nobody knows whether they arrived: in flight, or \
-            left by a process that died; they are sent again. 'Dropped' are records that never reached the spool.
+            left by a process that died; they are sent again. 'Dropped' are records that never reached the spool, or \
+            were rejected and are no longer kept: the table 'gaps' says which.
 
             On a terminal: a page for people. Otherwise, one fact a line: its name, a tab, its value; '-' where there \
             is none. The names: spool, uploader (process id, host), delivered, pending, pending_bytes, oldest (time, \

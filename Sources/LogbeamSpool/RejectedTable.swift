@@ -1,0 +1,105 @@
+internal import LogbeamCore
+
+/// The table `rejected`: the records that the service will not take, kept for people to look at, within bounds.
+///
+/// Not thread-safe: belongs to ``Writer``, which calls it inside of a transaction.
+final class RejectedTable {
+    /// How many records are kept: as many as the service takes in one request, so that a batch that is refused as a whole
+    /// can be looked at as a whole. More than that nobody reads; a sample of each trouble will do.
+    static let recordLimit = 10_000
+    /// How many UTF-8 bytes of messages are kept: 64 of the longest that the service takes. It is what the write-ahead log
+    /// may grow to as well, so that no disk that has room for a spool lacks it for this.
+    static let byteLimit = 64 << 20
+    /// Under this name the records that had to make room are counted in `gaps`.
+    static let overflow = "rejected, and no longer kept"
+
+    private let selectLength: Statement
+    private let copyRecord: Statement
+    private let deleteRecord: Statement
+    private let selectSize: Statement
+    private let selectOldest: Statement
+    private let countOldest: Statement
+    private let deleteOldest: Statement
+
+    init(connection: Connection) throws(SpoolError) {
+        selectLength = try connection.prepare("SELECT length(CAST(message AS BLOB)) FROM records WHERE id = ?1")
+        copyRecord = try connection.prepare(
+            """
+            INSERT OR IGNORE INTO rejected (id, stream_id, timestamp, message, reason, rejected_at)
+            SELECT id, stream_id, timestamp, message, ?2, ?3 FROM records WHERE id = ?1
+            """
+        )
+        deleteRecord = try connection.prepare("DELETE FROM records WHERE id = ?1")
+        selectSize = try connection.prepare(
+            """
+            SELECT records.value, bytes.value FROM counters AS records, counters AS bytes
+            WHERE records.name = 'rejected' AND bytes.name = 'rejected_bytes'
+            """
+        )
+        selectOldest = try connection.prepare(
+            "SELECT id, message FROM rejected ORDER BY id LIMIT \(2 * Self.recordLimit)"
+        )
+        countOldest = try connection.prepare(
+            """
+            INSERT INTO gaps (stream_id, reason, records, first_at, last_at)
+            SELECT stream_id, ?2, count(*), min(timestamp), max(timestamp) FROM rejected WHERE id <= ?1 GROUP BY stream_id
+            ON CONFLICT DO UPDATE SET records = records + excluded.records,
+                first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at)
+            """
+        )
+        deleteOldest = try connection.prepare("DELETE FROM rejected WHERE id <= ?1")
+    }
+
+    /// Moves records here from `records`, and makes room. Returns how many it is done with: it stops after the record with
+    /// which the messages have `byteSlice` bytes.
+    func take(_ records: ArraySlice<RefusedRecord>, byteSlice: Int) throws(SpoolError) -> Int {
+        let now = WallClock.milliseconds()
+        var count = 0
+        var bytes: Int64 = 0
+        for record in records where bytes < byteSlice {
+            try selectLength.bind(record.id, at: 1)
+            if try selectLength.step() { bytes += selectLength.integer(0) }
+            selectLength.reset()
+            try copyRecord.bind(record.id, at: 1)
+            try copyRecord.bind(record.reason.rawValue, at: 2)
+            try copyRecord.bind(now, at: 3)
+            try copyRecord.run()
+            try deleteRecord.bind(record.id, at: 1)
+            try deleteRecord.run()
+            count += 1
+        }
+        try makeRoom()
+        return count
+    }
+
+    /// Deletes the records that were logged first until the others are within the bounds, and counts them as gaps of their
+    /// streams.
+    ///
+    /// The streams themselves are not told, unlike of other gaps. A stream whose records are refused may refuse that one
+    /// too: it would push another record out, to be told of again, and so for ever. And no reader of the stream misses a
+    /// copy that only this machine had.
+    private func makeRoom() throws(SpoolError) {
+        guard try selectSize.step() else { return }
+        var excess = selectSize.integer(0) - Int64(Self.recordLimit)
+        var excessBytes = selectSize.integer(1) - Int64(Self.byteLimit)
+        selectSize.reset()
+        // Version 1 knew no bounds: what it left goes in several transactions, each of which takes at most twice the bounds.
+        // That is as much as there can be at any other time.
+        var freed = 0
+        var last: Int64?
+        while excess > 0 || excessBytes > 0, freed < 2 * Self.byteLimit, try selectOldest.step() {
+            let bytes = selectOldest.byteCount(1)
+            excess -= 1
+            excessBytes -= Int64(bytes)
+            freed += bytes
+            last = selectOldest.integer(0)
+        }
+        selectOldest.reset()
+        guard let last else { return }
+        try countOldest.bind(last, at: 1)
+        try countOldest.bind(Self.overflow, at: 2)
+        try countOldest.run()
+        try deleteOldest.bind(last, at: 1)
+        try deleteOldest.run()
+    }
+}
