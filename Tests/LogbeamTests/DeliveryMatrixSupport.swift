@@ -209,7 +209,9 @@ private final class ServiceWithPatience: DeliveryService {
     func send(_ batch: EventBatch) -> DeliveryOutcome {
         let count = faults.withLock { $0.count }
         guard batch.destination == Delivery.troubled, count > 0 else { return patient.send(batch) }
-        let outcome = impatient.send(batch)
+        var outcome = impatient.send(batch)
+        // The machine was so busy that nothing had gone out.
+        while outcome.failure?.mayHaveArrived == false { outcome = impatient.send(batch) }
         // The request has gone out; the endpoint may be slow to see it.
         _ = faults.wait(within: .seconds(60)) { $0.count < count ? true : nil }
         return outcome
