@@ -64,4 +64,21 @@ struct ManyStreamsTests {
         #expect(mostInFlight == Self.inFlight)
         #expect(uploader.loop.troubles.isEmpty)
     }
+
+    @Test("a failing stream is tried again though others always have something to send")
+    func busyNeighbours() throws {
+        let service = ScriptedDeliveryService { _, batch in
+            batch.destination.logStream == "failing" ? .throttled() : .accepted(.none)
+        }
+        let uploader = try SteppedUploader(service: service)
+        try uploader.append("one", to: "failing")
+        uploader.settle()
+        for _ in 1...600 {
+            for name in Self.healthy { try uploader.append("one", to: name) }
+            _ = uploader.step()
+            uploader.clock.advance(10)
+        }
+        let tries = service.sent.count { $0.destination.logStream == "failing" }
+        #expect(tries == 5, "at 0, 200, 600, 1,400 and 3,000 ms, or a little later")
+    }
 }
