@@ -103,7 +103,7 @@ extension CloudWatchLogsService: CreationCalls {
     }
 
     private func create(_ operation: String, _ body: [UInt8]) -> CreationAnswer {
-        switch caller.call(operation, body) {
+        switch caller.call(operation, body, hasEmptyAnswer: true) {
         case .success: .created
         case .refused(let error) where error.code == "ResourceAlreadyExistsException": .existed
         case .refused(let error): .failed(error.outcome)
@@ -112,7 +112,8 @@ extension CloudWatchLogsService: CreationCalls {
     }
 
     package func putRetentionPolicy(_ logGroup: String, days: Int) -> DeliveryOutcome {
-        switch caller.call("PutRetentionPolicy", RequestEncoder.body(settingRetentionOf: logGroup, days: days)) {
+        let body = RequestEncoder.body(settingRetentionOf: logGroup, days: days)
+        return switch caller.call("PutRetentionPolicy", body, hasEmptyAnswer: true) {
         case .success: .accepted(.none)
         case .refused(let error): error.outcome
         case .undelivered(let outcome): outcome

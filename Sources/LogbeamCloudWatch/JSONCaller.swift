@@ -56,11 +56,22 @@ final class JSONCaller: Sendable {
 
     /// Calls an operation with a JSON body. If the service finds fault with the credentials or the time, it is called
     /// once more at once, with credentials that were looked for again and by the clock of the service.
-    func call(_ operation: String, _ body: [UInt8]) -> CallResult {
+    ///
+    /// - Parameter hasEmptyAnswer: the operation is one whose success has no body. What has an empty body elsewhere is not
+    ///   the service's answer.
+    func call(_ operation: String, _ body: [UInt8], hasEmptyAnswer: Bool = false) -> CallResult {
         let compressed = compress(body)
-        let result = attempt(operation, compressed ?? body, isCompressed: compressed != nil)
+        func attempt() -> CallResult {
+            self.attempt(
+                operation,
+                compressed ?? body,
+                isCompressed: compressed != nil,
+                hasEmptyAnswer: hasEmptyAnswer
+            )
+        }
+        let result = attempt()
         guard case .refused(let error) = result, error.mayHealWithFreshSignature else { return result }
-        return attempt(operation, compressed ?? body, isCompressed: compressed != nil)
+        return attempt()
     }
 
     /// `nil` if the body goes as it is. AWS speaks HTTPS alone: behind a plain HTTP endpoint stands a substitute on this
@@ -73,14 +84,21 @@ final class JSONCaller: Sendable {
         return try? gzip.compress(body)
     }
 
-    private func attempt(_ operation: String, _ body: [UInt8], isCompressed: Bool) -> CallResult {
+    private func attempt(
+        _ operation: String,
+        _ body: [UInt8],
+        isCompressed: Bool,
+        hasEmptyAnswer: Bool
+    ) -> CallResult {
         let response: HTTPResponse
         do {
             response = try transport.perform(try request(operation, body, isCompressed: isCompressed))
         } catch {
             return .undelivered(.of(error))
         }
-        if (200..<300).contains(response.status) { return success(response) }
+        if (200..<300).contains(response.status) {
+            return success(response, mayBeEmpty: hasEmptyAnswer)
+        }
         let refusal = ServiceError(response, now: now())
         if refusal.mayHealWithFreshSignature {
             let serverTime = response[header: "Date"].flatMap(HTTPDate.secondsSinceEpoch)
@@ -93,8 +111,8 @@ final class JSONCaller: Sendable {
     }
 
     /// A success without a JSON object is not the service's: a captive portal or a proxy says 200 as well.
-    private func success(_ response: HTTPResponse) -> CallResult {
-        if response.body.isEmpty, response.status == 200 { return .success(.object([:])) }
+    private func success(_ response: HTTPResponse, mayBeEmpty: Bool) -> CallResult {
+        if mayBeEmpty, response.body.isEmpty, response.status == 200 { return .success(.object([:])) }
         if let answer = JSONValue(response.body), answer.isObject { return .success(answer) }
         let message =
             "the answer has status \(response.status), but is no JSON object; a proxy or a portal may be in between"

@@ -145,9 +145,16 @@ package final class Spool: Sendable {
 
     /// Notes why a stream is not getting through, and how many deliveries of it failed in a row. The next acknowledgement
     /// clears the note.
-    package func noteFailure(stream: Int64, message: String, failures: Int) throws(SpoolError) {
+    ///
+    /// - Parameter time: when the last of them failed, in milliseconds since 1970-01-01T00:00:00Z.
+    package func noteFailure(
+        stream: Int64,
+        message: String,
+        failures: Int,
+        time: Int64 = WallClock.milliseconds()
+    ) throws(SpoolError) {
         try write { writer throws(SpoolError) in
-            try writer.noteFailure(stream: stream, message: message, failures: failures)
+            try writer.noteFailure(stream: stream, message: message, failures: failures, time: time)
         }
     }
 

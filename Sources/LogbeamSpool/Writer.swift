@@ -211,9 +211,9 @@ final class Writer {
 
     // MARK: Notes for `status`
 
-    func noteFailure(stream: Int64, message: String, failures: Int) throws(SpoolError) {
+    func noteFailure(stream: Int64, message: String, failures: Int, time: Int64) throws(SpoolError) {
         try noteFailure.bind(stream, at: 1)
-        try noteFailure.bind(WallClock.milliseconds(), at: 2)
+        try noteFailure.bind(time, at: 2)
         try noteFailure.bind(message, at: 3)
         try noteFailure.bind(Int64(failures), at: 4)
         try noteFailure.run()

@@ -20,7 +20,7 @@ struct InFlightStormTests {
     func storm(seed: UInt64) async throws {
         try await onOwnThread {
             var random = SeededGenerator(seed: seed)
-            let bed = try TestBed()
+            let bed = try TestBed(accessKeys: RequestGuard.accessKeys)
             let entrance = RequestGuard(bed.endpoint)
             var logged: [String] = []
             var doubts = Doubts()

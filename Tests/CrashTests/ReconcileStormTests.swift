@@ -28,7 +28,7 @@ struct ReconcileStormTests {
     func storm(_ plan: Plan) async throws {
         try await onOwnThread {
             var random = SeededGenerator(seed: plan.seed)
-            let bed = try TestBed()
+            let bed = try TestBed(accessKeys: RequestGuard.accessKeys)
             bed.endpoint.create(TestBed.stream)
             bed.endpoint.setReadDelay(Self.readDelay)
             let entrance = RequestGuard(bed.endpoint)

@@ -34,7 +34,7 @@ struct JSONCallerTests {
     @Test("replaces temporary credentials a minute before they end, and not sooner")
     func expiration() {
         let source = TemporaryCredentials(now: 1_440_938_160)
-        let transport = ScriptedTransport(.answer(200, ""), .answer(200, ""), .answer(200, ""))
+        let transport = ScriptedTransport(.answer(200, "{}"), .answer(200, "{}"), .answer(200, "{}"))
         let caller = JSONCaller(
             service: AWSService(endpointPrefix: "logs", environmentID: "X"),
             targetPrefix: "Prefix",

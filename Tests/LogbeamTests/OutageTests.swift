@@ -82,6 +82,21 @@ struct OutageTests {
         #expect(uploader.service.sent.count == 6)
     }
 
+    @Test("starts again where it stopped: a process that starts during an outage goes on with the waiting")
+    func restart() throws {
+        let uploader = try SteppedUploader(service: ScriptedDeliveryService { _, _ in .throttled() })
+        try uploader.append("one")
+        uploader.run { uploader.service.sent.count < 5 }
+        uploader.settle()
+        for _ in 1...100 {
+            try uploader.restart()
+            uploader.settle()
+        }
+        #expect(uploader.service.sent.count == 5, "a hundred starts, and no request")
+        uploader.run { uploader.service.sent.count < 6 }
+        #expect(uploader.settle() == 6_400, "and the sixth failure is the sixth")
+    }
+
     @Test("asks with at most ten requests a second whether the service is back, however many streams there are")
     func manyStreams() throws {
         let isDown = Monitor(true)
@@ -175,6 +190,23 @@ struct OutageTests {
         uploader.settle()
         #expect(uploader.service.sent.map(\.texts) == [["one"], ["two"], ["one"]])
         #expect(uploader.service.lookedUp.map(\.texts) == [["one"]])
+    }
+
+    @Test("looks for a batch so long after its answer failed to come, and not so long after it was sent")
+    func lookUpTime() throws {
+        let gate = Gate()
+        let service = ScriptedDeliveryService([.lost], gate: gate)
+        let uploader = try SteppedUploader(service: service, reconcileDelay: 10_000)
+        try uploader.append("one")
+        while uploader.loop.inFlight == 0 { _ = uploader.loop.step() }
+        // The service may have taken it at the last moment.
+        uploader.clock.advance(9_000)
+        gate.open()
+        uploader.clock.advance(uploader.settle())
+        #expect(uploader.settle() == 9_800)
+        uploader.clock.advance(9_800)
+        uploader.settle()
+        #expect(service.lookedUp.count == 1)
     }
 
     @Test("looks again for what was found of a batch when its halves are sent")

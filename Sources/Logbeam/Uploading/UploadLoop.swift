@@ -61,10 +61,10 @@ package final class UploadLoop {
 
     /// What is known of a batch that stands in `deliveries`.
     private struct Delivery {
-        /// When it was last sent, or taken over from a dead process, in milliseconds of the monotonic clock.
+        /// When it was last sent, in milliseconds of the monotonic clock.
         var lastSent: Int64
-        /// It may have arrived already.
-        var isInDoubt = false
+        /// It may have arrived, at this time on the monotonic clock or before; `nil` if it has not.
+        var inDoubtSince: Int64?
     }
 
     /// How often a stream failed in a row, and since when that is known, in milliseconds of the monotonic clock.
@@ -117,9 +117,16 @@ package final class UploadLoop {
             if delivery.acknowledged {
                 try spool.finish(delivery.range)
             } else {
-                begun[delivery.range] = Delivery(lastSent: now().monotonic, isInDoubt: true)
+                begun[delivery.range] = Delivery(lastSent: .min, inDoubtSince: now().monotonic)
                 plan.restore(delivery.range)
             }
+        }
+        for stream in try reader.troubledStreams() {
+            failing[stream.stream] = Failing(count: stream.failures, since: .min)
+            let delay = Backoff.transient.delay(failures: stream.failures, fraction: chance())
+            // A clock that was set meanwhile makes no wait longer than it was.
+            let waited = max(0, now().wall - stream.lastErrorTime)
+            plan.restoreFailing(stream.stream, retryAt: now().monotonic + max(0, delay - waited))
         }
     }
 
@@ -261,9 +268,9 @@ package final class UploadLoop {
             return plan.delivered(range)
         }
         var job = SenderPool.Job(range: range, batch: batch)
-        if let delivery = begun[range], delivery.isInDoubt, let reconcileDelay {
+        if let inDoubtSince = begun[range]?.inDoubtSince, let reconcileDelay {
             // The service shows an event only some time after it took it. Other streams go on meanwhile.
-            let lookUpTime = delivery.lastSent + reconcileDelay
+            let lookUpTime = inDoubtSince + reconcileDelay
             guard now().monotonic >= lookUpTime else { return plan.postpone(range, until: lookUpTime) }
             job.looksUp = true
         }
@@ -274,13 +281,14 @@ package final class UploadLoop {
     /// Notes that a batch is on its way, unless it is noted already.
     private func begin(_ range: BatchRange) throws(SpoolError) {
         if begun[range] == nil { try spool.begin(range) }
-        begun[range, default: Delivery(lastSent: 0)].lastSent = now().monotonic
+        begun[range, default: Delivery(lastSent: .min)].lastSent = now().monotonic
     }
 
     /// Draws the one consequence of an outcome.
     private func settle(_ answer: SenderPool.Answer) throws(SpoolError) {
         let (batch, range) = (answer.batch, answer.range)
-        if answer.isInDoubt { begun[range]?.isInDoubt = true }
+        // From now on: how long the request was on its way to the service, nobody knows.
+        if answer.isInDoubt { begun[range]?.inDoubtSince = now().monotonic }
         switch answer.outcome {
         case .accepted(let refused):
             let records = batch.events.enumerated().compactMap { index, event in
@@ -317,11 +325,11 @@ package final class UploadLoop {
 
     /// - Parameter isInDoubt: some of the batch was found to have arrived, and is to be looked for again in the halves.
     private func split(_ range: BatchRange, ids: [Int64], isInDoubt: Bool) throws(SpoolError) {
-        let lastSent = begun[range]?.lastSent ?? 0
+        let inDoubtSince = begun[range]?.inDoubtSince
         abandon(range)
         for half in plan.split(range, ids: ids) where isInDoubt {
             try spool.begin(half)
-            begun[half] = Delivery(lastSent: lastSent, isInDoubt: true)
+            begun[half] = Delivery(lastSent: .min, inDoubtSince: inDoubtSince)
         }
     }
 
@@ -351,23 +359,29 @@ package final class UploadLoop {
         _ failure: DeliveryFailure,
         isDenied: Bool
     ) {
-        let now = now().monotonic
+        let (wall, now) = (now().wall, now().monotonic)
         // What was on its way when another batch failed tells of the same trouble.
         if failing[range.stream].map({ begun[range]?.lastSent ?? now > $0.since }) ?? true {
             failing[range.stream] = Failing(count: (failing[range.stream]?.count ?? 0) + 1, since: now)
         }
         let count = failing[range.stream]?.count ?? 1
         troubles[range.stream] = Trouble(destination: destination, failure: failure, isDenied: isDenied, count: count)
-        if begun[range]?.isInDoubt == false { abandon(range) }
+        if let delivery = begun[range], delivery.inDoubtSince == nil { abandon(range) }
         let backoff = isDenied ? Backoff.denied : Backoff.transient
         plan.failed(
             range,
             retryAt: now + backoff.delay(failures: count, fraction: chance()),
             notBefore: failure.retryAfter.map { now + min($0.milliseconds, Backoff.longestRetryAfter) } ?? .min
         )
-        // Only for `status`: the delivery does not depend on it. That we broke off the request ourselves is no news.
+        // For `status`, and for the next process to go on with the waiting; nothing is lost without it. That we broke off
+        // the request ourselves is no news.
         if failure.code == DeliveryFailure.cancelled { return }
-        try? spool.noteFailure(stream: range.stream, message: failure.description, failures: count)
+        try? spool.noteFailure(
+            stream: range.stream,
+            message: failure.description,
+            failures: count,
+            time: wall
+        )
     }
 }
 

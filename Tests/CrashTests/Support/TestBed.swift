@@ -13,8 +13,8 @@ struct TestBed {
     let endpoint: LocalEndpoint
     private let directory: TemporaryDirectory
 
-    init() throws {
-        endpoint = try LocalEndpoint(autoCreate: true)
+    init(accessKeys: [AccessKey] = [.any]) throws {
+        endpoint = try LocalEndpoint(accessKeys: accessKeys, autoCreate: true)
         directory = try TemporaryDirectory()
     }
 
@@ -25,12 +25,10 @@ struct TestBed {
     var environment: [String: String] {
         [
             "HOME": directory.path,
-            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-            "AWS_SECRET_ACCESS_KEY": "example",
             "AWS_REGION": "us-east-1",
             "AWS_ENDPOINT_URL": endpoint.url,
             "AWS_EC2_METADATA_DISABLED": "true",
-        ]
+        ].merging(AccessKey.any.environment) { $1 }
     }
 
     /// Starts a service that logs numbered records; see `logbeam-demo-service` for the settings.
