@@ -31,8 +31,7 @@ package final class Spool: Sendable {
     private let commitTimeout: UInt64
     let lock = TimedLock()
     private let walMonitor: WALMonitor
-    // Only touched with the lock held.
-    private nonisolated(unsafe) let writer: Writer
+    let queue: CommitQueue
 
     /// Opens a spool, or makes one. A file that is no spool, or one of a later version, is left as it is.
     package init(path: String, options: Options = Options()) throws(SpoolError) {
@@ -44,18 +43,12 @@ package final class Spool: Sendable {
             powerLossSafe: options.powerLossSafe
         )
         self.path = connection.canonicalPath
-        writer = try Writer(connection: connection, walMonitor: walMonitor)
+        queue = CommitQueue(lock: lock, writer: try Writer(connection: connection, walMonitor: walMonitor))
     }
 
     /// Runs `body` with the lock held, for at most the commit timeout of waiting in all.
     func write<Result>(_ body: (Writer) throws(SpoolError) -> Result) throws(SpoolError) -> Result {
-        let deadline = MonotonicClock.nanoseconds() &+ commitTimeout
-        guard lock.lock(until: deadline) else {
-            throw SpoolError(.busy, path: path, message: "the spool was not to be had within the commit timeout")
-        }
-        defer { lock.unlock() }
-        writer.connection.setBusyDeadline(deadline)
-        return try body(writer)
+        try queue.write(until: MonotonicClock.nanoseconds() &+ commitTimeout, body)
     }
 
     // MARK: Appending
@@ -71,9 +64,8 @@ package final class Spool: Sendable {
         timestamp: Int64,
         message: UnsafeBufferPointer<UInt8>
     ) throws(SpoolError) -> Int64 {
-        try write { writer throws(SpoolError) in
-            try writer.append(stream: stream, timestamp: timestamp, message: message)
-        }
+        let record = NewRecord(stream: stream, timestamp: timestamp, message: message)
+        return try queue.append(record, until: MonotonicClock.nanoseconds() &+ commitTimeout)
     }
 
     /// Commits several records at once: all of them or none. Returns the id of the last.

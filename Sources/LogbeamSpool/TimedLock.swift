@@ -24,9 +24,14 @@ final class TimedLock: @unchecked Sendable {
         mutex.deallocate()
     }
 
+    /// False if another thread has the lock.
+    func tryLock() -> Bool {
+        pthread_mutex_trylock(mutex) == 0
+    }
+
     /// False if the lock was not to be had by the deadline, in nanoseconds of ``MonotonicClock``.
     func lock(until deadline: UInt64) -> Bool {
-        if pthread_mutex_trylock(mutex) == 0 { return true }
+        if tryLock() { return true }
         waiters.add(1, ordering: .relaxed)
         defer { waiters.subtract(1, ordering: .relaxed) }
         while true {
@@ -40,7 +45,7 @@ final class TimedLock: @unchecked Sendable {
             if pthread_mutex_timedlock(mutex, &time) == 0 { break }
             #else
             MonotonicClock.sleep(nanoseconds: 20_000)
-            if pthread_mutex_trylock(mutex) == 0 { break }
+            if tryLock() { break }
             #endif
         }
         served.add(1, ordering: .relaxed)

@@ -9,6 +9,7 @@ final class Writer {
     private let walMonitor: WALMonitor
 
     private let insertRecord: Statement
+    private let insertNextRecord: Statement
     private let insertStream: Statement
     private let selectStream: Statement
     private let insertDelivery: Statement
@@ -34,6 +35,9 @@ final class Writer {
                 1 + coalesce((SELECT max(id) FROM records), 0),
                 1 + (SELECT value FROM counters WHERE name = 'last_id')), ?2, ?3, ?4)
             """
+        )
+        insertNextRecord = try connection.prepare(
+            "INSERT INTO records (id, stream_id, timestamp, message) VALUES (?1, ?2, ?3, ?4)"
         )
         insertStream = try connection.prepare("INSERT OR IGNORE INTO streams (log_group, log_stream) VALUES (?1, ?2)")
         selectStream = try connection.prepare("SELECT id FROM streams WHERE log_group = ?1 AND log_stream = ?2")
@@ -91,13 +95,22 @@ final class Writer {
     // MARK: Appending
 
     /// Commits one record and returns its id.
-    func append(stream: Int64, timestamp: Int64, message: UnsafeBufferPointer<UInt8>) throws(SpoolError) -> Int64 {
-        defer { insertRecord.reset() }
-        try insertRecord.bind(WallClock.microseconds(), at: 1)
-        try insertRecord.bind(stream, at: 2)
-        try insertRecord.bind(timestamp, at: 3)
-        try insertRecord.bind(message, at: 4)
-        _ = try insertRecord.step()
+    ///
+    /// - Parameter previous: the id of a record that was inserted before in the same transaction: nobody else can have
+    ///   taken a higher one, so none need be looked for.
+    func append(
+        stream: Int64,
+        timestamp: Int64,
+        message: UnsafeBufferPointer<UInt8>,
+        after previous: Int64? = nil
+    ) throws(SpoolError) -> Int64 {
+        let insert = previous == nil ? insertRecord : insertNextRecord
+        defer { insert.reset() }
+        try insert.bind(previous.map { $0 + 1 } ?? WallClock.microseconds(), at: 1)
+        try insert.bind(stream, at: 2)
+        try insert.bind(timestamp, at: 3)
+        try insert.bind(message, at: 4)
+        _ = try insert.step()
         return sqlite3_last_insert_rowid(connection.handle)
     }
 
@@ -108,11 +121,11 @@ final class Writer {
         messages: some Sequence<UnsafeBufferPointer<UInt8>>
     ) throws(SpoolError) -> Int64 {
         try connection.transaction { () throws(SpoolError) in
-            var last: Int64 = 0
+            var last: Int64?
             for message in messages {
-                last = try append(stream: stream, timestamp: timestamp, message: message)
+                last = try append(stream: stream, timestamp: timestamp, message: message, after: last)
             }
-            return last
+            return last ?? 0
         }
     }
 

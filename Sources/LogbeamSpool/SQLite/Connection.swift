@@ -15,6 +15,9 @@ final class Connection {
     let handle: OpaquePointer
     let path: String
     let busyPolicy = BusyPolicy()
+    // Prepared with the first transaction: parsing them each time is a tenth of a small commit.
+    private var begin: OpaquePointer?
+    private var commit: OpaquePointer?
 
     init(path: String, mode: Mode) throws(SpoolError) {
         let flags =
@@ -39,6 +42,8 @@ final class Connection {
     }
 
     deinit {
+        sqlite3_finalize(begin)
+        sqlite3_finalize(commit)
         sqlite3_close_v2(handle)
     }
 
@@ -84,16 +89,25 @@ final class Connection {
         isImmediate: Bool = true,
         _ body: () throws(SpoolError) -> Result
     ) throws(SpoolError) -> Result {
-        try execute(isImmediate ? "BEGIN IMMEDIATE" : "BEGIN")
+        if isImmediate { try run("BEGIN IMMEDIATE", &begin) } else { try execute("BEGIN") }
         do throws(SpoolError) {
             let result = try body()
-            try execute("COMMIT")
+            try run("COMMIT", &commit)
             return result
         } catch {
             // SQLite itself rolls back on some errors (a full disk, say); a second rollback is then refused, rightly.
             sqlite3_exec(handle, "ROLLBACK", nil, nil, nil)
             throw error
         }
+    }
+
+    private func run(_ sql: String, _ statement: inout OpaquePointer?) throws(SpoolError) {
+        if statement == nil {
+            try check(sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil))
+        }
+        sqlite3_step(statement)
+        // Says again what the step said.
+        try check(sqlite3_reset(statement))
     }
 
     func check(_ code: Int32) throws(SpoolError) {

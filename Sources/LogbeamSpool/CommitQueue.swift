@@ -1,0 +1,381 @@
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+internal import Synchronization
+
+/// A record on its way into the spool. The bytes belong to the thread that appends it, and are valid until that returns.
+struct NewRecord {
+    var stream: Int64
+    var timestamp: Int64
+    var message: UnsafeBufferPointer<UInt8>
+}
+
+/// Who may write to the spool, one thread at a time; and how the records of many threads share a commit.
+///
+/// A commit costs ten times what one more record in it does. So a thread that finds the lock taken leaves its record in
+/// one of 64 seats, and whoever has the lock commits what it finds there together with its own ("flat combining":
+/// Hendler, Incze, Shavit, Tzafrir, SPAA 2010).
+///
+/// ## What becomes of a record
+///
+///     waiting ──┬── withdrawn   by its own thread: to commit it itself, or to give up at its deadline
+///               └── taken ──┬── committed   with others, under the id in the seat
+///                           └── alone       the transaction was undone; its own thread commits it by itself
+///
+/// A record is waiting while its seat's bit in `waiting` is set. To clear the bit is to withdraw it, or to take it: one
+/// thread alone can do that, so a record that was given up is seen by nobody, and one that is taken is not given up.
+/// Only the thread that has the lock takes records, and it says what became of them before it lets go of the lock.
+///
+/// They are taken once SQLite's write lock is held. While the thread that has our lock still waits for another process,
+/// the others can withdraw, each at its own deadline; afterwards nothing is waited for but a commit.
+///
+/// Where a transaction is undone, for whatever reason, each of its records is committed by its own thread, in what is
+/// left of its time, and that fails or not as if there had been no others.
+///
+/// ## Nobody sleeps for ever
+///
+/// While a record is waiting, some thread that is awake will look after it: the one that has the lock, one in
+/// ``TimedLock/lock(until:)``, or that of a waiting record. When it goes, it does ``passOn()``: it wakes the thread of a
+/// waiting record if that sleeps. And a thread that is about to sleep says so first, and then tries the lock once more:
+/// either it gets it, or whoever lets go of it afterwards finds the thread asleep.
+///
+/// ## Everybody has a turn
+///
+/// Who has the lock commits one round of waiting records, limited in number and bytes, and lets go. Other writes, those
+/// of the uploader, go before waiting records, and commit a round of them before they let go.
+///
+/// In a process made by `fork()` while the lock was taken it stays taken: all calls fail at their deadlines.
+// @unchecked: the rest is atomic, or touched only under the lock, or, in a seat, by whoever has the record in it.
+final class CommitQueue: @unchecked Sendable {
+    private let lock: TimedLock
+    // Only touched with the lock held.
+    private let writer: Writer
+    /// The seat with which the next round begins. Only touched with the lock held.
+    private var nextSeat = 0
+
+    // At an address that does not change: threads look at each other's seats. Each of them holds the queue meanwhile.
+    private let seats: UnsafeMutablePointer<Seat>
+    /// A bit for each seat that is not in use.
+    private let free = Atomic<UInt64>(.max)
+    /// A bit for each seat whose record is waiting.
+    private let waiting = Atomic<UInt64>(0)
+    /// How many records the last commit had: about as many threads are going to come back.
+    private let crowd = Atomic<Int>(1)
+    /// How many times the lock was let go.
+    private let turns = Atomic<Int>(0)
+
+    private static let seatCount = UInt64.bitWidth
+    /// A round takes no further record once it has this many bytes, so that no thread waits for a commit of much more
+    /// than a megabyte and the longest of messages.
+    private static let roundBytes = 1 << 20
+    /// For how long a waiting thread lets others run before it sleeps, in nanoseconds: longer than most rounds take, for
+    /// being woken costs as much as a commit.
+    private static let yieldTime: UInt64 = 200_000
+
+    init(lock: TimedLock, writer: Writer) {
+        self.lock = lock
+        self.writer = writer
+        seats = .allocate(capacity: Self.seatCount)
+        for index in 0..<Self.seatCount { (seats + index).initialize(to: Seat()) }
+    }
+
+    deinit {
+        seats.deinitialize(count: Self.seatCount)
+        seats.deallocate()
+    }
+
+    /// How many records are there to be taken now.
+    var waitingRecords: Int { waiting.load(ordering: .relaxed).nonzeroBitCount }
+
+    // MARK: Any write
+
+    /// Runs `body` with the lock held. Both the lock and SQLite's are waited for until the deadline.
+    func write<Result>(
+        until deadline: UInt64,
+        _ body: (Writer) throws(SpoolError) -> Result
+    ) throws(SpoolError) -> Result {
+        try waitForLock(until: deadline)
+        var sleepers: UInt64 = 0
+        defer {
+            // Where this fails, the records are waiting still, or their threads know.
+            if waitingRecords > 0 { _ = try? commitRound(with: nil, waking: &sleepers) }
+            letGo(waking: sleepers)
+        }
+        writer.connection.setBusyDeadline(deadline)
+        return try body(writer)
+    }
+
+    // MARK: A record
+
+    /// Commits a record and returns its id. If it throws, the record is not in the spool, and never will be.
+    ///
+    /// Locks are waited for until the deadline, in nanoseconds of ``MonotonicClock``. What may come on top is a commit,
+    /// or three if the first is undone: its own, and those that it makes for others.
+    func append(_ record: NewRecord, until deadline: UInt64) throws(SpoolError) -> Int64 {
+        if crowd.load(ordering: .relaxed) <= 1, tryLock() { return try commit(record, until: deadline) }
+        guard let index = takeSeat() else {
+            try waitForLock(until: deadline)
+            return try commit(record, until: deadline)
+        }
+        defer { free.bitwiseOr(1 << UInt64(index), ordering: .releasing) }
+        let seat = seats + index
+        seat.pointee.content.pointee.record = record
+        seat.pointee.state.store(.awake, ordering: .relaxed)
+        waiting.bitwiseOr(1 << UInt64(index), ordering: .sequentiallyConsistent)
+
+        var lastTurn: Int?
+        var sleepTime: UInt64?
+        while true {
+            switch seat.pointee.state.load(ordering: .acquiring) {
+            case .committed: return seat.pointee.content.pointee.id
+            case .alone: return try write(until: deadline) { writer throws(SpoolError) in try writer.append(record) }
+            case .awake, .asleep: break
+            }
+            // Once a turn, until those who were there the last time are back: a commit for all instead of one for a few.
+            let turn = turns.load(ordering: .relaxed)
+            if turn != lastTurn, waitingRecords < crowd.load(ordering: .relaxed) {
+                lastTurn = turn
+                sched_yield()
+                continue
+            }
+            let now = MonotonicClock.nanoseconds()
+            if now >= deadline, take(index) {
+                passOn()
+                throw timeout
+            }
+            let sleepsAt = sleepTime ?? now &+ Self.yieldTime
+            sleepTime = sleepsAt
+            // To be said before the lock is tried: see `passOn`.
+            let willSleep = now >= sleepsAt && seat.pointee.change(from: .awake, to: .asleep)
+            if willSleep { atomicMemoryFence(ordering: .sequentiallyConsistent) }
+            if tryLock() {
+                if take(index) { return try commit(record, until: deadline) }
+                // Taken by whoever had the lock before: the state says what became of it.
+                letGo()
+            } else if willSleep {
+                seat.pointee.sleep(until: deadline)
+                sleepTime = nil
+            } else {
+                sched_yield()
+            }
+            if willSleep { _ = seat.pointee.change(from: .asleep, to: .awake) }
+        }
+    }
+
+    /// With the lock held, which it lets go: commits a record that nobody else can take, and those that wait.
+    private func commit(_ record: NewRecord, until deadline: UInt64) throws(SpoolError) -> Int64 {
+        var sleepers: UInt64 = 0
+        defer { letGo(waking: sleepers) }
+        writer.connection.setBusyDeadline(deadline)
+        guard waitingRecords > 0 else {
+            crowd.store(1, ordering: .relaxed)
+            return try writer.append(record)
+        }
+        do throws(SpoolError) {
+            return try commitRound(with: record, waking: &sleepers)
+        } catch {
+            return try writer.append(record)
+        }
+    }
+
+    /// With the lock held: commits the records that wait, and one of the caller's, in one transaction.
+    ///
+    /// - Parameter sleepers: gets a bit for each thread that is to be woken when the lock is free.
+    /// - Returns: the id of the caller's record; 0 if there is none.
+    private func commitRound(with own: NewRecord?, waking sleepers: inout UInt64) throws(SpoolError) -> Int64 {
+        var taken: UInt64 = 0
+        var outcome = Seat.State.alone
+        defer { sleepers |= settle(taken, outcome) }
+        let id = try writer.connection.transaction { () throws(SpoolError) in
+            let id = try own.map { own throws(SpoolError) in try writer.append(own) }
+            var last = id
+            var bytes = own?.message.count ?? 0
+            let first = nextSeat
+            // Those that come from now on are for the next round.
+            var rest = waiting.load(ordering: .relaxed).rotatedRight(by: first)
+            while rest != 0, bytes < Self.roundBytes {
+                let index = (rest.trailingZeroBitCount + first) % Self.seatCount
+                rest &= rest - 1
+                guard take(index) else { continue }
+                taken |= 1 << UInt64(index)
+                nextSeat = (index + 1) % Self.seatCount
+                let content = seats[index].content
+                let id = try writer.append(content.pointee.record, after: last)
+                content.pointee.id = id
+                last = id
+                bytes += content.pointee.record.message.count
+            }
+            return id ?? 0
+        }
+        outcome = .committed
+        crowd.store(taken.nonzeroBitCount + (own == nil ? 0 : 1), ordering: .relaxed)
+        return id
+    }
+
+    /// Says of taken records what became of them. Returns the seats whose threads are to be woken.
+    private func settle(_ taken: UInt64, _ outcome: Seat.State) -> UInt64 {
+        var sleepers: UInt64 = 0
+        var rest = taken
+        while rest != 0 {
+            let index = rest.trailingZeroBitCount
+            rest &= rest - 1
+            if seats[index].state.exchange(outcome, ordering: .acquiringAndReleasing) == .asleep {
+                sleepers |= 1 << UInt64(index)
+            }
+        }
+        return sleepers
+    }
+
+    // MARK: The lock
+
+    /// Leaves the lock to a thread that waits for nothing else.
+    private func tryLock() -> Bool {
+        !lock.hasWaiters && lock.tryLock()
+    }
+
+    private func waitForLock(until deadline: UInt64) throws(SpoolError) {
+        if lock.lock(until: deadline) { return }
+        passOn()
+        throw timeout
+    }
+
+    private func letGo(waking sleepers: UInt64 = 0) {
+        turns.wrappingAdd(1, ordering: .relaxed)
+        lock.unlock()
+        var rest = sleepers
+        while rest != 0 {
+            seats[rest.trailingZeroBitCount].wake()
+            rest &= rest - 1
+        }
+        passOn()
+    }
+
+    /// To be done by a thread that would have looked after the waiting records, and goes.
+    ///
+    /// The fence parts what it did before (let go of the lock, withdraw its record, stop waiting for the lock) from its
+    /// look at the others. Its counterpart parts a thread's word that it sleeps from its last try of the lock. A thread
+    /// that is found awake is yet to try the lock, and will in its turn pass on.
+    private func passOn() {
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        let waiting = waiting.load(ordering: .relaxed)
+        guard waiting != 0 else { return }
+        let index = waiting.trailingZeroBitCount
+        if seats[index].change(from: .asleep, to: .awake) { seats[index].wake() }
+    }
+
+    private var timeout: SpoolError {
+        SpoolError(
+            .busy,
+            path: writer.connection.path,
+            message: "the spool was not to be had within the commit timeout"
+        )
+    }
+
+    // MARK: Seats
+
+    private func takeSeat() -> Int? {
+        var found = free.load(ordering: .relaxed)
+        while found != 0 {
+            let (exchanged, original) = free.weakCompareExchange(
+                expected: found,
+                desired: found & (found - 1),
+                ordering: .acquiring
+            )
+            if exchanged { return found.trailingZeroBitCount }
+            found = original
+        }
+        return nil
+    }
+
+    /// True if the record was waiting; then it is the caller's, and no other thread's.
+    private func take(_ index: Int) -> Bool {
+        let bit: UInt64 = 1 << UInt64(index)
+        return waiting.bitwiseAnd(~bit, ordering: .acquiringAndReleasing).oldValue & bit != 0
+    }
+}
+
+/// Where a thread leaves its record, and waits.
+private struct Seat: ~Copyable {
+    enum State: UInt8, AtomicRepresentable {
+        /// The thread is yet to look at the state, and to try the lock.
+        case awake
+        /// The thread does neither until it is woken.
+        case asleep
+        /// The record is committed.
+        case committed
+        /// The record is to be committed by its own thread.
+        case alone
+    }
+
+    struct Content {
+        var record: NewRecord
+        /// Valid when the record is committed.
+        var id: Int64
+    }
+
+    let state = Atomic<State>(.awake)
+    // At an address of its own, so that no access to it is one to the state, which others look at at any time. Belongs to
+    // the thread in the seat; from when the record is taken until the state says what became of it, to who took it.
+    let content = UnsafeMutablePointer<Content>.allocate(capacity: 1)
+    #if os(Linux)
+    // At an address that does not change, as `sem_t` demands.
+    private let alarm = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+    #endif
+
+    init() {
+        let none = NewRecord(stream: 0, timestamp: 0, message: UnsafeBufferPointer(start: nil, count: 0))
+        content.initialize(to: Content(record: none, id: 0))
+        #if os(Linux)
+        alarm.initialize(to: sem_t())
+        sem_init(alarm, 0, 0)
+        #endif
+    }
+
+    deinit {
+        content.deallocate()
+        #if os(Linux)
+        sem_destroy(alarm)
+        alarm.deallocate()
+        #endif
+    }
+
+    func change(from old: State, to new: State) -> Bool {
+        state.compareExchange(expected: old, desired: new, ordering: .sequentiallyConsistent).exchanged
+    }
+
+    /// Returns after ``wake()``, at the deadline or after 100 ms, or for no reason at all.
+    func sleep(until deadline: UInt64) {
+        #if os(Linux)
+        // The end is told as a time of day, for want of sem_clockwait in Swift's Glibc. Where the clock is set back
+        // meanwhile, the thread sleeps until it is woken.
+        let now = MonotonicClock.nanoseconds()
+        let left = deadline > now ? deadline - now : .max
+        let end = WallClock.microseconds() + Int64(min(left, 100_000_000) / 1000)
+        var time = timespec(tv_sec: Int(end / 1_000_000), tv_nsec: Int(end % 1_000_000) * 1000)
+        sem_timedwait(alarm, &time)
+        #else
+        MonotonicClock.sleep(nanoseconds: 20_000)
+        #endif
+    }
+
+    /// Where the thread has left, this is for whoever sits there next, and for no reason.
+    func wake() {
+        #if os(Linux)
+        sem_post(alarm)
+        #endif
+    }
+}
+
+extension Writer {
+    fileprivate func append(_ record: NewRecord, after previous: Int64? = nil) throws(SpoolError) -> Int64 {
+        try append(stream: record.stream, timestamp: record.timestamp, message: record.message, after: previous)
+    }
+}
+
+extension UInt64 {
+    fileprivate func rotatedRight(by count: Int) -> UInt64 {
+        self &>> UInt64(count) | self &<< UInt64(64 - count)
+    }
+}
