@@ -81,10 +81,11 @@ extension LogShipper {
         public var logsClient: (any CloudWatchLogsClient)?
 
         /// The most batches on their way to CloudWatch Logs at once, also of one log stream: the service takes them in any
-        /// order (PutLogEvents). 1 to 16; 1 by default.
+        /// order (PutLogEvents). 1 to 16; 2 by default.
         ///
-        /// More hide the time that an answer takes, for whoever logs more than a batch in that time. Each takes a few
-        /// megabytes of memory and a connection, and may be in doubt after a crash, so that it arrives twice.
+        /// More hide the time that an answer takes, for whoever logs more than a batch in that time. Each takes about 3 MiB
+        /// of memory and a connection, and may be in doubt after a crash, so that it arrives twice. With 1, a request that
+        /// hangs holds up all streams until ``requestTimeout``.
         public var maximumInFlight: Int
 
         /// The least time between two batches of one log stream. Zero, the default, to 1 minute: the service asks for none
@@ -205,7 +206,7 @@ extension LogShipper {
             batchCount: Int = 10_000,
             batchSize: Int = 1_048_576,
             logsClient: (any CloudWatchLogsClient)? = nil,
-            maximumInFlight: Int = 1,
+            maximumInFlight: Int = 2,
             putInterval: Duration = .zero,
             putsPerSecond: Int? = nil,
             reconcileAfter: Duration? = nil,

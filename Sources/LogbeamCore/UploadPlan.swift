@@ -66,10 +66,14 @@ package struct UploadPlan: Sendable {
     private var streams: [Int64: Stream] = [:]
     /// The batches on their way, of all streams.
     private(set) package var inFlight = 0
+    /// Some stream left out records that the service will take only later.
+    private var hasEarly = false
     /// When the next batch may be sent, on the monotonic clock, for the bound on batches a second.
     private var nextPut: Int64 = .min
     /// When the next batch of a failing stream may be sent, on the monotonic clock.
     private var nextRetry: Int64 = .min
+    /// The batches on their way of streams that were failing when they were sent.
+    private var retries: Set<BatchRange> = []
     /// Every record up to this id was gathered or passed over.
     private var cursor: Int64 = 0
     /// All records were read that were there when the plan was last woken.
@@ -194,6 +198,7 @@ package struct UploadPlan: Sendable {
 
     private mutating func finish(_ range: BatchRange, then replays: [BatchRange]) {
         inFlight -= 1
+        retries.remove(range)
         change(range.stream) { stream in
             stream.inFlight.removeAll { $0 == range }
             stream.replays.append(contentsOf: replays)
@@ -295,6 +300,7 @@ package struct UploadPlan: Sendable {
     /// left out again, which must not happen for every one of many records.
     private mutating func leaveOut(_ header: RecordHeader, until: Int64, at now: Moment) {
         let until = max(until, now.wall + max(limits.age, Self.shortestPostponement))
+        hasEarly = true
         change(header.stream) { stream in
             stream.early = (stream.early?.firstID ?? header.id, min(stream.early?.until ?? until, until))
         }
@@ -305,6 +311,8 @@ package struct UploadPlan: Sendable {
 
     /// Turns back to records whose time has come.
     private mutating func admitEarly(at now: Moment) {
+        guard hasEarly else { return }
+        hasEarly = streams.values.contains { $0.early != nil }
         for (key, stream) in streams {
             guard let early = stream.early, early.until <= now.wall, catchingUp?.stream != key, stream.inFlight.isEmpty,
                 stream.unsettled.isEmpty
@@ -343,8 +351,13 @@ package struct UploadPlan: Sendable {
 
     private func canSend(_ stream: Stream, at now: Moment) -> Bool {
         !stream.isWaiting(at: now) && !stream.isTurningBack(at: now)
-            && (!stream.isFailing || now.monotonic >= nextRetry)
+            && (!stream.isFailing || mayRetry(at: now))
             && (stream.lastPut.map { now.monotonic - $0 >= pacing.interval } ?? true)
+    }
+
+    /// Where several batches may be on their way, those of failing streams leave room for others: they may all hang.
+    private func mayRetry(at now: Moment) -> Bool {
+        now.monotonic >= nextRetry && retries.count < max(1, pacing.inFlight - 1)
     }
 
     /// The batch to send now: one that was promised, or is complete, or is due; the one with the oldest record first. Those
@@ -382,7 +395,10 @@ package struct UploadPlan: Sendable {
     private mutating func take(_ range: BatchRange, at now: Moment) {
         inFlight += 1
         if let rate = pacing.putsPerSecond { nextPut = max(nextPut, now.monotonic) + (999 + Int64(rate)) / Int64(rate) }
-        if streams[range.stream]?.isFailing == true { nextRetry = now.monotonic + Pacing.retryInterval }
+        if streams[range.stream]?.isFailing == true {
+            nextRetry = now.monotonic + Pacing.retryInterval
+            retries.insert(range)
+        }
         change(range.stream) { [limits] stream in
             if stream.replays.first == range {
                 stream.replays.removeFirst()
@@ -405,8 +421,11 @@ package struct UploadPlan: Sendable {
     /// How many records, or bytes as the service counts them, may come before there is something to do.
     package func room(at now: Moment) -> (records: Int, bytes: Int) {
         if !hasRoomInFlight(at: now) { return (.max, .max) }
-        let rooms = streams.values.filter { $0.planner.count > 0 && !$0.planner.isComplete }.map(\.planner.room)
-        if let records = rooms.map(\.records).min(), let bytes = rooms.map(\.bytes).min() { return (records, bytes) }
+        var room = (records: Int.max, bytes: Int.max)
+        for stream in streams.values where stream.planner.count > 0 && !stream.planner.isComplete {
+            room = (min(room.records, stream.planner.room.records), min(room.bytes, stream.planner.room.bytes))
+        }
+        if room.records < .max { return room }
         // The first record after an idle time is looked at, for its batch to be timed. Where a stream waits to try again,
         // that would be every record of it.
         let isIdle = streams.values.allSatisfy {
@@ -417,12 +436,13 @@ package struct UploadPlan: Sendable {
 
     /// The next time at which there is something to do though nothing happens.
     private func nextTime(after now: Moment) -> Int64? {
-        var times: [Int64] = []
+        var next = Int64.max
+        func consider(_ time: Int64) { if time > now.monotonic { next = min(next, time) } }
         for stream in streams.values {
-            if let early = stream.early { times.append(now.monotonic + max(0, early.until - now.wall)) }
+            if let early = stream.early { consider(now.monotonic + max(0, early.until - now.wall)) }
             guard !stream.replays.isEmpty || stream.planner.count > 0 || stream.resumeFrom != nil else { continue }
             if stream.isWaiting(at: now) {
-                times.append(stream.waitEnd)
+                consider(stream.waitEnd)
                 continue
             }
             var time = stream.replays.isEmpty ? Int64.max : now.monotonic
@@ -434,10 +454,10 @@ package struct UploadPlan: Sendable {
             }
             if let lastPut = stream.lastPut { time = max(time, lastPut + pacing.interval) }
             if stream.isFailing { time = max(time, nextRetry) }
-            if time < .max { times.append(max(time, nextPut)) }
+            if time < .max { consider(max(time, nextPut)) }
         }
         // A batch that only waits for another one to come home has no time.
-        return times.filter { $0 > now.monotonic }.min()
+        return next == .max ? nil : next
     }
 
     @discardableResult

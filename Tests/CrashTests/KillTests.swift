@@ -45,7 +45,7 @@ struct KillTests {
                 #expect(try bed.query("PRAGMA integrity_check") == ["ok"])
                 let kept = Set(try bed.pending()).union(bed.shipped())
                 #expect(Set(logged).subtracting(kept).isEmpty, "logged, and nowhere to be found")
-                #expect(try bed.query("SELECT 1 FROM deliveries WHERE acknowledged = 0").count <= 1)
+                #expect(try bed.query("SELECT 1 FROM deliveries WHERE acknowledged = 0").count <= 2)
                 for message in try bed.inDoubt() { doubts[message, default: 0] += 1 }
             }
             guard bed.hasSpool else { return #expect(logged.isEmpty) }
@@ -63,7 +63,8 @@ struct KillTests {
             let bed = try TestBed()
             let gate = Gate()
             bed.endpoint.setScript { $0.number == 3 ? .hangAfterAccepting(gate) : nil }
-            let service = try bed.startService(threads: Self.threads, settings: Self.busy)
+            let settings = Self.busy.merging(["IN_FLIGHT": "1"]) { $1 }
+            let service = try bed.startService(threads: Self.threads, settings: settings)
             #expect(gate.waitForArrivals())
             try service.waitForLines(1_000)
             service.kill(SIGKILL)
@@ -74,8 +75,7 @@ struct KillTests {
             try bed.drain()
             let doubts = Dictionary(uniqueKeysWithValues: doubtful.map { ($0, 1) })
             try Self.expectArrived(TestBed.logged(by: service), at: bed, doubts: doubts, kills: 1)
-            let next = try #require(bed.endpoint.records.requests.dropFirst(3).first?.events.map(\.message))
-            #expect(next == doubtful)
+            #expect(bed.endpoint.records.requests.dropFirst(3).contains { $0.events.map(\.message) == doubtful })
             #expect(bed.shipped().count == Set(bed.shipped()).count + doubtful.count)
         }
     }
@@ -152,14 +152,14 @@ struct KillTests {
             #expect(try bed.pending().isEmpty)
             #expect(Set(bed.shipped(to: "first")).isSuperset(of: TestBed.logged(by: first)))
             #expect(Set(bed.shipped(to: "second")).isSuperset(of: TestBed.logged(by: second)))
-            // One request at most was sent twice.
+            // Two requests at most were on their way, and sent twice.
             var requests: [String: [Int]] = [:]
             for name in ["first", "second"] {
                 for event in bed.endpoint.records.events(in: .init(logGroup: "group", logStream: name)) {
                     requests[name + event.message, default: []].append(event.request)
                 }
             }
-            #expect(Set(requests.values.filter { $0.count > 1 }).count <= 1)
+            #expect(Set(requests.values.filter { $0.count > 1 }).count <= 2)
         }
     }
 
@@ -189,12 +189,14 @@ struct KillTests {
         #expect(try bed.query("SELECT value FROM counters WHERE name = 'delivered'") == ["\(counts.count)"])
         #expect(try bed.query("SELECT message FROM rejected").isEmpty)
 
-        var seen: Set<String> = []
-        let firsts = shipped.filter { seen.insert($0).inserted }
-        for (thread, messages) in Dictionary(grouping: firsts, by: { $0.split(separator: "=").last }) {
-            let numbers = messages.compactMap { $0.split(separator: " ").dropFirst(3).first.flatMap { Int($0) } }
-            #expect(numbers.count == messages.count)
-            #expect(numbers == numbers.sorted(), "out of order: thread \(thread ?? "")")
+        // Two batches that are on their way at once may arrive in any order; within each, threads keep theirs.
+        for batch in Dictionary(grouping: bed.endpoint.records.events(in: TestBed.stream), by: \.request).values {
+            let threads = Dictionary(grouping: batch.map(\.message), by: { $0.split(separator: "=").last })
+            for (thread, messages) in threads {
+                let numbers = messages.compactMap { $0.split(separator: " ").dropFirst(3).first.flatMap { Int($0) } }
+                #expect(numbers.count == messages.count)
+                #expect(numbers == numbers.sorted(), "out of order: thread \(thread ?? "")")
+            }
         }
     }
 }

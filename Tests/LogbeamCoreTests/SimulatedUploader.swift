@@ -70,7 +70,7 @@ struct SimulatedUploader {
 
     init(
         limits: BatchLimits = BatchLimits(count: 5, bytes: 400, messageBytes: 200, age: 1_000),
-        pacing: UploadPlan.Pacing = UploadPlan.Pacing()
+        pacing: UploadPlan.Pacing = UploadPlan.Pacing(inFlight: 1)
     ) {
         self.limits = limits
         self.pacing = pacing

@@ -231,7 +231,7 @@ import Testing
         #expect(configuration.batchSize == 1_048_576)
         #expect(configuration.logsClient == nil)
         #expect(configuration.format.render("m") == "INFO app: m")
-        #expect(configuration.maximumInFlight == 1)
+        #expect(configuration.maximumInFlight == 2)
         #expect(configuration.reconcileAfter == nil)
         #expect(configuration.putInterval == .zero && configuration.putsPerSecond == nil)
         #expect(configuration.maximumMessageSize == 1_048_550)

@@ -244,7 +244,10 @@ import Testing
 
     @Test("What a shipper leaves in the spool is sent by the next one, with the boundaries of the batch in doubt")
     func nextProcess() async throws {
-        let fixture = try SpoolFixture { $0.batchCount = 3 }
+        let fixture = try SpoolFixture { configuration in
+            configuration.batchCount = 3
+            configuration.maximumInFlight = 1
+        }
         let gate = Gate()
         do {
             let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService(gate: gate))

@@ -81,4 +81,30 @@ struct ManyStreamsTests {
         let tries = service.sent.count { $0.destination.logStream == "failing" }
         #expect(tries == 5, "at 0, 200, 600, 1,400 and 3,000 ms, or a little later")
     }
+
+    @Test("streams whose requests hang leave room for others, once they have failed", arguments: 2...4)
+    func hangingStreams(inFlight: Int) {
+        var plan = UploadPlan(limits: BatchLimits(age: 0), pacing: UploadPlan.Pacing(inFlight: inFlight))
+        var now = UploadPlan.Moment(wall: 1_790_000_000_000, monotonic: 1_000_000)
+        /// Sends what the plan wants to be sent, and answers nothing.
+        func send() -> [BatchRange] {
+            var sent: [BatchRange] = []
+            for _ in 1...100 {
+                if case .send(let range) = plan.next(at: now) { sent.append(range) }
+                now.wall += 10
+                now.monotonic += 10
+            }
+            return sent
+        }
+        for stream in 1...10 as ClosedRange<Int64> {
+            plan.restore(BatchRange(stream: stream, first: stream, last: stream, latest: 0))
+        }
+        for _ in 1...10 {
+            for range in send() { plan.failed(range, retryAt: now.monotonic) }
+        }
+        let hanging = send()
+        #expect(hanging.count == inFlight - 1)
+        plan.restore(BatchRange(stream: 11, first: 11, last: 11, latest: 0))
+        #expect(send().map(\.stream) == [11])
+    }
 }

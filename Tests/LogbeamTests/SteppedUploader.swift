@@ -22,7 +22,7 @@ final class SteppedUploader {
     init(
         service: ScriptedDeliveryService,
         limits: BatchLimits = BatchLimits(age: 0),
-        pacing: UploadPlan.Pacing = UploadPlan.Pacing(),
+        pacing: UploadPlan.Pacing = UploadPlan.Pacing(inFlight: 1),
         reconcileDelay: Int64? = nil,
         chance: Double = 1
     ) throws {

@@ -23,7 +23,12 @@ import Testing
             }
             return .denied(DeliveryFailure(code: "AccessDeniedException", message: ""))
         }
-        let loop = try UploadLoop(spool: spool, service: service, limits: BatchLimits())
+        let loop = try UploadLoop(
+            spool: spool,
+            service: service,
+            limits: BatchLimits(),
+            pacing: UploadPlan.Pacing(inFlight: 1)
+        )
         _ = try loop.flush()
         func turn() {
             if case .waiting = loop.step() { loop.waitForAnswer(until: MonotonicClock.milliseconds() + 10) }
