@@ -8,7 +8,7 @@ struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "logbeam-bench",
         abstract: "Measures what log() and a drain cost on this machine.",
-        subcommands: [Run.self, Measure.self],
+        subcommands: [Run.self, Measure.self, Ship.self],
         defaultSubcommand: Run.self
     )
 }
@@ -63,6 +63,15 @@ struct Run: AsyncParsableCommand {
                 drains[index].append(figures.drain)
             }
         }
+        let latencyBench = LatencyBench(drainBench: drainBench)
+        var latencies: [LatencyFigures] = []
+        for latency in LatencyBench.latencies {
+            progress("ship to a service that takes \(latency) ms to answer")
+            for inFlight in LatencyBench.inFlight {
+                let records = quick ? 50_000 : 200_000
+                latencies.append(try latencyBench.run(latency: latency, inFlight: inFlight, records: records))
+            }
+        }
         let drainMedians = drains.map(DrainFigures.median)
         let report = Report(
             date: date,
@@ -71,6 +80,7 @@ struct Run: AsyncParsableCommand {
             commits: commits,
             append: .median(of: appends[1]),
             drains: drainMedians,
+            latencies: latencies,
             targets: Report.targets(commits: commits, drains: drainMedians)
         )
         print(report.text)

@@ -50,6 +50,11 @@ struct DrainBench {
     var directory: TemporaryDirectory
     var lines: SampleLines
 
+    static let destination = Destination(logGroup: "bench", logStream: "bench")
+    /// All that a shipping process knows.
+    static let environment = [
+        "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "benchmark", "AWS_SECRET_ACCESS_KEY": "benchmark",
+    ]
     private static let recordsPerTransaction = 1_000
 
     /// Fills a spool, and lets `logbeam-spool drain` ship it to a sink in this process.
@@ -60,9 +65,9 @@ struct DrainBench {
         return (append, try drain(spool, records: records))
     }
 
-    private func fill(_ path: String, records: Int) throws -> AppendFigures {
+    func fill(_ path: String, records: Int) throws -> AppendFigures {
         let spool = try Spool(path: path)
-        let stream = try spool.streamID(for: Destination(logGroup: "bench", logStream: "bench"))
+        let stream = try spool.streamID(for: Self.destination)
         let begin = MonotonicClock.nanoseconds()
         for start in stride(from: 0, to: records, by: Self.recordsPerTransaction) {
             let numbers = start..<min(start + Self.recordsPerTransaction, records)
@@ -84,9 +89,7 @@ struct DrainBench {
         let process = try ChildProcess(
             try BuiltProducts.executable("logbeam-bench"),
             ["measure", command, "drain", "--spool", path, "--endpoint-url", sink.url],
-            environment: [
-                "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "benchmark", "AWS_SECRET_ACCESS_KEY": "benchmark",
-            ]
+            environment: Self.environment
         )
         let ended = try process.wait(within: .seconds(1800))
         let status = try SpoolStatus.read(path: path)

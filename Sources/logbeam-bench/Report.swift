@@ -10,6 +10,7 @@ struct Report: Codable {
     var append: AppendFigures
     /// Ascending by the number of records.
     var drains: [DrainFigures]
+    var latencies: [LatencyFigures]
     var targets: [Target]
 
     struct Target: Codable {
@@ -80,6 +81,9 @@ extension Report {
             Append and drain, records of 128 bytes
             \(drainTable)
 
+            Ship \((latencies.first?.records ?? 0).grouped) records, by the time that the service takes to answer
+            \(latencyTable)
+
             Targets
             \(targetTable)
             """
@@ -116,6 +120,17 @@ extension Report {
                 "drain", drain.records.grouped, drain.recordsPerSecond.grouped, drain.cpuSeconds.with(decimals: 2),
                 (Double(drain.peakMemoryBytes) / 1_048_576).with(decimals: 1), drain.requests.grouped,
                 (Double(drain.bodyBytes) / 1e6).with(decimals: 1),
+            ])
+        }
+        return table.text
+    }
+
+    private var latencyTable: String {
+        var table = Table(columns: ["latency", "in flight", "records/s", "CPU s", "peak MiB"])
+        for figures in latencies {
+            table.add([
+                "\(figures.latencyMilliseconds) ms", "\(figures.inFlight)", figures.recordsPerSecond.grouped,
+                figures.cpuSeconds.with(decimals: 2), (Double(figures.peakMemoryBytes) / 1_048_576).with(decimals: 1),
             ])
         }
         return table.text

@@ -33,4 +33,14 @@ struct CountingSinkTests {
         #expect(try client.exchange(.put((0, "a")).with("Content-Length", nil)).status == 411)
         #expect(sink.counts.requests == 1)
     }
+
+    @Test("answers no sooner than it was told to")
+    func answerDelay() throws {
+        let sink = try CountingSink(answerDelay: .milliseconds(50))
+        let client = try RawClient(port: sink.port)
+        let start = ContinuousClock.now
+        for _ in 0..<2 { #expect(try client.exchange(.put((0, "a"))).status == 200) }
+        #expect(ContinuousClock.now - start >= .milliseconds(100))
+        #expect(sink.counts.requests == 2)
+    }
 }

@@ -16,7 +16,8 @@ package final class CountingSink: Sendable {
     private let state = Monitor(Counts())
     private let server: LoopbackServer
 
-    package init() throws {
+    /// - Parameter answerDelay: how long after the end of a request it is answered, as if the sink were far away.
+    package init(answerDelay: Duration = .zero) throws {
         server = try LoopbackServer { [state] descriptor, _ in
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferSize, alignment: 64)
             defer { buffer.deallocate() }
@@ -25,6 +26,7 @@ package final class CountingSink: Sendable {
                     $0.requests += 1
                     $0.bodyBytes += length
                 }
+                if answerDelay > .zero { Thread.sleep(forTimeInterval: answerDelay / .seconds(1)) }
                 guard Self.send(Self.answer, to: descriptor) else { return }
             }
         }
