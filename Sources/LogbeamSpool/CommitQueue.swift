@@ -49,6 +49,7 @@ struct NewRecord {
 /// In a process made by `fork()` while the lock was taken it stays taken: all calls fail at their deadlines.
 // @unchecked: the rest is atomic, or touched only under the lock, or, in a seat, by whoever has the record in it.
 final class CommitQueue: @unchecked Sendable {
+    private let path: String
     private let lock: TimedLock
     // Only touched with the lock held.
     private let writer: Writer
@@ -79,6 +80,7 @@ final class CommitQueue: @unchecked Sendable {
     ///   - yieldTime: longer than most rounds take, for being woken costs as much as a commit.
     ///   - longestSleep: bounds what a change of the time of day can do to the waiting; nothing else relies on it.
     init(lock: TimedLock, writer: Writer, yieldTime: UInt64 = 200_000, longestSleep: UInt64 = 100_000_000) {
+        path = writer.connection.canonicalPath
         self.lock = lock
         self.writer = writer
         self.yieldTime = yieldTime
@@ -139,13 +141,6 @@ final class CommitQueue: @unchecked Sendable {
             case .alone: return try write(until: deadline) { writer throws(SpoolError) in try writer.append(record) }
             case .awake, .asleep: break
             }
-            // Once a turn, until those who were there the last time are back: a commit for all instead of one for a few.
-            let turn = turns.load(ordering: .relaxed)
-            if turn != lastTurn, waitingRecords < crowd.load(ordering: .relaxed) {
-                lastTurn = turn
-                sched_yield()
-                continue
-            }
             let now = MonotonicClock.nanoseconds()
             if now >= deadline, take(index) {
                 passOn()
@@ -153,6 +148,13 @@ final class CommitQueue: @unchecked Sendable {
             }
             let sleepsAt = sleepTime ?? now &+ yieldTime
             sleepTime = sleepsAt
+            // Once a turn, until those who were there the last time are back: a commit for all instead of one for a few.
+            let turn = turns.load(ordering: .relaxed)
+            if turn != lastTurn, waitingRecords < crowd.load(ordering: .relaxed), now < sleepsAt {
+                lastTurn = turn
+                sched_yield()
+                continue
+            }
             // To be said before the lock is tried: see `passOn`.
             let willSleep = now >= sleepsAt && seat.pointee.change(from: .awake, to: .asleep)
             if willSleep { atomicMemoryFence(ordering: .sequentiallyConsistent) }

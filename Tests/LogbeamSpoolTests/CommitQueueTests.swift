@@ -258,41 +258,57 @@ struct CommitQueueTests {
 
     // MARK: Turns
 
-    /// No thread tries anything while it waits, nor wakes by itself: a wake-up that is missing ends in a timeout.
-    @Test("wake each other")
-    func sleepers() async throws {
+    /// Short storms, each of which ends: a wake-up that is missing leaves a record waiting, for no other thread comes.
+    /// Threads sleep at once, for as long as they have time, and some give up at the moment when others do something.
+    @Test("wake each other", arguments: CommitQueueTests.seeds)
+    func wakeUps(seed: UInt64) async throws {
         let test = try TestSpool()
         let connection = try SpoolFile.openForWriting(path: test.path, create: false, powerLossSafe: false)
-        let queue = CommitQueue(
-            lock: TimedLock(),
-            writer: try Writer(connection: connection, walMonitor: WALMonitor()),
-            yieldTime: 0,
-            longestSleep: .max
-        )
-        let running = Monitor(16)
-        async let appending = onThreads(16) { _ in
-            defer { running.withLock { $0 -= 1 } }
-            return try (0..<300).map { _ in
+        let writer = try Writer(connection: connection, walMonitor: WALMonitor())
+        let queue = CommitQueue(lock: TimedLock(), writer: writer, yieldTime: 0, longestSleep: .max)
+        let storms = ProcessInfo.processInfo.environment["COMMIT_STORMS"].flatMap { Int($0) } ?? 1_000
+        let storm = Atomic<Int>(0)
+        let finished = Atomic<Int>(0)
+        let hasFailed = Atomic<Bool>(false)
+        let threads = 5
+        let ids = try await onThreads(threads) { thread in
+            var random = SeededGenerator(seed: seed &* 100 &+ UInt64(thread))
+            var ids: [Int64] = []
+            func append(within nanoseconds: UInt64) throws {
                 try Array("message".utf8).withUnsafeBufferPointer {
                     let record = NewRecord(stream: test.stream, timestamp: 1_000, message: $0)
-                    return try queue.append(record, until: MonotonicClock.nanoseconds() + 60_000_000_000)
+                    ids.append(try queue.append(record, until: MonotonicClock.nanoseconds() + nanoseconds))
                 }
             }
-        }
-        // Some get the lock and some give up, at about the time when the others do something.
-        async let writing: [Void] = onThreads(3) { thread in
-            var random = SeededGenerator(seed: UInt64(thread))
-            while running.withLock({ $0 > 0 }) {
-                let patience = UInt64.random(in: 0...200_000, using: &random)
-                let duration = UInt64.random(in: 0...100_000, using: &random)
-                try? queue.write(until: MonotonicClock.nanoseconds() + patience) { _ throws(SpoolError) in
-                    MonotonicClock.sleep(nanoseconds: duration)
+            for number in 0..<storms {
+                // Whoever is last lets all go.
+                if finished.add(1, ordering: .acquiringAndReleasing).newValue == threads * (number + 1) {
+                    storm.store(number + 1, ordering: .releasing)
+                }
+                while storm.load(ordering: .acquiring) <= number {
+                    if hasFailed.load(ordering: .relaxed) { return ids }
+                    sched_yield()
+                }
+                let begin = MonotonicClock.nanoseconds() + UInt64.random(in: 0...40_000, using: &random)
+                while MonotonicClock.nanoseconds() < begin {}
+                let patience = UInt64.random(in: 0...60_000, using: &random)
+                switch thread {
+                case 0, 1, 2:
+                    do { try append(within: 60_000_000_000) } catch {
+                        hasFailed.store(true, ordering: .relaxed)
+                        throw error
+                    }
+                case 3: try? append(within: patience)
+                default:
+                    try? queue.write(until: MonotonicClock.nanoseconds() + patience) { _ throws(SpoolError) in
+                        let end = MonotonicClock.nanoseconds() + UInt64.random(in: 0...20_000, using: &random)
+                        while MonotonicClock.nanoseconds() < end {}
+                    }
                 }
             }
+            return ids
         }
-        let ids = try await appending.flatMap { $0 }
-        _ = try await writing
-        #expect(try test.ids() == ids.sorted())
+        #expect(try test.ids() == ids.flatMap { $0 }.sorted())
     }
 
     @Test("are committed round by round, none before those that have waited longer than a round")
