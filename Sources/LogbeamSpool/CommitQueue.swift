@@ -49,6 +49,7 @@ struct NewRecord {
 /// In a process made by `fork()` while the lock was taken it stays taken: all calls fail at their deadlines.
 // @unchecked: the rest is atomic, or touched only under the lock, or, in a seat, by whoever has the record in it.
 final class CommitQueue: @unchecked Sendable {
+    private let path: String
     private let lock: TimedLock
     // Only touched with the lock held.
     private let writer: Writer
@@ -70,13 +71,20 @@ final class CommitQueue: @unchecked Sendable {
     /// A round takes no further record once it has this many bytes, so that no thread waits for a commit of much more
     /// than a megabyte and the longest of messages.
     private static let roundBytes = 1 << 20
-    /// For how long a waiting thread lets others run before it sleeps, in nanoseconds: longer than most rounds take, for
-    /// being woken costs as much as a commit.
-    private static let yieldTime: UInt64 = 200_000
+    /// For how long a waiting thread lets others run before it sleeps, in nanoseconds.
+    private let yieldTime: UInt64
+    /// How long it then sleeps at most, in nanoseconds.
+    private let longestSleep: UInt64
 
-    init(lock: TimedLock, writer: Writer) {
+    /// - Parameters:
+    ///   - yieldTime: longer than most rounds take, for being woken costs as much as a commit.
+    ///   - longestSleep: bounds what a change of the time of day can do to the waiting; nothing else relies on it.
+    init(lock: TimedLock, writer: Writer, yieldTime: UInt64 = 200_000, longestSleep: UInt64 = 100_000_000) {
+        path = writer.connection.canonicalPath
         self.lock = lock
         self.writer = writer
+        self.yieldTime = yieldTime
+        self.longestSleep = longestSleep
         seats = .allocate(capacity: Self.seatCount)
         for index in 0..<Self.seatCount { (seats + index).initialize(to: Seat()) }
     }
@@ -133,20 +141,20 @@ final class CommitQueue: @unchecked Sendable {
             case .alone: return try write(until: deadline) { writer throws(SpoolError) in try writer.append(record) }
             case .awake, .asleep: break
             }
-            // Once a turn, until those who were there the last time are back: a commit for all instead of one for a few.
-            let turn = turns.load(ordering: .relaxed)
-            if turn != lastTurn, waitingRecords < crowd.load(ordering: .relaxed) {
-                lastTurn = turn
-                sched_yield()
-                continue
-            }
             let now = MonotonicClock.nanoseconds()
             if now >= deadline, take(index) {
                 passOn()
                 throw timeout
             }
-            let sleepsAt = sleepTime ?? now &+ Self.yieldTime
+            let sleepsAt = sleepTime ?? now &+ yieldTime
             sleepTime = sleepsAt
+            // Once a turn, until those who were there the last time are back: a commit for all instead of one for a few.
+            let turn = turns.load(ordering: .relaxed)
+            if turn != lastTurn, waitingRecords < crowd.load(ordering: .relaxed), now < sleepsAt {
+                lastTurn = turn
+                sched_yield()
+                continue
+            }
             // To be said before the lock is tried: see `passOn`.
             let willSleep = now >= sleepsAt && seat.pointee.change(from: .awake, to: .asleep)
             if willSleep { atomicMemoryFence(ordering: .sequentiallyConsistent) }
@@ -155,7 +163,7 @@ final class CommitQueue: @unchecked Sendable {
                 // Taken by whoever had the lock before: the state says what became of it.
                 letGo()
             } else if willSleep {
-                seat.pointee.sleep(until: deadline)
+                seat.pointee.sleep(nanoseconds: now < deadline ? min(deadline - now, longestSleep) : longestSleep)
                 sleepTime = nil
             } else {
                 sched_yield()
@@ -345,14 +353,11 @@ private struct Seat: ~Copyable {
         state.compareExchange(expected: old, desired: new, ordering: .sequentiallyConsistent).exchanged
     }
 
-    /// Returns after ``wake()``, at the deadline or after 100 ms, or for no reason at all.
-    func sleep(until deadline: UInt64) {
+    /// Returns after ``wake()``, when the time is over, or for no reason at all.
+    func sleep(nanoseconds: UInt64) {
         #if os(Linux)
-        // The end is told as a time of day, for want of sem_clockwait in Swift's Glibc. Where the clock is set back
-        // meanwhile, the thread sleeps until it is woken.
-        let now = MonotonicClock.nanoseconds()
-        let left = deadline > now ? deadline - now : .max
-        let end = WallClock.microseconds() + Int64(min(left, 100_000_000) / 1000)
+        // The end is told as a time of day, for want of sem_clockwait in Swift's Glibc.
+        let end = WallClock.microseconds() + Int64(nanoseconds / 1000)
         var time = timespec(tv_sec: Int(end / 1_000_000), tv_nsec: Int(end % 1_000_000) * 1000)
         sem_timedwait(alarm, &time)
         #else

@@ -41,6 +41,8 @@ struct CommitQueueTests {
         #expect(commits.number == 1)
         #expect(try test.ids() == ids.sorted())
         #expect(Set(ids).count == 40)
+        // As often as one likes: no seat stays taken.
+        for _ in 0..<3 { _ = try await test.appendTogether((0..<64).map { "record \($0)" }).map { try $0.get() } }
     }
 
     @Test("share a commit up to about a megabyte")
@@ -127,10 +129,12 @@ struct CommitQueueTests {
         try other.execute("BEGIN IMMEDIATE")
         async let first = onOwnThread { try test.append("first", within: .seconds(3_600)) }
         try await onOwnThread {
-            while test.spool.lock.tryLock() {
+            let isTaken = eventually {
+                guard test.spool.lock.tryLock() else { return true }
                 test.spool.lock.unlock()
-                MonotonicClock.sleep(nanoseconds: 100_000)
+                return false
             }
+            #expect(isTaken)
             let time = ContinuousClock().measure {
                 #expect(spoolError { _ = try test.append("second", within: .milliseconds(200)) }?.kind == .busy)
             }
@@ -139,6 +143,33 @@ struct CommitQueueTests {
         try other.execute("COMMIT")
         let id = try await first
         #expect(try test.messages() == [id: "first"])
+    }
+
+    @Test("wait until their own deadline when a thread would commit them, and waits for another process")
+    func ownDeadlineInARound() async throws {
+        let test = try TestSpool(commitTimeout: .seconds(3_600))
+        // Used by one thread, and when that is done with it by another.
+        nonisolated(unsafe) let other = try Connection(path: test.path, mode: .readWrite)
+        let isHeld = Gate()
+        async let patient = onOwnThread {
+            isHeld.pass()
+            return try test.append("patient", within: .seconds(3_600))
+        }
+        async let hasty: Void = onOwnThread {
+            isHeld.pass()
+            #expect(spoolError { _ = try test.append("hasty", within: .seconds(1)) }?.kind == .busy)
+            try other.execute("COMMIT")
+        }
+        try await onOwnThread {
+            try test.spool.write { _ throws(SpoolError) in
+                isHeld.open()
+                #expect(eventually { test.spool.queue.waitingRecords == 2 })
+                #expect(spoolError { try other.execute("BEGIN IMMEDIATE") } == nil)
+            }
+        }
+        try await hasty
+        let id = try await patient
+        #expect(try test.messages() == [id: "patient"])
     }
 
     @Test("are given up at the deadline while nobody has taken them, and only then")
@@ -161,7 +192,7 @@ struct CommitQueueTests {
         for (number, message) in ["taken", "pause", "waiting"].enumerated() {
             results.append(Task { try await onOwnThread { try test.append(message, within: deadline) } })
             try await onOwnThread {
-                while test.spool.queue.waitingRecords <= number { MonotonicClock.sleep(nanoseconds: 100_000) }
+                #expect(eventually { test.spool.queue.waitingRecords == number + 1 })
             }
         }
         mayEnd.open()
@@ -226,6 +257,100 @@ struct CommitQueueTests {
     }()
 
     // MARK: Turns
+
+    /// Short storms, each of which ends: a wake-up that is missing leaves a record waiting, for no other thread comes.
+    /// Threads sleep at once, for as long as they have time, and some give up at the moment when others do something.
+    @Test("wake each other", arguments: CommitQueueTests.seeds)
+    func wakeUps(seed: UInt64) async throws {
+        let test = try TestSpool()
+        let connection = try SpoolFile.openForWriting(path: test.path, create: false, powerLossSafe: false)
+        let writer = try Writer(connection: connection, walMonitor: WALMonitor())
+        let queue = CommitQueue(lock: TimedLock(), writer: writer, yieldTime: 0, longestSleep: .max)
+        let storms = ProcessInfo.processInfo.environment["COMMIT_STORMS"].flatMap { Int($0) } ?? 1_000
+        let storm = Atomic<Int>(0)
+        let finished = Atomic<Int>(0)
+        let hasFailed = Atomic<Bool>(false)
+        let threads = 5
+        let ids = try await onThreads(threads) { thread in
+            var random = SeededGenerator(seed: seed &* 100 &+ UInt64(thread))
+            var ids: [Int64] = []
+            func append(within nanoseconds: UInt64) throws {
+                try Array("message".utf8).withUnsafeBufferPointer {
+                    let record = NewRecord(stream: test.stream, timestamp: 1_000, message: $0)
+                    ids.append(try queue.append(record, until: MonotonicClock.nanoseconds() + nanoseconds))
+                }
+            }
+            for number in 0..<storms {
+                // Whoever is last lets all go.
+                if finished.add(1, ordering: .acquiringAndReleasing).newValue == threads * (number + 1) {
+                    storm.store(number + 1, ordering: .releasing)
+                }
+                while storm.load(ordering: .acquiring) <= number {
+                    if hasFailed.load(ordering: .relaxed) { return ids }
+                    sched_yield()
+                }
+                let begin = MonotonicClock.nanoseconds() + UInt64.random(in: 0...40_000, using: &random)
+                while MonotonicClock.nanoseconds() < begin {}
+                let patience = UInt64.random(in: 0...60_000, using: &random)
+                switch thread {
+                case 0, 1, 2:
+                    do { try append(within: 60_000_000_000) } catch {
+                        hasFailed.store(true, ordering: .relaxed)
+                        throw error
+                    }
+                case 3: try? append(within: patience)
+                default:
+                    try? queue.write(until: MonotonicClock.nanoseconds() + patience) { _ throws(SpoolError) in
+                        let end = MonotonicClock.nanoseconds() + UInt64.random(in: 0...20_000, using: &random)
+                        while MonotonicClock.nanoseconds() < end {}
+                    }
+                }
+            }
+            return ids
+        }
+        #expect(try test.ids() == ids.flatMap { $0 }.sorted())
+    }
+
+    @Test("are committed round by round, none before those that have waited longer than a round")
+    func rounds() async throws {
+        let test = try TestSpool()
+        // Two of them make a round.
+        let big = String(repeating: "b", count: 600_000)
+        let committed = Monitor<[Int64]>([])
+        let gates = [Gate(), Gate()]
+        async let old = onThreads(8) { _ in
+            gates[0].pass()
+            let id = try test.spool.append(big, stream: test.stream)
+            committed.withLock { $0.append(id) }
+            return id
+        }
+        async let new = onThreads(2) { _ in
+            gates[1].pass()
+            return try test.spool.append(big, stream: test.stream)
+        }
+        // Each waits for the lock when the one before lets go of it: all that the other threads can do is to wait.
+        let turn = Monitor(0)
+        _ = try await onThreads(5) { number in
+            #expect(turn.wait(within: .seconds(60)) { $0 == number ? true : nil } == true)
+            try test.spool.write { _ throws(SpoolError) in
+                turn.withLock { $0 += 1 }
+                switch number {
+                case 0:
+                    gates[0].open()
+                    #expect(eventually { test.spool.queue.waitingRecords == 8 })
+                case 1:
+                    #expect(committed.wait(within: .seconds(60)) { $0.count == 2 ? true : nil } == true)
+                    gates[1].open()
+                    #expect(eventually { test.spool.queue.waitingRecords == 8 })
+                default: break
+                }
+                #expect(number == 4 || eventually { test.spool.lock.hasWaiters })
+            }
+        }
+        let lastOld = try #require(try await old.max())
+        let firstNew = try #require(try await new.min())
+        #expect(lastOld < firstNew)
+    }
 
     @Test("and the uploader's writes take turns")
     func uploader() async throws {
@@ -298,6 +423,12 @@ struct CommitQueueTests {
     #endif
 }
 
+/// Waits for a state that nothing tells of.
+private func eventually(_ condition: () -> Bool) -> Bool {
+    for _ in 0..<600_000 where !condition() { MonotonicClock.sleep(nanoseconds: 100_000) }
+    return condition()
+}
+
 extension TestSpool {
     /// Appends each message on a thread of its own; all of them wait before the first can be committed.
     fileprivate func appendTogether(_ messages: [String]) async throws -> [Result<Int64, any Error>] {
@@ -310,7 +441,7 @@ extension TestSpool {
         try await onOwnThread {
             try spool.write { _ throws(SpoolError) in
                 isHeld.open()
-                while spool.queue.waitingRecords < messages.count { MonotonicClock.sleep(nanoseconds: 100_000) }
+                #expect(eventually { spool.queue.waitingRecords == messages.count })
             }
         }
         return try await results.sorted { $0.0 < $1.0 }.map(\.1)
