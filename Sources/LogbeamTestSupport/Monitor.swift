@@ -50,6 +50,12 @@ package func onOwnThread<Result: Sendable>(
     try await withTaskExecutorPreference(ThreadExecutor()) { try body() }
 }
 
+/// Runs a function, and the child tasks that it makes, on threads of their own: they may block, and begin though all threads
+/// of Swift's pool are blocked by others.
+package func onOwnThreads(_ body: @Sendable () async throws -> Void) async throws {
+    try await withTaskExecutorPreference(ThreadExecutor()) { try await body() }
+}
+
 /// Runs each job on a new thread.
 private final class ThreadExecutor: TaskExecutor {
     func enqueue(_ job: consuming ExecutorJob) {

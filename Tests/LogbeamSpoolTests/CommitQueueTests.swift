@@ -7,7 +7,7 @@ import Testing
 
 @testable import LogbeamSpool
 
-@Suite("Records of many threads")
+@Suite("Records of many threads", .serialized, .onOwnThreads)
 struct CommitQueueTests {
     // MARK: All there
 

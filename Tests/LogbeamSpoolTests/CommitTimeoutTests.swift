@@ -4,7 +4,7 @@ import Testing
 
 @testable import LogbeamSpool
 
-@Suite("Waiting for the write lock")
+@Suite("Waiting for the write lock", .serialized, .onOwnThreads)
 struct CommitTimeoutTests {
     /// Far more than any machine takes for a commit, far less than a wait without bound.
     private static let generous = Duration.seconds(20)

@@ -116,6 +116,23 @@ func exerciser(_ action: String, _ path: String, _ count: Int = 0) throws -> Chi
     try ChildProcess(BuiltProducts.executable("logbeam-spool-exerciser"), [action, path, String(count)])
 }
 
+/// Each test of the suite, and the child tasks that it makes, runs on threads of its own.
+struct OwnThreads: SuiteTrait, TestTrait, TestScoping {
+    var isRecursive: Bool { true }
+
+    func provideScope(
+        for test: Test,
+        testCase: Test.Case?,
+        performing function: @Sendable () async throws -> Void
+    ) async throws {
+        try await LogbeamTestSupport.onOwnThreads(function)
+    }
+}
+
+extension Trait where Self == OwnThreads {
+    static var onOwnThreads: Self { Self() }
+}
+
 /// Runs blocking calls at the same time, each on a thread of its own.
 func onThreads<Result: Sendable>(
     _ count: Int,

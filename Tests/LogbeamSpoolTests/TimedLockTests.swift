@@ -3,7 +3,7 @@ import Testing
 
 @testable import LogbeamSpool
 
-@Suite("The lock of a process's writes")
+@Suite("The lock of a process's writes", .serialized, .onOwnThreads)
 struct TimedLockTests {
     @Test("goes to a thread that waits before the one that gives way has it again")
     func giveWay() async throws {
