@@ -53,7 +53,11 @@ package final class Spool: Sendable {
 
     // MARK: Appending
 
-    /// Commits one record; when this returns, the record is durable. Returns its id.
+    /// Commits one record; when this returns, the record is durable. Returns its id. If it throws, the record is not in
+    /// the spool, and never will be.
+    ///
+    /// Threads that append at the same time share commits. None waits for longer than the commit timeout and the commits
+    /// that are then under way: see ``CommitQueue``.
     ///
     /// - Parameters:
     ///   - timestamp: milliseconds since 1970-01-01T00:00:00Z.

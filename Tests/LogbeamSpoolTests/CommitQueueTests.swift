@@ -311,7 +311,7 @@ struct CommitQueueTests {
         #expect(try test.ids() == ids.flatMap { $0 }.sorted())
     }
 
-    @Test("are committed round by round, none before those that have waited longer than a round")
+    @Test("are committed round by round, and in turn with other writes, none before those that have waited longer")
     func rounds() async throws {
         let test = try TestSpool()
         // Two of them make a round.
@@ -332,7 +332,9 @@ struct CommitQueueTests {
         let turn = Monitor(0)
         _ = try await onThreads(5) { number in
             #expect(turn.wait(within: .seconds(60)) { $0 == number ? true : nil } == true)
-            try test.spool.write { _ throws(SpoolError) in
+            try test.spool.write { writer throws(SpoolError) in
+                // Nobody came before it.
+                #expect(try writer.connection.integer("SELECT count(*) FROM records") == 2 * Int64(number))
                 turn.withLock { $0 += 1 }
                 switch number {
                 case 0:
