@@ -56,7 +56,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
-        .target(name: "LogbeamTestSupport", dependencies: ["LogbeamCore", "CZlib"], exclude: ["Python"]),
+        .target(name: "LogbeamTestSupport", dependencies: ["LogbeamCore", "CSQLite", "CZlib"], exclude: ["Python"]),
         .testTarget(
             name: "LogbeamTestSupportTests",
             dependencies: ["LogbeamCore", "LogbeamTestSupport", "CZlib"],
