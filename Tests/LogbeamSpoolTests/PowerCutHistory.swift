@@ -157,7 +157,7 @@ private struct Workload {
         case ..<38: try appendGroup(Int.random(in: 2...30, using: &random), to: stream, spool)
         // More than one slice of an acknowledgement.
         case ..<40: try appendGroup(700, to: stream, spool)
-        case ..<48: try appendOnThreads(spool)
+        case ..<48: try appendOnThreads(parts)
         case ..<68: try deliver(stream, parts)
         case ..<73:
             let records = try pending(stream, parts).filter { _ in Bool.random(using: &random) }
@@ -181,12 +181,20 @@ private struct Workload {
         }
     }
 
-    private mutating func appendOnThreads(_ spool: Spool) throws {
+    /// While the log is emptied and begun anew beside them.
+    private mutating func appendOnThreads(_ parts: Parts) throws {
         let messages = (0..<4).map { _ in (0..<3).map { _ in (message(), isSynced()) } }
-        let (streams, notes) = (streams, notes)
+        let (streams, notes, spool) = (streams, notes, parts.spool)
+        // Used by one of the threads alone, and by nobody else until all have come back.
+        nonisolated(unsafe) let maintenance = parts.maintenance
         let failures = Mutex<[any Error]>([])
-        DispatchQueue.concurrentPerform(iterations: messages.count) { thread in
+        DispatchQueue.concurrentPerform(iterations: messages.count + 1) { thread in
             do {
+                guard thread < messages.count else {
+                    // RESTART.
+                    for _ in 0..<3 { try maintenance.resetLog(2) }
+                    return
+                }
                 for (message, isSynced) in messages[thread] {
                     let stream = streams[thread % streams.count]
                     try notes.append(message, stream: stream, isSynced: isSynced, spool)

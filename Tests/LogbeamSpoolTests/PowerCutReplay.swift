@@ -86,12 +86,16 @@ struct PowerCutReplay {
         var released: Set<Int64> = []
         var lastID: Int64 = 0
         var hasReturned = false
+        /// The number of the log's file.
+        var log = 0
     }
 
     private func keep(_ event: TestDisk.Event, at count: Int, _ promise: inout Promise) {
         switch event {
-        case .sync:
-            // Whatever is synced, the log or the file after a checkpoint: of what was committed before, nothing is lost.
+        case .create(Self.name + "-wal", let file), .adopt(Self.name + "-wal", let file, _):
+            promise.log = file
+        case .sync(promise.log):
+            // What was committed before is in the log, or was copied and synced before the log began anew.
             promise.floor = max(promise.floor, states.lastIndex { $0.events <= count } ?? -1)
         case .note(let number):
             switch history.notes[number] {

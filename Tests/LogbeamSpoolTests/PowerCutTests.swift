@@ -13,9 +13,11 @@ struct PowerCutTests {
         let histories = ProcessInfo.processInfo.environment["POWER_CUTS"].flatMap(UInt64.init)
         for seed in 1...max(1, histories ?? 1) {
             let history = try PowerCutHistory(level: level, seed: seed)
-            let turns = history.turns
-            #expect(turns.deletions > 0 && turns.cuts > 0 && turns.shrinkings > 0, "\(turns)")
-            #expect(turns.beginnings > 2 * turns.cuts, "\(turns)")
+            if seed == 1 {
+                let turns = history.turns
+                #expect(turns.deletions > 0 && turns.cuts > 0 && turns.shrinkings > 0, "\(turns)")
+                #expect(turns.beginnings > 2 * turns.cuts, "\(turns)")
+            }
             var random = SeededGenerator(seed: seed)
             let cuts = (0...history.events.count).shuffled(using: &random)
             var replay = try PowerCutReplay(history, level: level, seed: seed)
