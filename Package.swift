@@ -56,7 +56,11 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
-        .target(name: "LogbeamTestSupport", dependencies: ["LogbeamCore", "COpenSSL", "CZlib"], exclude: ["Python"]),
+        .target(
+            name: "LogbeamTestSupport",
+            dependencies: ["LogbeamCore", "COpenSSL", "CSQLite", "CZlib"],
+            exclude: ["Python"]
+        ),
         .executableTarget(name: "logbeam-local-endpoint", dependencies: ["LogbeamCore", "LogbeamTestSupport"]),
         .testTarget(
             name: "LogbeamTestSupportTests",

@@ -104,6 +104,11 @@ public struct CloudWatchLogsHandler: LogHandler {
             metadata: metadata,
             timestampMilliseconds: timestamp
         )
-        shipper.append(stream: stream, timestamp: timestamp, message: message)
+        shipper.append(
+            stream: stream,
+            timestamp: timestamp,
+            message: message,
+            isSynced: shipper.configuration.durability.syncs(event.level)
+        )
     }
 }

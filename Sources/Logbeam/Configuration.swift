@@ -3,6 +3,7 @@ import Glibc
 #elseif canImport(Darwin)
 import Darwin
 #endif
+public import Logging
 
 extension LogShipper {
     /// Where a shipper spools, where it ships to, and how.
@@ -185,13 +186,36 @@ extension LogShipper {
         public var durability: Durability
 
         /// What a record survives once `log()` has returned.
-        public enum Durability: Sendable {
+        public struct Durability: Sendable, Hashable {
             /// The death of the process at any instruction, SIGKILL included. After a power cut or a crash of the
             /// kernel the last records may be missing; the spool is consistent all the same.
-            case processCrash
+            public static let processCrash = Durability(kind: .processCrash)
+
             /// The above and the loss of power: each commit waits for the disk (`fsync`), which takes milliseconds on
             /// many.
-            case powerLoss
+            public static let powerLoss = Durability(kind: .powerLoss)
+
+            /// The death of the process; and from a level on the loss of power too.
+            ///
+            /// When `log()` returns for a record of this level or above, the disk has that record and all that this
+            /// spool has committed before it, whatever their level, handler or process. That takes as long as the disk
+            /// takes to sync; those who log below the level do not wait for it. Where the disk fails to sync, the record
+            /// is in the spool, and goes to standard error too.
+            public static func powerLoss(from level: Logger.Level) -> Durability {
+                Durability(kind: .powerLossFrom(level))
+            }
+
+            private enum Kind: Hashable {
+                case processCrash, powerLoss
+                case powerLossFrom(Logger.Level)
+            }
+
+            private let kind: Kind
+
+            /// Whether a record must be synced after its commit.
+            func syncs(_ level: Logger.Level) -> Bool {
+                if case .powerLossFrom(let lowest) = kind { level >= lowest } else { false }
+            }
         }
 
         /// Creates a configuration. Nothing is checked or opened here; see ``validate()``.

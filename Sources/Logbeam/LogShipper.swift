@@ -104,12 +104,26 @@ public final class LogShipper: Sendable {
 
     /// Commits a record. Never throws: a record that the spool does not take goes to standard error and is counted.
     ///
-    /// - Parameter timestamp: milliseconds since 1970-01-01T00:00:00Z.
-    func append(stream: Int64, timestamp: Int64, message: String) {
+    /// - Parameters:
+    ///   - timestamp: milliseconds since 1970-01-01T00:00:00Z.
+    ///   - isSynced: waits for the disk too. A record that it fails to sync stays in the spool, and goes to standard error.
+    func append(stream: Int64, timestamp: Int64, message: String, isSynced: Bool) {
+        guard append(stream: stream, timestamp: timestamp, message: message), isSynced else { return }
+        do throws(SpoolError) {
+            try spool.sync()
+        } catch {
+            let shown = message.truncated(toUTF8Count: maximumMessageSize)
+            StandardError.write(line: "logbeam: not synced (\(error)): \(shown)")
+        }
+    }
+
+    /// True if the record is in the spool.
+    private func append(stream: Int64, timestamp: Int64, message: String) -> Bool {
         let isQuiet = configuration.logsClient != nil && UploadContext.isActive
         do {
             if !isQuiet, configuration.oversize == .split, message.utf8.count > maximumMessageSize {
-                return try appendParts(of: message, stream: stream, timestamp: timestamp)
+                try appendParts(of: message, stream: stream, timestamp: timestamp)
+                return true
             }
             var message = message.truncated(toUTF8Count: maximumMessageSize)
             let id = try message.withUTF8 { try spool.append(stream: stream, timestamp: timestamp, message: $0) }
@@ -118,12 +132,14 @@ public final class LogShipper: Sendable {
             } else {
                 uploader.mailbox.appended(bytes: message.utf8.count + BatchLimits.eventOverhead)
             }
+            return true
         } catch {
             let reason = (error as? SpoolError)?.gapReason ?? "spool error"
             losses.count(stream: stream, reason: reason, at: timestamp)
             let shown =
                 configuration.oversize == .split ? message : message.truncated(toUTF8Count: maximumMessageSize)
             StandardError.write(line: "logbeam: not spooled (\(error)): \(shown)")
+            return false
         }
     }
 

@@ -8,13 +8,14 @@ internal import Synchronization
 /// Swift's cooperative pool but for ``append(stream:timestamp:message:)``, which takes one commit.
 ///
 /// What a call has committed survives the death of the process at any instruction. It survives a power loss too where
-/// `powerLossSafe` is set; otherwise a power loss may take the last commits, but never damages the file
-/// (https://www.sqlite.org/pragma.html#pragma_synchronous).
+/// `powerLossSafe` is set, or ``sync()`` has returned since; otherwise a power loss may take the last commits, but never
+/// damages the file (https://www.sqlite.org/pragma.html#pragma_synchronous).
 package final class Spool: Sendable {
     package struct Options: Sendable {
         /// Make the file, and its directories, if they are missing.
         package var create: Bool
-        /// Sync the disk at every commit.
+        /// Sync the disk at every commit. One that fails to sync has failed; yet it stands whole in the log until the next
+        /// commit takes its place, and if the process dies before that, it is found there.
         package var powerLossSafe: Bool
         /// The longest that a call waits for the write lock before it throws ``SpoolError/Kind/busy``.
         package var commitTimeout: Duration
@@ -32,6 +33,7 @@ package final class Spool: Sendable {
     let lock = TimedLock()
     private let walMonitor: WALMonitor
     let queue: CommitQueue
+    private let logSync: LogSync
 
     /// Opens a spool, or makes one. A file that is no spool, or one of a later version, is left as it is.
     package init(path: String, options: Options = Options()) throws(SpoolError) {
@@ -44,6 +46,7 @@ package final class Spool: Sendable {
         )
         self.path = connection.canonicalPath
         queue = CommitQueue(lock: lock, writer: try Writer(connection: connection, walMonitor: walMonitor))
+        logSync = LogSync(path: connection.canonicalPath)
     }
 
     /// Runs `body` with the lock held, for at most the commit timeout of waiting in all.
@@ -82,6 +85,14 @@ package final class Spool: Sendable {
         try write { writer throws(SpoolError) in
             try writer.append(stream: stream, timestamp: timestamp, messages: messages)
         }
+    }
+
+    /// Waits until the disk has everything that was committed to the spool before the call, by whatever thread or process.
+    ///
+    /// Other threads go on committing meanwhile, and those that sync at the same time share the wait. If this throws, what
+    /// was committed is in the spool all the same, and only a power loss may still take it.
+    package func sync() throws(SpoolError) {
+        try logSync.sync(until: MonotonicClock.nanoseconds() &+ commitTimeout)
     }
 
     /// The id by which the spool knows a stream; the stream is made known to it if need be.

@@ -91,6 +91,7 @@ enum SpoolFile {
             let directory = String(decoding: path.utf8.prefix(index), as: UTF8.self)
             if mkdir(directory, 0o700) == 0 {
                 chmod(directory, 0o700)
+                syncDirectory(of: directory)
             } else if errno != EEXIST, !isDirectory(directory) {
                 throw unwritable(path, "its directory \(directory) can not be made")
             }
@@ -101,11 +102,24 @@ enum SpoolFile {
         let draft = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         fchmod(descriptor, 0o600)
         close(descriptor)
-        defer { unlink(draft) }
+        // A disk that is full may have left more than the draft alone.
+        defer { for suffix in ["", "-journal", "-wal", "-shm"] { unlink(draft + suffix) } }
         // The connection closes here, and takes its write-ahead log with it.
         _ = try openAsSpool(path: draft)
         // Whoever is first wins; the spool of the other process is as good as ours.
         guard link(draft, path) == 0 || errno == EEXIST else { throw unwritable(path, "can not be made") }
+        syncDirectory(of: path)
+    }
+
+    /// Keeps a name that was just made in its directory through a power loss; a sync of the file alone need not do that
+    /// (fsync(2)). Not all file systems can, and SQLite does not mind either (os_unix.c, `unixSync`).
+    private static func syncDirectory(of path: String) {
+        let end = path.lastIndex(of: "/")
+        let directory = end == path.startIndex ? "/" : end.map { String(path[..<$0]) } ?? "."
+        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        close(descriptor)
     }
 
     private static func isDirectory(_ path: String) -> Bool {

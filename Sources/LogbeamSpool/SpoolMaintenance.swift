@@ -52,7 +52,7 @@ package final class SpoolMaintenance {
     /// Two steps, so that `log()` neither syncs nor waits for long. First the log is copied while commits go on; a
     /// snapshot keeps them from restarting it, for whoever restarts it must sync. Then, with the lock held, the few pages
     /// that came since are copied, the log is restarted, and a commit that changes nothing syncs its new header.
-    private func resetLog(_ mode: Int32) throws(SpoolError) {
+    func resetLog(_ mode: Int32) throws(SpoolError) {
         try reader.pinningLog { unpin throws(SpoolError) in
             checkpoint(SQLITE_CHECKPOINT_PASSIVE)
             try spool.write { writer throws(SpoolError) in

@@ -1,0 +1,69 @@
+internal import CSQLite
+internal import Synchronization
+
+/// Puts the write-ahead log on the disk while other threads go on committing.
+///
+/// A record that was committed without a sync stands in the log until a checkpoint has synced both the log and the file.
+/// So a sync of the log at any later time makes it durable, and with it everything before it: SQLite takes the frames of a
+/// log in order, up to the first that is not whole, and a log is not restarted before all of it is in the file
+/// (https://www.sqlite.org/wal.html, https://www.sqlite.org/fileformat2.html#walindexformat). That is what SQLite itself
+/// does at a commit with `synchronous = FULL`, but there every other writer waits for the disk.
+// @unchecked: what is not Sendable by itself is only touched with the lock held.
+final class LogSync: @unchecked Sendable {
+    private let path: String
+    private let lock = TimedLock()
+    /// How many syncs have begun.
+    private let begun = Atomic<UInt64>(0)
+    /// Which of them was the last that succeeded; with the lock held.
+    private var succeeded: UInt64 = 0
+    /// Of our own: the writer's belongs to whoever commits. Open as long as this lives; with the lock held.
+    private var connection: Connection?
+
+    init(path: String) {
+        self.path = path
+    }
+
+    /// Returns when everything is on the disk that was committed before the call.
+    ///
+    /// - Parameter deadline: how long to wait for the sync of another thread, in nanoseconds of ``MonotonicClock``. The
+    ///   disk itself has no deadline.
+    func sync(until deadline: UInt64) throws(SpoolError) {
+        let before = begun.load(ordering: .sequentiallyConsistent)
+        guard lock.lock(until: deadline) else {
+            throw SpoolError(.busy, path: path, message: "the disk did not take the log within the commit timeout")
+        }
+        defer { lock.unlock() }
+        // One that began after this call was made has done all that was asked for.
+        guard succeeded <= before else { return }
+        let number = begun.add(1, ordering: .sequentiallyConsistent).newValue
+        try syncLog(until: deadline)
+        succeeded = number
+    }
+
+    private func syncLog(until deadline: UInt64) throws(SpoolError) {
+        let connection = try opened(until: deadline)
+        var file: UnsafeMutablePointer<sqlite3_file>?
+        try connection.check(sqlite3_file_control(connection.handle, nil, SQLITE_FCNTL_JOURNAL_POINTER, &file))
+        guard let file, let methods = file.pointee.pMethods else { throw connection.failure(SQLITE_INTERNAL) }
+        // The first sync through this connection is one of the directory too: the log may be new there.
+        let code = methods.pointee.xSync(file, SQLITE_SYNC_NORMAL)
+        guard code == SQLITE_OK else {
+            throw SpoolError(
+                SpoolError.Kind(resultCode: code),
+                path: path,
+                message: "the disk did not take the log",
+                code: code
+            )
+        }
+    }
+
+    private func opened(until deadline: UInt64) throws(SpoolError) -> Connection {
+        if let connection { return connection }
+        let new = try Connection(path: path, mode: .readWrite)
+        new.setBusyDeadline(deadline)
+        // A connection opens the log when it first reads.
+        _ = try new.integer("PRAGMA schema_version")
+        connection = new
+        return new
+    }
+}

@@ -1,0 +1,209 @@
+import Foundation
+internal import Synchronization
+
+/// A directory whose SQLite files are watched: writes down all that is done to them, in order, and lets calls fail.
+///
+/// Works in every connection that this process opens after the disk is made. The files are real, and the calls reach them.
+/// Only what SQLite does through its VFS is seen (https://www.sqlite.org/vfs.html); the `-shm` file is not, for SQLite
+/// makes it anew when the first connection opens the database (https://www.sqlite.org/walformat.html, "The WAL-Index").
+///
+/// Thread-safe: calls on the files of one disk are made one after the other, in the order in which they are written down.
+package final class TestDisk: Sendable {
+    /// Something that was done, and succeeded. Files are numbered; a name in the directory stands for one at a time.
+    package enum Event: Sendable, Equatable {
+        /// A file made by other means came in sight. It counts as durable, with its name.
+        case adopt(name: String, file: Int, bytes: [UInt8])
+        case create(name: String, file: Int)
+        case delete(name: String)
+        case write(file: Int, offset: Int, bytes: [UInt8])
+        case truncate(file: Int, size: Int)
+        case sync(file: Int)
+        case syncDirectory
+        /// Written by the test, to say what had happened by then.
+        case note(Int)
+    }
+
+    /// Calls that can fail.
+    package enum Call: Sendable, Hashable {
+        case open, write, sync, truncate
+    }
+
+    /// What makes calls fail.
+    package struct Fault: Sendable {
+        /// Only these are counted, and fail.
+        package var calls: Set<Call>
+        /// The first call that fails, counted from 1 from when the fault is set.
+        package var first: Int
+        /// Whether the calls after it fail too, until the fault is taken away.
+        package var lasts: Bool
+        /// What SQLite is told: https://www.sqlite.org/rescode.html.
+        package var code: Int32
+        /// Whether half of a write that fails is done.
+        package var isShort: Bool
+
+        package init(_ calls: Set<Call>, first: Int, lasts: Bool = false, code: Int32, isShort: Bool = false) {
+            self.calls = calls
+            self.first = first
+            self.lasts = lasts
+            self.code = code
+            self.isShort = isShort
+        }
+    }
+
+    private struct State {
+        var events: [Event] = []
+        /// The files that names stand for, and those of all inodes that were seen.
+        var names: [String: Int] = [:]
+        var inodes: [UInt64: Int] = [:]
+        var fileCount = 0
+        var fault: Fault?
+        /// The calls that the fault has counted, and those of them that failed.
+        var counted = 0
+        var failed = 0
+
+        mutating func newFile(_ name: String, inode: UInt64) -> Int {
+            fileCount += 1
+            names[name] = fileCount
+            inodes[inode] = fileCount
+            return fileCount
+        }
+    }
+
+    private let directory: String
+    private let state = Mutex(State())
+
+    /// - Parameter directory: exists, and has no other disk.
+    package init(directory: String) {
+        self.directory = URL(fileURLWithPath: directory).resolvingSymlinksInPath().path
+        TestVFS.register()
+        Self.disks.withLock { $0[self.directory] = Entry(disk: self) }
+    }
+
+    deinit {
+        _ = Self.disks.withLock { $0.removeValue(forKey: directory) }
+    }
+
+    /// What has happened so far.
+    package var events: [Event] { state.withLock { $0.events } }
+
+    package func note(_ number: Int) {
+        state.withLock { $0.events.append(.note(number)) }
+    }
+
+    /// Sets a fault, or takes it away, and counts from 1 again.
+    package func setFault(_ fault: Fault?) {
+        state.withLock { state in
+            state.fault = fault
+            state.counted = 0
+            state.failed = 0
+        }
+    }
+
+    /// How many calls have failed since the fault was set.
+    package var failedCalls: Int { state.withLock { $0.failed } }
+
+    // MARK: For the VFS
+
+    private struct Entry {
+        weak var disk: TestDisk?
+    }
+
+    private static let disks = Mutex<[String: Entry]>([:])
+
+    /// The disk that watches a file, if one does.
+    static func disk(of path: String) -> TestDisk? {
+        guard let slash = path.lastIndex(of: "/") else { return nil }
+        let directory = String(path[..<slash])
+        return disks.withLock { $0[directory]?.disk }
+    }
+
+    /// Opens a file. Returns SQLite's code, and the number of the file if that says success.
+    func open(_ path: String, _ body: () -> Int32) -> (code: Int32, file: Int) {
+        state.withLock { state in
+            if let code = Self.failure(of: .open, &state)?.code { return (code, 0) }
+            let existed = Self.inode(path) != nil
+            let code = body()
+            guard code == 0, let inode = Self.inode(path) else { return (code, 0) }
+            let name = Self.name(path)
+            if existed, let file = state.names[name] { return (code, file) }
+            if existed, let file = state.inodes[inode] {
+                state.names[name] = file
+                state.events.append(.adopt(name: name, file: file, bytes: []))
+                return (code, file)
+            }
+            let file = state.newFile(name, inode: inode)
+            if existed {
+                let bytes = FileManager.default.contents(atPath: path) ?? Data()
+                state.events.append(.adopt(name: name, file: file, bytes: Array(bytes)))
+            } else {
+                state.events.append(.create(name: name, file: file))
+            }
+            return (code, file)
+        }
+    }
+
+    func delete(_ path: String, syncsDirectory: Bool, _ body: () -> Int32) -> Int32 {
+        state.withLock { state in
+            let inode = Self.inode(path)
+            let code = body()
+            guard code == 0 else { return code }
+            let name = Self.name(path)
+            if let file = state.names.removeValue(forKey: name), !state.names.values.contains(file) {
+                // The system may give the inode to the next file.
+                if let inode { state.inodes.removeValue(forKey: inode) }
+            }
+            state.events.append(.delete(name: name))
+            if syncsDirectory { state.events.append(.syncDirectory) }
+            return code
+        }
+    }
+
+    func write(file: Int, offset: Int, bytes: UnsafeRawBufferPointer, _ body: (Int) -> Int32) -> Int32 {
+        state.withLock { state in
+            let failure = Self.failure(of: .write, &state)
+            let count = failure == nil ? bytes.count : failure?.isShort == true ? bytes.count / 2 : 0
+            guard count > 0 else { return failure?.code ?? body(0) }
+            let code = body(count)
+            if code == 0 {
+                state.events.append(.write(file: file, offset: offset, bytes: Array(bytes.prefix(count))))
+            }
+            return failure?.code ?? code
+        }
+    }
+
+    func truncate(file: Int, size: Int, _ body: () -> Int32) -> Int32 {
+        perform(.truncate, then: [.truncate(file: file, size: size)], body)
+    }
+
+    /// - Parameter syncsDirectory: SQLite syncs the directory with the first sync of a file that it may have made.
+    func sync(file: Int, syncsDirectory: Bool, _ body: () -> Int32) -> Int32 {
+        perform(.sync, then: [.sync(file: file)] + (syncsDirectory ? [.syncDirectory] : []), body)
+    }
+
+    private func perform(_ call: Call, then events: [Event], _ body: () -> Int32) -> Int32 {
+        state.withLock { state in
+            if let code = Self.failure(of: call, &state)?.code { return code }
+            let code = body()
+            if code == 0 { state.events += events }
+            return code
+        }
+    }
+
+    /// Counts a call; the fault if it is to fail.
+    private static func failure(of call: Call, _ state: inout State) -> Fault? {
+        guard let fault = state.fault, fault.calls.contains(call) else { return nil }
+        state.counted += 1
+        guard fault.lasts ? state.counted >= fault.first : state.counted == fault.first else { return nil }
+        state.failed += 1
+        return fault
+    }
+
+    private static func inode(_ path: String) -> UInt64? {
+        var status = stat()
+        return stat(path, &status) == 0 ? UInt64(status.st_ino) : nil
+    }
+
+    private static func name(_ path: String) -> String {
+        String(path[(path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex)...])
+    }
+}
