@@ -32,7 +32,7 @@ struct CompressionTests {
             to: "https://127.0.0.1:\(port)",
             group: "group",
             environment: ["AWS_CA_BUNDLE": directory.file("certificate.pem")]
-        )
+        ) { $0.maximumInFlight = 1 }
         var random = SeededGenerator(seed: 2)
         let messages = (0..<12_000).map { "record \($0) \0 é 🛰 \(UInt64.random(in: 0 ... .max, using: &random))" }
         sender.log(messages)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import LogbeamSpool
 
-@Suite("Acknowledging")
+@Suite("Acknowledging", .onOwnThreads)
 struct AcknowledgeTests {
     @Test("deletes the records of the batch and no others")
     func exact() throws {
