@@ -123,21 +123,26 @@ final class DatabaseFile {
 
     // MARK: The page size
 
-    /// The page size that the header of the file tells, or, where its pages do not look so, the one by which most of
-    /// them do.
+    /// The page size that the header of the file tells; where that can not be, the one by which most pages look like
+    /// b-tree pages.
     private static func pageSize(of file: ReadOnlyFile) -> Int {
         let sample = file.read(sampleSize, at: 0) ?? []
-        let told = sample.bigEndian(at: 16, count: 2).map { $0 == 1 ? 65_536 : $0 }
-        let sizes = (9...16).map { 1 << $0 }.reversed()
+        let sizes = (9...16).map { 1 << $0 }
+        if let told = sample.bigEndian(at: 16, count: 2).map({ $0 == 1 ? 65_536 : $0 }), sizes.contains(told),
+            let pages = sample.bigEndian(at: 28, count: 4), pages * told == file.size
+        {
+            return told
+        }
         let evidence = sizes.map { size in
             stride(from: size, to: sample.count, by: size).count {
                 (BTreeHeader(sample[$0...], start: 0, pageSize: size)?.cellCount ?? 0) > 0
             }
         }
         let most = evidence.max() ?? 0
-        // Every page of 4,096 bytes is also the first part of one by a smaller size: so the largest good one is right.
+        // Every page of 4,096 bytes is also the first part of one by a smaller size, but only every second by a larger one.
         let good = zip(sizes, evidence).filter { $0.1 * 10 >= most * 9 }.map(\.0)
-        return [told, 4_096].compactMap { $0 }.first(where: good.contains) ?? good.first ?? 4_096
+        // Which spools are made with.
+        return good.contains(4_096) ? 4_096 : good.last ?? 4_096
     }
 
     /// The bytes from which the page size is found out where the header of the file is damaged: a thousand pages.

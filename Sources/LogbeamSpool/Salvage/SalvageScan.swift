@@ -42,9 +42,9 @@ struct SalvageScan {
         try takeAll { scan, page in scan.reachable.contains(page) && !scan.isFree(page) }
         try takeAll { scan, page in !scan.isTaken.contains(page) && !scan.isFree(page) }
         for (page, offset) in (database.log?.doubtful ?? [:]).sorted(by: { $0.key < $1.key }) {
-            if let page = database.doubtfulPage(page, at: offset) {
-                _ = try takeRows(of: page, isOrphan: true, isCertain: false)
-            }
+            if (1...max(1, database.pageCount)).contains(page), isFree(page) { continue }
+            guard let page = database.doubtfulPage(page, at: offset) else { continue }
+            _ = try takeRows(of: page, isOrphan: true, isCertain: false)
         }
         for page in stride(from: 1, through: database.pageCount, by: 1) where !isTaken.contains(page) {
             if isFree(page) {

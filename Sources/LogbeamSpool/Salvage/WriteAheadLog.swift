@@ -48,7 +48,8 @@ struct WriteAheadLog {
             if sum != own, stored != computed { sum = computed.adding(frame, isBigEndian: isBigEndian) }
             (stored, computed) = (own, sum)
 
-            let isVerified = sum == own && frame.count == frameSize
+            // No page is the zeroth; the checksum of nothing but zeros is zero.
+            let isVerified = sum == own && (frame.bigEndian(at: 0, count: 4) ?? 0) > 0
             let frameSalts = frame.bigEndian(at: 8, count: 4).map { [$0, frame.bigEndian(at: 12, count: 4)] }
             // Salts are in no checksum. Where they differ, the frame is damaged there, or it is one of an earlier log that
             // this one has not overwritten yet; only in the first case it continues the frame before.
@@ -133,7 +134,9 @@ private struct Checksum: Equatable {
     /// Adds whole pairs of 32-bit numbers.
     mutating func add(_ bytes: ArraySlice<UInt8>, isBigEndian: Bool) {
         bytes.withUnsafeBytes { bytes in
-            for offset in stride(from: 0, to: bytes.count & ~7, by: 8) {
+            var offset = 0
+            while offset + 8 <= bytes.count {
+                defer { offset += 8 }
                 let one = bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
                 let two = bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self)
                 first &+= (isBigEndian ? one.bigEndian : one.littleEndian) &+ second

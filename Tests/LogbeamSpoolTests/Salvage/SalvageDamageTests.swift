@@ -27,13 +27,13 @@ struct SalvageDamageTests {
     /// `DAMAGE_SEEDS` asks for more than an ordinary run has.
     @Test("every record outside of the damage is found, and none that never was")
     func scans() throws {
-        try many(400) { try $0.scan() }
+        try many(250) { try $0.scan() }
     }
 
     /// `DAMAGE_SEEDS` asks for more than an ordinary run has.
     @Test("checking, reading, opening and salvaging end in a result or an error, and the salvaged spool is sound")
     func commands() throws {
-        try many(60) { try $0.useAll() }
+        try many(40) { try $0.useAll() }
     }
 
     private func many(_ ordinary: UInt64, _ body: (Case) throws -> Void) throws {
@@ -88,8 +88,8 @@ private struct Case {
         }
         // A row that never was can only come of one that was in the damage: a bit of its id or its text is another.
         let strangers = found.flatMap { id, rows in rows.filter { fixture.history[id] != $0 } }
-        let suspects = fixture.blocks.filter { !$0.value.isDisjoint(with: lost) }
-        guard strangers.count <= suspects.count else { throw broken("\(strangers.count) \(table) never were") }
+        let suspects = fixture.blocks.count { !$0.value.isDisjoint(with: lost) } + fixture.cells(on: lost)
+        guard strangers.count <= suspects else { throw broken("\(strangers.count) \(table) never were") }
     }
 
     func scan() throws {
@@ -143,7 +143,8 @@ private struct Case {
         let check = Result { try SpoolCheck.run(path: path) }
         switch check {
         case .success(let check):
-            guard check.isGood == (sqlite == "ok") else { throw broken("check says \(check), SQLite \(sqlite)") }
+            // It also finds what SQLite does not: damage in the names of columns, or a record of no stream.
+            guard !check.isGood || sqlite == "ok" else { throw broken("check says \(check), SQLite \(sqlite)") }
         case .failure(let error as SpoolError):
             guard error.kind == .notASpool || error.kind == .newerVersion else { throw error }
         case .failure(let error):

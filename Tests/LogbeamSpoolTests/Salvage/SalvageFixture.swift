@@ -85,12 +85,28 @@ struct SalvageFixture: Sendable {
     ) throws {
         let stream = streams.randomElement(using: &random) ?? 0
         let time = Int64.random(in: 1...1_795_376_529_123, using: &random)
-        for _ in 0..<Int.random(in: 1...25, using: &random) {
+        let messages = (0..<Int.random(in: 1...25, using: &random)).map { number in
             let isLong = Int.random(in: 0..<40, using: &random) == 0
             let length = Int.random(in: isLong ? 4_000...20_000 : 0...300, using: &random)
             let start = Int.random(in: 0..<1_000, using: &random)
-            let message = Array("\(history.count): ".utf8) + (0..<length).map { UInt8(32 + (start + $0 * 7) % 95) }
-            let id = try spool.append(message, stream: stream, timestamp: time)
+            return Array("\(history.count + number): ".utf8) + (0..<length).map { UInt8(32 + (start + $0 * 7) % 95) }
+        }
+        // Most in one commit, which takes several frames of the log, and some one by one.
+        let group = messages.dropLast(2)
+        var ids = try spool.write { writer throws(SpoolError) in
+            try writer.connection.transaction { () throws(SpoolError) in
+                var ids: [Int64] = []
+                for message in group {
+                    let id = try message.withUnsafeBufferPointer { (message) throws(SpoolError) in
+                        try writer.append(stream: stream, timestamp: time, message: message)
+                    }
+                    ids.append(id)
+                }
+                return ids
+            }
+        }
+        ids += try messages.suffix(2).map { try spool.append($0, stream: stream, timestamp: time) }
+        for (id, message) in zip(ids, messages) {
             history[id] = LoggedRecord(stream: stream, timestamp: time, message: message)
         }
         let reader = try SpoolReader(path: spool.path)
@@ -169,6 +185,21 @@ struct SalvageFixture: Sendable {
         commits = (0..<max(0, log.count - Self.logHeaderSize) / Self.frameSize).map { frame in
             log.bigEndian(at: Self.logHeaderSize + frame * Self.frameSize + 4, count: 4) != 0
         }
+    }
+}
+
+extension SalvageFixture {
+    /// How many rows there were on some blocks, those of earlier times among them.
+    func cells(on blocks: Set<Block>) -> Int {
+        blocks.map { block in
+            let (content, start) =
+                switch block {
+                case .page(let number): (main, (number - 1) * Self.pageSize)
+                case .frame(let number): (log, Self.logHeaderSize + number * Self.frameSize + 24)
+                }
+            let bytes = Array(content.dropFirst(start).prefix(Self.pageSize))
+            return BTreePage(bytes, start: 0)?.cells.count ?? 0
+        }.reduce(0, +)
     }
 }
 
