@@ -19,6 +19,8 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case full
         /// The file or its directory can not be created, opened or written.
         case unwritable
+        /// Something lies where a new file is to be made.
+        case occupied
         /// Anything else that SQLite reports.
         case other
     }
@@ -46,10 +48,11 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case .missing: "check the path, or let a process log to it first"
         case .notASpool: "nothing was changed in it; choose another path"
         case .newerVersion: "nothing was changed in it; upgrade logbeam"
-        case .damaged: "keep the file; sqlite3's .recover reads what is readable"
+        case .damaged: "keep the file; 'logbeam-spool salvage' takes what is readable into a new one"
         case .busy: "another process holds the write lock"
         case .full: "make room on the disk"
         case .unwritable: "check the owner and the rights of the file and its directory"
+        case .occupied: "choose another path"
         case .other: nil
         }
     }

@@ -6,7 +6,8 @@ enum ExitStatus: Int32, CaseIterable {
     case done = 0
     /// The arguments can not work (EX_USAGE). The argument parser exits with it by itself.
     case usage = 64
-    /// The file is damaged, is no spool, or was written by a later version (EX_DATAERR).
+    /// The file is damaged, is no spool, or was written by a later version; `salvage`: not all of it could be read
+    /// (EX_DATAERR).
     case unusableSpool = 65
     /// There is no spool at the path (EX_NOINPUT).
     case noSpool = 66
@@ -29,7 +30,7 @@ enum ExitStatus: Int32, CaseIterable {
             switch kind {
             case .missing: .noSpool
             case .notASpool, .newerVersion, .damaged: .unusableSpool
-            case .unwritable: .unwritableSpool
+            case .unwritable, .occupied: .unwritableSpool
             case .full, .other: .failedIO
             case .busy: .recordsRemain
             }

@@ -25,6 +25,10 @@ struct SpoolCommand: ParsableCommand {
                   Ship everything that a program left behind, now.
               myprogram 2>&1 | logbeam-spool append --log-group g --log-stream s --tee
                   Make every line that a program prints a record that survives its death.
+              logbeam-spool check
+                  Whether the file is sound.
+              logbeam-spool salvage logs.db
+                  Take what is readable out of a damaged spool.
 
             The spool is --spool PATH; else $LOGBEAM_SPOOL; else $XDG_STATE_HOME/logbeam/spool.db; else \
             ~/.local/state/logbeam/spool.db; without a home, /var/lib/logbeam/spool.db.
@@ -32,7 +36,7 @@ struct SpoolCommand: ParsableCommand {
             \(ExitStatus.help)
             """,
         version: Version.current,
-        subcommands: [Status.self, Drain.self, Append.self]
+        subcommands: [Status.self, Drain.self, Append.self, Check.self, SalvageCommand.self]
     )
 
     static func main() {

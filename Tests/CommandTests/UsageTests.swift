@@ -69,6 +69,8 @@ struct UsageTests {
             "append": ["--spool", "--log-group", "--log-stream", "--tee"],
             "drain": ["--spool", "--timeout", "--region", "--endpoint-url", "--profile"],
             "status": ["--spool", "--json"],
+            "check": ["--spool", "--json"],
+            "salvage": ["--into", "--json"],
         ]
         for (subcommand, options) in options {
             let help = try command.run([subcommand, "--help"])
@@ -100,7 +102,10 @@ struct UsageTests {
         #expect(FileManager.default.fileExists(atPath: file))
     }
 
-    @Test("No spool: 66, and none is made", arguments: [["drain"], ["status"], ["status", "--json"]])
+    @Test(
+        "No spool: 66, and none is made",
+        arguments: [["drain"], ["status"], ["status", "--json"], ["check"], ["check", "--json"]]
+    )
     func missing(arguments: [String]) throws {
         let ended = try command.run(arguments)
         #expect(ended.code == 66)
@@ -110,7 +115,7 @@ struct UsageTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: command.directory.path).isEmpty)
     }
 
-    static let subcommands = [["drain"], ["status"], Command.appendArguments]
+    static let subcommands = [["drain"], ["status"], ["check"], Command.appendArguments]
 
     @Test("A file that is something else: 65, and it is left as it is", arguments: subcommands)
     func foreign(arguments: [String]) throws {
@@ -133,13 +138,13 @@ struct UsageTests {
         #expect(ended.error.contains("version 99") && ended.error.contains("upgrade logbeam"))
     }
 
-    @Test("A damaged spool: 65, and the error says what to do", arguments: [["drain"], ["status"]])
+    @Test("A damaged spool: 65, and the error says what to do", arguments: [["drain"], ["status"], ["check"]])
     func damaged(arguments: [String]) throws {
         try command.fill((0..<5_000).map { "a line of text, number \($0)" })
         try overwrite(at: 4_096, with: [UInt8](repeating: 0xA5, count: 60_000))
         let ended = try command.run(arguments)
         #expect(ended.code == 65)
-        #expect(ended.error.contains(".recover"))
+        #expect(ended.error.contains("logbeam-spool salvage"))
     }
 
     private func overwrite(at offset: UInt64, with bytes: [UInt8]) throws {
@@ -160,7 +165,7 @@ struct UsageTests {
     func exitCodes() {
         let kinds: [(SpoolError.Kind, Int32)] = [
             (.missing, 66), (.notASpool, 65), (.newerVersion, 65), (.damaged, 65), (.unwritable, 73), (.full, 74),
-            (.other, 74), (.busy, 75),
+            (.other, 74), (.busy, 75), (.occupied, 73),
         ]
         for (kind, code) in kinds { #expect(ExitStatus(kind).rawValue == code) }
     }

@@ -164,7 +164,7 @@ struct StatusReport {
         time.map { UTCTime(millisecondsSinceEpoch: $0).iso8601 } ?? "-"
     }
 
-    private static func columns(_ rows: [[String]], rightAligned: Set<Int>) -> String {
+    static func columns(_ rows: [[String]], rightAligned: Set<Int>) -> String {
         let rows = rows.map { $0.map(\.printable) }
         let widths = (0..<(rows.first?.count ?? 0)).map { column in
             rows.map { $0[column].count }.max() ?? 0
@@ -187,8 +187,9 @@ extension SpoolStatus.Stream {
 }
 
 /// As much of JSON as a report needs.
-private enum JSON {
+enum JSON {
     case null
+    case bool(Bool)
     case number(Int64)
     case string(String)
     case array([JSON])
@@ -201,6 +202,7 @@ private enum JSON {
     var text: String {
         switch self {
         case .null: "null"
+        case .bool(let bool): "\(bool)"
         case .number(let number): "\(number)"
         case .string(let string): string.jsonQuoted
         case .array(let elements): "[\(elements.map(\.text).joined(separator: ","))]"
