@@ -53,7 +53,11 @@ final class SteppedUploader {
         weak let old = relay
         // Ends the old loop's threads; nobody settles what they still bring.
         loop = try makeLoop().0
-        while old != nil { usleep(50) }
+        let deadline = ContinuousClock.now + .seconds(60)
+        while old != nil {
+            if ContinuousClock.now > deadline { throw WaitError(what: "an end of the calls of the old loop") }
+            usleep(50)
+        }
         (loop, relay) = try makeLoop()
     }
 
