@@ -22,7 +22,7 @@ struct FallbackTests {
             let reported = service.output().count
             try service.waitForOutput { $0.utf8.count > reported + 10_000 }
             // The uploader notes the gap when it next looks.
-            let deadline = ContinuousClock.now + .seconds(60)
+            let deadline = ContinuousClock.now + patience
             var noted: [String] = []
             var expected: [String] = []
             repeat {
