@@ -28,7 +28,7 @@ struct TestBed {
             "AWS_REGION": "us-east-1",
             "AWS_ENDPOINT_URL": endpoint.url,
             "AWS_EC2_METADATA_DISABLED": "true",
-        ].merging(AccessKey.any.environment) { $1 }
+        ].merging(AccessKey.any.environment) { $1 }.merging(Sanitizer.environment) { $1 }
     }
 
     /// Starts a service that logs numbered records; see `logbeam-demo-service` for the settings.
