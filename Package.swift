@@ -69,6 +69,8 @@ let package = Package(
         ),
         // Run by the tests of LogbeamSpool: what needs a process of its own.
         .executableTarget(name: "logbeam-spool-exerciser", dependencies: ["LogbeamCore", "LogbeamSpool"]),
+        // Run by the tests: kills a program at a chosen system call.
+        .executableTarget(name: "logbeam-kill-at"),
         .testTarget(name: "LogbeamCoreTests", dependencies: ["LogbeamCore", "LogbeamTestSupport"]),
         .testTarget(
             name: "LogbeamSpoolTests",

@@ -43,7 +43,7 @@ extension SpoolError {
         case .busy: "spool locked by another process"
         case .full: "disk full"
         case .damaged, .notASpool, .newerVersion: "spool damaged"
-        case .missing, .unwritable, .occupied: "spool not writable"
+        case .missing, .unwritable, .unsafe, .occupied: "spool not writable"
         case .other: "spool error"
         }
     }

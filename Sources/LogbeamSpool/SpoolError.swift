@@ -19,6 +19,8 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case full
         /// The file or its directory can not be created, opened or written.
         case unwritable
+        /// Another user may have put the file there, or may change it: see ``SpoolSafety``.
+        case unsafe
         /// Something lies where a new file is to be made.
         case occupied
         /// Anything else that SQLite reports.
@@ -52,6 +54,7 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case .busy: "another process holds the write lock"
         case .full: "make room on the disk"
         case .unwritable: "check the owner and the rights of the file and its directory"
+        case .unsafe: "nothing was read from it, nor changed in it"
         case .occupied: "choose another path"
         case .other: nil
         }

@@ -8,17 +8,22 @@ internal import Darwin
 enum SpoolFile {
     /// Opens a spool for writing. With `create`, a missing file is made, and its missing directories.
     static func openForWriting(path: String, create: Bool, powerLossSafe: Bool) throws(SpoolError) -> Connection {
-        switch try size(path: path) {
+        switch try SpoolSafety.size(path: path) {
         case nil:
             guard create else { throw missing(path) }
             try make(path: path)
+            // Another process, or another user, may have been faster.
+            _ = try SpoolSafety.size(path: path)
         case 0:
-            // Left by whoever made the file beforehand, to hold its place or its rights.
-            break
+            // Left by whoever made the file beforehand, to hold its place: it becomes as any new one.
+            chmod(path, 0o600)
         default:
             try Schema.verify(path: path)
         }
+        try SpoolSafety.verifyCompanions(path: path)
         let connection = try openAsSpool(path: path)
+        // The log is there now, and stays as long as the connection does.
+        try SpoolSafety.verifyCompanions(path: path)
         try connection.execute(Spool.connectionSettings(powerLossSafe: powerLossSafe))
         return connection
     }
@@ -50,7 +55,8 @@ enum SpoolFile {
 
     /// Opens a spool for reading, of any version that we know. Its file must exist.
     static func openForReading(path: String) throws(SpoolError) -> Connection {
-        guard try size(path: path) != nil else { throw missing(path) }
+        guard try SpoolSafety.size(path: path) != nil else { throw missing(path) }
+        try SpoolSafety.verifyCompanions(path: path)
         try Schema.verify(path: path)
         let connection = try Connection(path: path, mode: .readOnly)
         connection.setBusyDeadline(MonotonicClock.nanoseconds() + openTimeout)
@@ -64,22 +70,6 @@ enum SpoolFile {
 
     private static func missing(_ path: String) -> SpoolError {
         SpoolError(.missing, path: path, message: "no such spool")
-    }
-
-    /// The size of the file in bytes; `nil` if there is none.
-    private static func size(path: String) throws(SpoolError) -> Int? {
-        guard !path.isEmpty, !path.utf8.contains(0) else {
-            throw SpoolError(.unwritable, path: path, message: "not a path")
-        }
-        var status = stat()
-        guard stat(path, &status) != 0 else {
-            guard status.st_mode & S_IFMT == S_IFREG else {
-                throw SpoolError(.notASpool, path: path, message: "not a regular file")
-            }
-            return Int(status.st_size)
-        }
-        guard errno == ENOENT else { throw unwritable(path, "can not be looked at") }
-        return nil
     }
 
     /// Makes the spool with mode 0600, whatever the umask, in a directory that is made with mode 0700 if it is missing.
@@ -96,12 +86,7 @@ enum SpoolFile {
                 throw unwritable(path, "its directory \(directory) can not be made")
             }
         }
-        var template = Array("\(path).XXXXXX".utf8CString)
-        let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else { throw unwritable(path, "can not be made") }
-        let draft = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-        fchmod(descriptor, 0o600)
-        close(descriptor)
+        guard let draft = SpoolSafety.makeDraft(beside: path) else { throw unwritable(path, "can not be made") }
         // A disk that is full may have left more than the draft alone.
         defer { for suffix in ["", "-journal", "-wal", "-shm"] { unlink(draft + suffix) } }
         // The connection closes here, and takes its write-ahead log with it.
@@ -114,8 +99,7 @@ enum SpoolFile {
     /// Keeps a name that was just made in its directory through a power loss; a sync of the file alone need not do that
     /// (fsync(2)). Not all file systems can, and SQLite does not mind either (os_unix.c, `unixSync`).
     private static func syncDirectory(of path: String) {
-        let end = path.lastIndex(of: "/")
-        let directory = end == path.startIndex ? "/" : end.map { String(path[..<$0]) } ?? "."
+        let (directory, _) = SpoolSafety.split(path)
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { return }
         fsync(descriptor)

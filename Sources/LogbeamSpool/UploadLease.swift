@@ -46,6 +46,7 @@ package final class UploadLease: Sendable {
         }
         // Whatever the umask has taken away.
         fchmod(descriptor, 0o600)
+        SpoolSafety.giveToOwner(descriptor, ofSpool: path)
         let holder = "\(getpid()) \(hostName())\n"
         ftruncate(descriptor, 0)
         _ = holder.withCString { pwrite(descriptor, $0, strlen($0), 0) }

@@ -1,5 +1,9 @@
 import Foundation
 
+/// For how long a test waits for what must come: longer than all tests take together on a slow machine, for what it waits
+/// for may need a thread of Swift's pool, and other tests have them until they end. It ends nothing but a hang.
+package let patience = Duration.seconds(300)
+
 /// A value behind a lock that can be waited on: a test waits for a state, never for a length of time.
 ///
 /// Safe from any thread. A waiting call blocks its thread; from an `async` test, call it through ``onOwnThread(_:)``.
@@ -83,7 +87,7 @@ package final class Gate: Sendable {
     }
 
     /// Blocks until so many have come to the gate, whether or not they have passed; `false` if the time ran out before.
-    package func waitForArrivals(_ count: Int = 1, within limit: Duration = .seconds(60)) -> Bool {
+    package func waitForArrivals(_ count: Int = 1, within limit: Duration = patience) -> Bool {
         state.wait(within: limit) { $0.arrived >= count ? true : nil } ?? false
     }
 }

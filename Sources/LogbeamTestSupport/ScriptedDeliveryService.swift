@@ -83,7 +83,7 @@ package final class ScriptedDeliveryService: DeliveryService {
     package var isCancelled: Bool { state.withLock { $0.isCancelled } }
 
     /// Blocks until so many batches have come; `false` if the time ran out before.
-    package func waitForBatches(_ count: Int, within limit: Duration = .seconds(60)) -> Bool {
+    package func waitForBatches(_ count: Int, within limit: Duration = patience) -> Bool {
         state.wait(within: limit) { $0.sent.count >= count ? true : nil } ?? false
     }
 

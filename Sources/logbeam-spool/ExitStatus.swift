@@ -30,7 +30,7 @@ enum ExitStatus: Int32, CaseIterable {
             switch kind {
             case .missing: .noSpool
             case .notASpool, .newerVersion, .damaged: .unusableSpool
-            case .unwritable, .occupied: .unwritableSpool
+            case .unwritable, .unsafe, .occupied: .unwritableSpool
             case .full, .other: .failedIO
             case .busy: .recordsRemain
             }

@@ -90,9 +90,9 @@ struct Ended {
     }
 }
 
-/// Looks again and again until the condition holds; `false` if it does not within a minute.
+/// Looks again and again until the condition holds; `false` if it never does.
 func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-    let deadline = ContinuousClock.now + .seconds(60)
+    let deadline = ContinuousClock.now + patience
     while try !condition() {
         if ContinuousClock.now > deadline { return false }
         usleep(2_000)

@@ -120,6 +120,30 @@ struct LineBufferTests {
         }
     }
 
+    @Test(
+        "Whatever the bytes, the reads and the maximum are: no line is lost, none is torn, and every byte is passed on"
+    )
+    func mutated() throws {
+        var fuzzer = try Fuzzer(corpus: "lines", tokens: ["\n", "\r\n", "\r", "é", "€", "😀", "\0", "aaaaaaaaaaaaaaaa"])
+        try fuzzer.run(rounds: 3_000) { bytes, random in
+            let maximum = Int.random(in: 4...80, using: &random)
+            let result = run(bytes, maximum: maximum, readSize: .random(in: 1...80, using: &random))
+            #expect(result.bytes == bytes)
+            #expect(result.messages.allSatisfy { $0.count <= maximum && String(validating: $0, as: UTF8.self) != nil })
+            var rest = result.messages[...]
+            var cutLines = 0
+            for line in Self.expected(bytes).map({ Array($0.utf8) }) {
+                var pieces = [rest.popFirst() ?? []]
+                while pieces.joined().count < line.count, let next = rest.popFirst() { pieces.append(next) }
+                #expect(Array(pieces.joined()) == line)
+                if pieces.count > 1 { cutLines += 1 }
+            }
+            #expect(rest.isEmpty)
+            #expect(result.cutLines == cutLines)
+            return [result.messages.count, result.messages.last?.count ?? 0, cutLines]
+        }
+    }
+
     /// The messages by the rules, worked out in another way.
     static func expected(_ bytes: [UInt8]) -> [String] {
         var lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false).map(Array.init)

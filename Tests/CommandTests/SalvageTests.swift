@@ -127,7 +127,10 @@ struct SalvageTests {
         #expect(!FileManager.default.fileExists(atPath: salvaged))
     }
 
-    @Test("A full disk ends with 74, and leaves nothing half done")
+    @Test(
+        "A full disk ends with 74, and leaves nothing half done",
+        .disabled(if: Sanitizer.isThread, "a program with ThreadSanitizer does not run where files may not grow")
+    )
     func full() throws {
         try command.fill((0..<2_000).map { "a line of text, number \($0)" })
         let ended = try command.runShell("ulimit -f 60; exec \"$command\" salvage \"$LOGBEAM_SPOOL\"")

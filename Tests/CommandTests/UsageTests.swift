@@ -165,7 +165,7 @@ struct UsageTests {
     func exitCodes() {
         let kinds: [(SpoolError.Kind, Int32)] = [
             (.missing, 66), (.notASpool, 65), (.newerVersion, 65), (.damaged, 65), (.unwritable, 73), (.full, 74),
-            (.other, 74), (.busy, 75), (.occupied, 73),
+            (.other, 74), (.busy, 75), (.occupied, 73), (.unsafe, 73),
         ]
         for (kind, code) in kinds { #expect(ExitStatus(kind).rawValue == code) }
     }

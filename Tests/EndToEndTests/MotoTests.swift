@@ -112,7 +112,7 @@ struct MotoTests {
         sender.log((1...1_000).map { "record \($0)" })
         let end = Int64(Date().timeIntervalSince1970 * 1000)
         // No flush: the records leave because their batches are full.
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + patience
         while try await sender.query("SELECT count(*) FROM records") != ["0"], ContinuousClock.now < deadline {
             try await Task.sleep(for: .milliseconds(50))
         }

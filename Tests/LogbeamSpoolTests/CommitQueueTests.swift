@@ -235,7 +235,7 @@ struct CommitQueueTests {
                 let before = outcomes.withLock { ($0.timeouts, $0.ids.count) }
                 let goal = Int.random(in: 1...40, using: &random)
                 let untilTimeouts = {
-                    outcomes.wait(within: .seconds(60)) { $0.timeouts >= before.0 + goal ? true : nil }
+                    outcomes.wait(within: patience) { $0.timeouts >= before.0 + goal ? true : nil }
                 }
                 if Bool.random(using: &random) {
                     try other.transaction { () throws(SpoolError) in #expect(untilTimeouts() == true) }
@@ -244,7 +244,7 @@ struct CommitQueueTests {
                     #expect(untilTimeouts() == true)
                     test.spool.lock.unlock()
                 }
-                #expect(outcomes.wait(within: .seconds(60)) { $0.ids.count >= before.1 + goal ? true : nil } == true)
+                #expect(outcomes.wait(within: patience) { $0.ids.count >= before.1 + goal ? true : nil } == true)
             }
         }
         _ = try await appending
@@ -331,7 +331,7 @@ struct CommitQueueTests {
         // Each waits for the lock when the one before lets go of it: all that the other threads can do is to wait.
         let turn = Monitor(0)
         _ = try await onThreads(5) { number in
-            #expect(turn.wait(within: .seconds(60)) { $0 == number ? true : nil } == true)
+            #expect(turn.wait(within: patience) { $0 == number ? true : nil } == true)
             try test.spool.write { writer throws(SpoolError) in
                 // Nobody came before it.
                 #expect(try writer.connection.integer("SELECT count(*) FROM records") == 2 * Int64(number))
@@ -341,7 +341,7 @@ struct CommitQueueTests {
                     gates[0].open()
                     #expect(eventually { test.spool.queue.waitingRecords == 8 })
                 case 1:
-                    #expect(committed.wait(within: .seconds(60)) { $0.count == 2 ? true : nil } == true)
+                    #expect(committed.wait(within: patience) { $0.count == 2 ? true : nil } == true)
                     gates[1].open()
                     #expect(eventually { test.spool.queue.waitingRecords == 8 })
                 default: break
@@ -371,7 +371,7 @@ struct CommitQueueTests {
             var delivered = 0
             for _ in 0..<10 {
                 // More than one slice.
-                let ready = appended.wait(within: .seconds(60)) {
+                let ready = appended.wait(within: patience) {
                     $0.counts.reduce(0, +) - delivered > 1_200 ? true : nil
                 }
                 #expect(ready == true)
@@ -383,7 +383,7 @@ struct CommitQueueTests {
                 try maintenance.whileBusy()
                 delivered += headers.count
                 // Nobody is shut out by that.
-                let all = appended.wait(within: .seconds(60)) {
+                let all = appended.wait(within: patience) {
                     zip($0.counts, before).allSatisfy { $0 > $1 } ? true : nil
                 }
                 #expect(all == true)
@@ -415,7 +415,7 @@ struct CommitQueueTests {
         try #require(child > 0)
         var status: Int32 = -1
         var isOver = false
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + patience
         while !isOver, ContinuousClock.now < deadline {
             try await Task.sleep(for: .milliseconds(10))
             isOver = waitpid(child, &status, WNOHANG) == child

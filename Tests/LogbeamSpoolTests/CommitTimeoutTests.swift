@@ -69,6 +69,51 @@ struct CommitTimeoutTests {
         try test.append()
     }
 
+    @Test("has the same bound while the uploader deletes a batch and another process takes the lock again and again")
+    func amidEverything() async throws {
+        let timeout = Duration.milliseconds(200)
+        let test = try TestSpool(commitTimeout: timeout)
+        try test.appendGroups(20)
+        let batch = try test.ids()
+        let range = test.range(batch[0], batch[batch.count - 1])
+        try test.spool.begin(range)
+        let progress = Monitor((timeouts: 0, isOver: false))
+        async let appending = onThreads(4) { _ in
+            var ids: [Int64] = []
+            while !progress.withLock({ $0.isOver }) {
+                let time = try ContinuousClock().measure {
+                    do { ids.append(contentsOf: try test.append()) } catch let error as SpoolError {
+                        #expect(error.kind == .busy)
+                        progress.withLock { $0.timeouts += 1 }
+                    }
+                }
+                #expect(time < Self.generous)
+            }
+            return ids
+        }
+        async let deleting: Void = onOwnThread {
+            // As the uploader does where a call fails: again.
+            while let error = spoolError({ try test.spool.acknowledge(range, refused: [], delivered: batch.count) }) {
+                guard error.kind == .busy else { throw error }
+            }
+        }
+        try await onOwnThread {
+            defer { progress.withLock { $0.isOver = true } }
+            let other = try Connection(path: test.path, mode: .readWrite)
+            other.setBusyDeadline(.max)
+            for _ in 0..<5 {
+                let before = progress.withLock { $0.timeouts }
+                try other.transaction { () throws(SpoolError) in
+                    #expect(progress.wait(within: patience) { $0.timeouts >= before + 4 ? true : nil } == true)
+                }
+            }
+        }
+        try await deleting
+        let appended = try await appending.flatMap { $0 }
+        #expect(!appended.isEmpty)
+        #expect(try test.ids() == appended.sorted())
+    }
+
     @Test("succeeds when the lock comes free in time")
     func released() async throws {
         let test = try TestSpool(commitTimeout: .seconds(60))

@@ -225,20 +225,11 @@ struct MigrationTests {
                 guard suffix != "-shm", FileManager.default.fileExists(atPath: original + suffix) else { continue }
                 try FileManager.default.copyItem(atPath: original + suffix, toPath: path + suffix)
             }
-            // Everything that SQLite changes files by. The signal comes before the call is made.
-            let calls = "pwrite64,ftruncate,fdatasync,fsync,fallocate,unlink"
-            let process = try ChildProcess(
-                "/usr/bin/env",
-                [
-                    "strace", "-qq", "-o", "/dev/null", "-e", "trace=\(calls)",
-                    "-e", "inject=\(calls):signal=KILL:when=\(number)",
-                    BuiltProducts.executable("logbeam-spool-exerciser"), "join", path, "0",
-                ]
-            )
+            let command = try KillPoint(SystemCall.files, number: number).command()
+            let program = try BuiltProducts.executable("logbeam-spool-exerciser")
+            let process = try ChildProcess(command[0], command.dropFirst() + [program, "join", path, "0"])
             process.closeInput()
-            let termination = try process.wait()
-            if termination.exitCode == 0 { break }
-            try #require(termination.signal == SIGKILL, "\(process.text(.standardError))")
+            guard try TracedRun(process).wasKilled else { break }
 
             let version = try version()
             found[version, default: 0] += 1

@@ -72,7 +72,7 @@ struct PowerCutTests {
             ]
         )
         process.closeInput()
-        #expect(try process.wait(within: .seconds(60)).exitCode == 0, "\(process.text(.standardError))")
+        #expect(try process.wait(within: patience).exitCode == 0, "\(process.text(.standardError))")
         let calls = try String(contentsOfFile: trace, encoding: .utf8).split(separator: "\n")
         for (call, name, parent) in [
             ("mkdir", "/new\"", ""), ("mkdir", "/new/newer\"", "/new"), ("link", "/new/newer/spool.db\"", "/new/newer"),

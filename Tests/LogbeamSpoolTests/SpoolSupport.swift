@@ -146,9 +146,9 @@ func onThreads<Result: Sendable>(
     }
 }
 
-/// Waits for a state that nothing tells of; `false` if it does not come within a minute.
+/// Waits for a state that nothing tells of; `false` if it never comes.
 func eventually(_ condition: () -> Bool) -> Bool {
-    let deadline = ContinuousClock.now + .seconds(60)
+    let deadline = ContinuousClock.now + patience
     while !condition() {
         if ContinuousClock.now > deadline { return false }
         MonotonicClock.sleep(nanoseconds: 100_000)

@@ -14,7 +14,7 @@ struct TimedLockTests {
         async let waiting: Void = onOwnThread {
             for _ in 0..<rounds {
                 // Never twice for one time of the other: that one would look for a waiter when there is none any more.
-                try #require(order.wait(within: .seconds(60)) { $0.last == "g" ? true : nil } == true)
+                try #require(order.wait(within: patience) { $0.last == "g" ? true : nil } == true)
                 try #require(lock.lock(until: .max))
                 order.withLock { $0.append("w") }
                 lock.unlock()

@@ -52,7 +52,8 @@ struct ChildProcessTests {
         #expect(termination.cpuTime >= .milliseconds(200))
         #expect(termination.cpuTime < .seconds(60))
         #expect(termination.peakResidentBytes > 50_000_000)
-        #expect(termination.peakResidentBytes < 500_000_000)
+        // That of the tests is counted with it.
+        #expect(termination.peakResidentBytes < 500_000_000 || Sanitizer.isAddress || Sanitizer.isThread)
     }
 
     @Test("is killed and reaped with its owner")

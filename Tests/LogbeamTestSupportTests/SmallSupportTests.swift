@@ -37,7 +37,7 @@ struct SmallSupportTests {
     func monitor() {
         let monitor = Monitor(0)
         Thread.detachNewThread { for _ in 0..<10 { monitor.withLock { $0 += 1 } } }
-        #expect(monitor.wait(within: .seconds(60)) { $0 == 10 ? "ten" : nil } == "ten")
+        #expect(monitor.wait(within: patience) { $0 == 10 ? "ten" : nil } == "ten")
         #expect(monitor.wait(within: .milliseconds(1)) { $0 == 11 ? "eleven" : nil } == nil)
     }
 
@@ -82,7 +82,7 @@ struct SmallSupportTests {
         #expect(service.waitForBatches(1))
         #expect(outcome.withLock { $0 } == nil)
         gate.open()
-        #expect(outcome.wait(within: .seconds(60)) { $0 } == .accepted(.none))
+        #expect(outcome.wait(within: patience) { $0 } == .accepted(.none))
     }
 
     @Test("ScriptedDeliveryService, cancelled, lets go of what it holds and fails all that comes")
@@ -96,7 +96,7 @@ struct SmallSupportTests {
         }
         #expect(gate.waitForArrivals())
         service.cancel()
-        let held = try #require(outcome.wait(within: .seconds(60)) { $0 })
+        let held = try #require(outcome.wait(within: patience) { $0 })
         let outcomes = [held, service.send(Self.batch("b")), service.create(Self.batch("c").destination)]
         for outcome in outcomes {
             guard case .transient = outcome else {

@@ -53,7 +53,7 @@ import Testing
         let logger = fixture.logger(shipper)
         logger.info("one")
         logger.info("")
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         let request = try #require(client.calls.withLock { $0.puts.first })
         #expect(request.logGroupName == "group")
         #expect(request.logStreamName == "stream")
@@ -77,7 +77,7 @@ import Testing
         let logger = fixture.logger(shipper)
         logger.info("one")
         logger.info("two")
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         #expect(client.messages == Array(repeating: ["one", "two"], count: 4))
         let (groups, streams) = client.calls.withLock { ($0.groups, $0.streams) }
         #expect(streams == ["stream", "stream"])
@@ -133,7 +133,7 @@ import Testing
         }
         let shipper = try LogShipper(fixture.configuration)
         fixture.logger(shipper).info("one")
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         let calls = client.calls.withLock { $0 }
         #expect(
             calls.groups == [
@@ -197,7 +197,7 @@ import Testing
         let logger = fixture.logger(shipper)
         // Each takes 126 bytes as the service counts: three batches.
         for number in 10..<40 { logger.info("\(number)\(String(repeating: "x", count: 98))") }
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         let batches = client.messages
         #expect(batches.count == 4)
         #expect(batches.filter { $0 == batches[0] }.count == 2, "the one that failed, and no other, is sent again")
@@ -225,7 +225,7 @@ import Testing
         Logger(label: "") { _ in other }.info("two")
         try await waitUntil("the second upload is acknowledged") { try fixture.status().delivered == 2 }
         #expect(client.messages == [["one"], ["two"]])
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         #expect(client.messages[2] == ["upload 1", "upload 2"])
     }
 
@@ -264,7 +264,7 @@ import Testing
         #expect(first.shipper !== (try handler("a", batchCount: 7).shipper))
         Logger(label: "app") { _ in first }.info("to a")
         Logger(label: "app") { _ in second }.info("to b")
-        #expect(await first.shipper.flush(timeout: .seconds(60)))
+        #expect(await first.shipper.flush(timeout: patience))
         #expect(Set(client.messages) == [["INFO app: to a"], ["INFO app: to b"]])
         await first.shipper.shutdown()
     }
@@ -285,7 +285,7 @@ import Testing
         _ = try await onOwnThread { try blocker.wait() }
         logger.info("after")
         try await waitUntil("the loss is counted in the spool") { try fixture.status().dropped == 2 }
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         let sent = service.sent.flatMap(\.texts)
         #expect(sent.filter { !$0.hasPrefix("logbeam: ") } == ["before", "after"])
         let told = try #require(sent.first { $0.hasPrefix("logbeam: ") })

@@ -126,7 +126,7 @@ import Testing
         // The gap is told by a record, whenever the uploader gets to it.
         #expect(try fixture.pending().filter { !$0.hasPrefix("logbeam: ") } == pending)
 
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         let batch = try #require(service.sent.first)
         #expect(batch.texts.filter { !$0.hasPrefix("logbeam: ") } == pending)
         #expect(Set(batch.events[1...3].map(\.timestamp)).count == 1)
@@ -156,7 +156,7 @@ import Testing
         let audit = try CloudWatchLogsHandler(label: "audit", shipper: shipper, logStreamName: "audit")
         fixture.logger(shipper).info("ordinary")
         Logger(label: "audit") { _ in audit }.info("audited")
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         let sent = Dictionary(uniqueKeysWithValues: service.sent.map { ($0.destination, $0.texts) })
         #expect(sent[SpoolFixture.destination] == ["ordinary"])
         #expect(sent[Destination(logGroup: "group", logStream: "audit")] == ["audited"])

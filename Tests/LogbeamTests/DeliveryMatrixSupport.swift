@@ -122,7 +122,7 @@ final class Delivery {
     /// Steps until there is nothing to do. Returns for how many milliseconds, `nil` for ever.
     @discardableResult
     func settle() throws -> Int64? {
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + patience
         while ContinuousClock.now < deadline {
             let progress = loop.step()
             try noteFailure()
@@ -213,7 +213,7 @@ private final class ServiceWithPatience: DeliveryService {
         // The machine was so busy that nothing had gone out.
         while outcome.failure?.mayHaveArrived == false { outcome = impatient.send(batch) }
         // The request has gone out; the endpoint may be slow to see it.
-        _ = faults.wait(within: .seconds(60)) { $0.count < count ? true : nil }
+        _ = faults.wait(within: patience) { $0.count < count ? true : nil }
         return outcome
     }
 

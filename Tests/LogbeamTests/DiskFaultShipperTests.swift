@@ -42,7 +42,7 @@ struct DiskFaultShipperTests {
         logger.info("last")
 
         var missing = -1
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + patience
         // The uploader notes what was lost when it next looks, and what it could not note before it tries again.
         while try fixture.status().dropped != missing || !fixture.pending().isEmpty, ContinuousClock.now < deadline {
             await shipper.flush(timeout: .seconds(10))

@@ -50,9 +50,9 @@ import Testing
         let fixture = try SpoolFixture()
         let service = ScriptedDeliveryService()
         let shipper = try LogShipper(fixture.configuration, service: service)
-        #expect(await shipper.flush(timeout: .seconds(60)), "nothing to flush")
+        #expect(await shipper.flush(timeout: patience), "nothing to flush")
         fixture.logger(shipper).info("one")
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         #expect(try fixture.pending() == [])
         #expect(service.sent.map(\.texts) == [["one"]])
     }
@@ -66,7 +66,7 @@ import Testing
         #expect(await shipper.flush(timeout: .milliseconds(1)) == false)
         #expect(try fixture.pending() == ["one"])
         gate.open()
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
     }
 
     @Test("A flush during a failure tries again at once, and ends when the service has recovered")
@@ -76,7 +76,7 @@ import Testing
         let service = ScriptedDeliveryService([failure, failure, failure])
         let shipper = try LogShipper(fixture.configuration, service: service)
         fixture.logger(shipper).info("one")
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         #expect(service.sent.map(\.texts) == [["one"], ["one"], ["one"], ["one"]])
         #expect(try fixture.status().streams.first?.lastError == nil)
     }
@@ -135,7 +135,7 @@ import Testing
         smaller.batchSize = 1_024
         let service = ScriptedDeliveryService()
         let second = try LogShipper(smaller, service: service)
-        #expect(await second.flush(timeout: .seconds(60)))
+        #expect(await second.flush(timeout: patience))
         #expect(service.sent.map(\.texts) == [[long]])
         #expect(try fixture.status().rejected == 0)
     }
@@ -149,7 +149,7 @@ import Testing
         let service = ScriptedDeliveryService([missing])
         let shipper = try LogShipper(fixture.configuration, service: service)
         fixture.logger(shipper).info("one")
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         #expect(service.created == [SpoolFixture.destination])
         #expect(service.sent.count == 2)
     }
@@ -170,7 +170,7 @@ import Testing
         #expect(try fixture.status().inDoubt == 3)
         #expect(try fixture.pending().count == 50)
         gate.open()
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         #expect(service.sent.map(\.count) == [10, 10, 10, 10, 10])
         #expect(Set(service.sent.flatMap(\.texts)).count == 50)
     }
@@ -186,7 +186,7 @@ import Testing
         let shipper = try LogShipper(fixture.configuration, service: service)
         let logger = fixture.logger(shipper)
         for text in ["a", "b", "c"] { logger.info("\(text)") }
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         #expect(service.sent.map(\.texts) == [["a", "b", "c"], ["b"]])
         #expect(service.lookedUp.map(\.texts) == [["a", "b", "c"]])
         #expect(try fixture.status().delivered == 3)
@@ -204,7 +204,7 @@ import Testing
             )
             let shipper = try LogShipper(fixture.configuration, service: service)
             fixture.logger(shipper).info("one")
-            #expect(await shipper.flush(timeout: .seconds(60)))
+            #expect(await shipper.flush(timeout: patience))
             #expect(service.sent.count == sent)
             #expect(try fixture.status().delivered == 1)
         }
@@ -221,7 +221,7 @@ import Testing
         let logger = fixture.logger(shipper)
         let texts = (0..<64).map { $0 == 37 ? "poison" : "\($0)" }
         for text in texts { logger.info("\(text)") }
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         let accepted = service.sent.filter { !$0.texts.contains("poison") }.flatMap(\.texts)
         #expect(accepted.sorted() == texts.filter { $0 != "poison" }.sorted())
         #expect(service.sent.count <= 13, "a halving a step, and the other half each time")
@@ -235,7 +235,7 @@ import Testing
         let shipper = try LogShipper(fixture.configuration, service: service)
         let logger = fixture.logger(shipper)
         for text in ["a", "b", "c", "d"] { logger.info("\(text)") }
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         #expect(try fixture.pending() == [])
         let status = try fixture.status()
         #expect(status.rejected == 2)
@@ -260,7 +260,7 @@ import Testing
         #expect(try fixture.status().inDoubt == 1)
         let service = ScriptedDeliveryService()
         let shipper = try LogShipper(fixture.configuration, service: service)
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         #expect(service.sent.map(\.texts) == [["0", "1", "2"], ["3"]])
         #expect(try fixture.status().inDoubt == 0)
     }
@@ -276,7 +276,7 @@ import Testing
         #expect(service.sent.map(\.texts) == [["before"]])
         logger.info("after")
         #expect(try fixture.pending() == ["after"])
-        #expect(await shipper.flush(timeout: .seconds(60)) == false)
+        #expect(await shipper.flush(timeout: patience) == false)
     }
 
     @Test("A shutdown breaks off a request that hangs")
@@ -301,11 +301,11 @@ import Testing
         try await waitUntil("the first holds the lease") { try fixture.status().uploader != nil }
         let standby = try LogShipper(fixture.configuration, service: second)
         fixture.logger(standby).info("by the standby")
-        #expect(await standby.flush(timeout: .seconds(60)), "the holder sends what the standby wants sent")
+        #expect(await standby.flush(timeout: patience), "the holder sends what the standby wants sent")
         #expect(first.sent.map(\.texts) == [["by the standby"]])
         await holder.shutdown()
         fixture.logger(holder).info("by the former holder")
-        #expect(await standby.flush(timeout: .seconds(60)))
+        #expect(await standby.flush(timeout: patience))
         #expect(second.sent.map(\.texts) == [["by the former holder"]])
     }
 

@@ -20,7 +20,7 @@ import Testing
         let logger = fixture.logger(shipper)
         let texts = ["one", "two", "two", ""]
         for text in texts { logger.info("\(text)") }
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         #expect(try fixture.pending() == [])
         let arrived = endpoint.messages(in: SpoolFixture.destination)
         let sent = texts.map { $0.isEmpty ? " " : $0 }
@@ -36,7 +36,7 @@ import Testing
         do {
             let shipper = try LogShipper(fixture.configuration, service: service(endpoint))
             fixture.logger(shipper).info("one")
-            async let flush = shipper.flush(timeout: .seconds(60))
+            async let flush = shipper.flush(timeout: patience)
             #expect(try await onOwnThread { gate.waitForArrivals() })
             await shipper.shutdown(timeout: .zero)
             #expect(await flush == false)
@@ -44,7 +44,7 @@ import Testing
         gate.open()
         #expect(try fixture.status().inDoubt == 1)
         let shipper = try LogShipper(fixture.configuration, service: service(endpoint))
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         #expect(endpoint.messages(in: SpoolFixture.destination) == ["one"])
     }
 

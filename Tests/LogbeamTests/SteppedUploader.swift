@@ -53,7 +53,7 @@ final class SteppedUploader {
         weak let old = relay
         // Ends the old loop's threads; nobody settles what they still bring.
         loop = try makeLoop().0
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + patience
         while old != nil {
             if ContinuousClock.now > deadline { throw WaitError(what: "an end of the calls of the old loop") }
             usleep(50)

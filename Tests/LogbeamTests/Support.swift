@@ -51,10 +51,10 @@ extension EventBatch {
     var texts: [String] { events.map { String(decoding: messages[$0.range], as: UTF8.self) } }
 }
 
-/// Waits for something that comes from another thread. Fails the test, and goes on, if it does not come within a minute.
+/// Waits for something that comes from another thread. Throws if it does not come.
 func waitUntil(_ what: String, _ condition: () throws -> Bool) async throws {
     let clock = ContinuousClock()
-    let deadline = clock.now + .seconds(60)
+    let deadline = clock.now + patience
     while try !condition() {
         guard clock.now < deadline else { throw WaitError(what: what) }
         try await Task.sleep(for: .milliseconds(2))
@@ -63,5 +63,5 @@ func waitUntil(_ what: String, _ condition: () throws -> Bool) async throws {
 
 struct WaitError: Error, CustomStringConvertible {
     var what: String
-    var description: String { "a minute went by without: \(what)" }
+    var description: String { "waited in vain for: \(what)" }
 }

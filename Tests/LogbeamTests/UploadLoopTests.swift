@@ -31,7 +31,7 @@ import Testing
         )
         _ = try loop.flush()
         func turn(until isOver: () -> Bool) throws {
-            let deadline = ContinuousClock.now + .seconds(60)
+            let deadline = ContinuousClock.now + patience
             while !isOver() {
                 if ContinuousClock.now > deadline { throw WaitError(what: "an answer") }
                 if case .waiting = loop.step() { loop.waitForAnswer(until: MonotonicClock.milliseconds() + 10) }

@@ -29,7 +29,9 @@ package enum Salvage {
         if existing == nil, let occupied = [place, place + "-wal", place + "-journal"].first(where: exists) {
             throw SpoolError(.occupied, path: occupied, message: "the file exists already")
         }
-        let draft = try makeDraft(beside: existing?.path ?? place)
+        guard let draft = SpoolSafety.makeDraft(beside: existing?.path ?? place, owner: database.file.path) else {
+            throw SpoolError(.unwritable, path: place, message: "can not be made: \(String(cString: strerror(errno)))")
+        }
         defer {
             for suffix in ["", "-wal", "-shm"] { unlink(draft + suffix) }
         }
@@ -64,18 +66,6 @@ package enum Salvage {
     private static func exists(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0
-    }
-
-    private static func makeDraft(beside place: String) throws(SpoolError) -> String {
-        var template = Array("\(place).XXXXXX".utf8CString)
-        let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else {
-            throw SpoolError(.unwritable, path: place, message: "can not be made: \(String(cString: strerror(errno)))")
-        }
-        // Whatever the umask has taken away.
-        fchmod(descriptor, 0o600)
-        close(descriptor)
-        return String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
     /// The connection closes here, and takes the write-ahead log of the draft with it.

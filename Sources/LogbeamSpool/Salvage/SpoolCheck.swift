@@ -84,6 +84,11 @@ package struct SpoolCheck: Sendable, Equatable {
                 )
             }
         }
+        let (directory, _) = SpoolSafety.split(path)
+        var status = stat()
+        if stat(directory, &status) == 0, status.st_mode & S_IWOTH != 0, status.st_mode & S_ISVTX == 0 {
+            warnings.append("everybody can put other files in the place of the spool: \(directory) is open to them")
+        }
         if journalMode != "wal" {
             warnings.append("the journal mode is \(journalMode), not wal; the next program that writes changes it back")
         }
@@ -139,7 +144,7 @@ extension SpoolError {
         switch kind {
         case .damaged, .notASpool: true
         case .other: code.map { $0 & 0xFF != SQLITE_IOERR } ?? true
-        case .missing, .newerVersion, .busy, .full, .unwritable, .occupied: false
+        case .missing, .newerVersion, .busy, .full, .unwritable, .unsafe, .occupied: false
         }
     }
 }

@@ -38,7 +38,7 @@ package final class CountingSink: Sendable {
     package var counts: Counts { state.withLock { $0 } }
 
     /// Blocks until the counts satisfy the condition; `false` if the time ran out before.
-    package func wait(within limit: Duration = .seconds(60), until condition: (Counts) -> Bool) -> Bool {
+    package func wait(within limit: Duration = patience, until condition: (Counts) -> Bool) -> Bool {
         state.wait(within: limit) { condition($0) ? true : nil } ?? false
     }
 

@@ -111,8 +111,7 @@ package final class LocalEndpoint: Sendable {
     package func messages(in destination: Destination) -> [String] { records.events(in: destination).map(\.message) }
 
     /// Blocks until the records satisfy the condition; `false` if the time ran out before.
-    package func wait(within limit: Duration = .seconds(60), until condition: (Records) throws -> Bool) rethrows -> Bool
-    {
+    package func wait(within limit: Duration = patience, until condition: (Records) throws -> Bool) rethrows -> Bool {
         try state.wait(within: limit) { try condition($0.records) ? true : nil } ?? false
     }
 

@@ -63,7 +63,7 @@ package final class ChildProcess: Sendable {
     deinit {
         kill(SIGKILL)
         closeInput()
-        _ = state.wait(within: .seconds(60)) { $0.termination }
+        _ = state.wait(within: patience) { $0.termination }
     }
 
     /// Sends a signal, if the process has not ended yet.
@@ -102,7 +102,7 @@ package final class ChildProcess: Sendable {
     }
 
     /// Blocks until the process has ended and all that it wrote has been read.
-    package func wait(within limit: Duration = .seconds(60)) throws -> Termination {
+    package func wait(within limit: Duration = patience) throws -> Termination {
         let termination = state.wait(within: limit) { $0.openStreams.isEmpty ? $0.termination : nil }
         guard let termination else { throw ChildProcessError("\(name) has not ended within \(limit)") }
         return termination
@@ -112,7 +112,7 @@ package final class ChildProcess: Sendable {
     @discardableResult
     package func waitForOutput(
         _ stream: Stream = .standardOutput,
-        within limit: Duration = .seconds(60),
+        within limit: Duration = patience,
         until condition: (String) -> Bool
     ) throws -> String {
         enum Event { case met(String), ended(String) }

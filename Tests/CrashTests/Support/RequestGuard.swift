@@ -61,13 +61,13 @@ final class RequestGuard: Sendable {
         }
     }
 
-    /// Blocks until so many requests are held; `false` if a minute has gone by before.
+    /// Blocks until so many requests are held; `false` if the time ran out before.
     func waitForHeld(_ count: Int) -> Bool {
         state.withLock { $0.gate }.waitForArrivals(count)
     }
 
     /// To be called when the service is dead: turns away all that it still has on its way, and blocks until the endpoint has
-    /// taken what was let through; `false` if a minute has gone by before.
+    /// taken what was let through; `false` if the time ran out before.
     func close() -> Bool {
         let admitted = state.withLock { state in
             state.service += 1

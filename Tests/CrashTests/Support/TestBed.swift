@@ -28,7 +28,7 @@ struct TestBed {
             "AWS_REGION": "us-east-1",
             "AWS_ENDPOINT_URL": endpoint.url,
             "AWS_EC2_METADATA_DISABLED": "true",
-        ].merging(AccessKey.any.environment) { $1 }
+        ].merging(AccessKey.any.environment) { $1 }.merging(Sanitizer.environment) { $1 }
     }
 
     /// Starts a service that logs numbered records; see `logbeam-demo-service` for the settings.
@@ -37,24 +37,37 @@ struct TestBed {
         from first: Int = 1,
         into stream: String = Self.stream.logStream,
         threads: Int = 1,
-        settings: [String: String] = [:]
+        settings: [String: String] = [:],
+        killedAt point: KillPoint? = nil
     ) throws -> ChildProcess {
-        try ChildProcess(
-            BuiltProducts.executable("logbeam-demo-service"),
-            [spool, Self.stream.logGroup, stream, "\(count)", "\(threads)"],
-            environment: environment.merging(settings) { $1 }.merging(["FIRST": "\(first)"]) { $1 }
+        try start(
+            [
+                BuiltProducts.executable("logbeam-demo-service"),
+                spool, Self.stream.logGroup, stream, "\(count)", "\(threads)",
+            ],
+            environment: environment.merging(settings) { $1 }.merging(["FIRST": "\(first)"]) { $1 },
+            killedAt: point
         )
     }
 
     /// Starts `logbeam-spool drain`.
-    func startDrain(identity: [String: String] = [:]) throws -> ChildProcess {
-        let process = try ChildProcess(
-            BuiltProducts.executable("logbeam-spool"),
-            ["drain", "--spool", spool],
-            environment: environment.merging(identity) { $1 }
+    func startDrain(identity: [String: String] = [:], killedAt point: KillPoint? = nil) throws -> ChildProcess {
+        let process = try start(
+            [BuiltProducts.executable("logbeam-spool"), "drain", "--spool", spool],
+            environment: environment.merging(identity) { $1 },
+            killedAt: point
         )
         process.closeInput()
         return process
+    }
+
+    private func start(
+        _ command: [String],
+        environment: [String: String],
+        killedAt point: KillPoint?
+    ) throws -> ChildProcess {
+        let command = try (point?.command() ?? []) + command
+        return try ChildProcess(command[0], Array(command.dropFirst()), environment: environment)
     }
 
     /// Ships all that is left; fails the test if anything remains.

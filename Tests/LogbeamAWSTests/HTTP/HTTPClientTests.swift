@@ -1,4 +1,5 @@
 import Foundation
+import LogbeamTestSupport
 import Testing
 
 @testable import LogbeamAWS
@@ -239,24 +240,28 @@ struct HTTPClientTests {
 
     @Test("ends the request in progress, and every later one, when it is cancelled from another thread")
     func cancel() async throws {
-        let (hasRequest, requestArrived) = AsyncStream.makeStream(of: Void.self)
+        let hasRequest = Monitor(false)
         let server = try TinyServer { _, connection in
-            requestArrived.yield()
+            hasRequest.withLock { $0 = true }
             connection.waitForClient()
         }
         // A cancellation that nobody is woken for would be seen after this time.
         let client = client { $0.requestTimeout = .seconds(20) }
         let url = server.url
-        let outcome = Task.detached {
-            _ = #expect(throws: HTTPError(.cancelled, "cancelled", requestWasSent: true)) {
-                try client.perform(HTTPRequest(method: .get, url: url))
+        try await onOwnThreads {
+            async let outcome: Void = onOwnThread {
+                _ = #expect(throws: HTTPError(.cancelled, "cancelled", requestWasSent: true)) {
+                    try client.perform(HTTPRequest(method: .get, url: url))
+                }
             }
+            let start = try await onOwnThread {
+                try #require(hasRequest.wait(within: patience) { $0 ? true : nil } == true)
+                defer { client.cancel() }
+                return ContinuousClock.now
+            }
+            try await outcome
+            #expect(ContinuousClock.now - start < .seconds(15))
         }
-        for await _ in hasRequest { break }
-        let start = ContinuousClock.now
-        client.cancel()
-        await outcome.value
-        #expect(ContinuousClock.now - start < .seconds(15))
         #expect(kind { try client.perform(HTTPRequest(method: .get, url: url)) } == .cancelled)
         #expect(server.requests.count == 1)
     }

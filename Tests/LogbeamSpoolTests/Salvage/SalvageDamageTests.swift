@@ -204,9 +204,13 @@ private struct Case {
             }
             _ = try? reader.deliveries()
         }
-        if let spool = try? Spool(path: path, options: .init(create: false)) {
+        let before = try contents()
+        do throws(SpoolError) {
+            let spool = try Spool(path: path, options: .init(create: false))
             _ = try? spool.append("one more", stream: 1)
-        }
+        } catch  where error.kind == .notASpool || error.kind == .newerVersion {
+            guard try contents() == before else { throw broken("refused, and changed: \(error)") }
+        } catch {}
     }
 
     private func sqliteVerdict() -> String {

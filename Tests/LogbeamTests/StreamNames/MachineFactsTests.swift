@@ -74,7 +74,7 @@ import Testing
         }
         #expect(asked.load(ordering: .relaxed) == 2)
         #expect(try fixture.status().streams.map(\.destination.logStream).sorted() == ["1-02", "app-01", "plain"])
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         #expect(Set(service.sent.map(\.destination.logStream)) == ["1-02", "app-01", "plain"])
         #expect(shipper.configuration.logStreamName == "{program}-{date:%S}")
         #expect(throws: ConfigurationError.self) {

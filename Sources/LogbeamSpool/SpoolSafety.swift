@@ -1,0 +1,125 @@
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// Whom the files of a spool belong to. What somebody else may have put there is not opened.
+///
+/// | what | is |
+/// |---|---|
+/// | a path that is itself a symbolic link | refused; directories that lead to it may be links |
+/// | anything but a regular file | refused |
+/// | a file of another user | refused, but for root, who may look into any spool and drain it |
+/// | a file that everybody can write | refused |
+/// | a file with two names | refused: each name would have a log of its own (https://www.sqlite.org/howtocorrupt.html, 2.5) |
+/// | the same of the log, its index, a journal and the lease | refused; they may belong to the owner of the spool or to root |
+/// | a file that its group can write | taken, and told by `check`: Kubernetes makes all files of a volume so (`fsGroup`) |
+/// | a directory that others can write | taken, and told by `check`: Kubernetes makes an `emptyDir` so |
+///
+/// What root makes beside another user's spool is that user's: SQLite sees to its own files (os_unix.c, `robustFchown`),
+/// ``giveToOwner(_:ofSpool:)`` to the others. Otherwise the user could not open the spool any more.
+enum SpoolSafety {
+    /// What SQLite, and the lease, put beside a spool.
+    static let companions = ["-wal", "-shm", "-journal", "-uploader"]
+
+    /// A new spool is made beside its place, under its name with this and six random characters at the end.
+    private static let draftSuffix = ".draft-"
+
+    /// A new file beside the place of a spool, for its owner alone whatever the umask, in which it is to be made. `nil` if
+    /// it can not be made: see `errno`.
+    ///
+    /// - Parameter model: whose owner it gets, if this process acts as root.
+    static func makeDraft(beside path: String, owner model: String? = nil) -> String? {
+        var template = Array("\(path)\(draftSuffix)XXXXXX".utf8CString)
+        let descriptor = mkstemp(&template)
+        guard descriptor >= 0 else { return nil }
+        fchmod(descriptor, 0o600)
+        if let model { giveToOwner(descriptor, ofSpool: model) }
+        close(descriptor)
+        return String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    /// The size of a spool's file in bytes; `nil` if there is none. Throws ``SpoolError/Kind/unsafe`` if it must not be
+    /// opened.
+    static func size(path: String) throws(SpoolError) -> Int? {
+        guard !path.isEmpty, !path.utf8.contains(0) else {
+            throw SpoolError(.unwritable, path: path, message: "not a path")
+        }
+        guard var status = try look(path, of: path) else { return nil }
+        if status.st_nlink > 1 {
+            removeDrafts(of: path, status)
+            // Another process may just have removed the spool.
+            guard let now = try look(path, of: path) else { return nil }
+            status = now
+        }
+        guard status.st_nlink == 1 else {
+            throw unsafe(path, "has \(status.st_nlink) names (hard links), of which each would have a log of its own")
+        }
+        return Int(status.st_size)
+    }
+
+    /// Throws if something that lies beside a spool, and would be taken for a part of it, is another user's.
+    static func verifyCompanions(path: String) throws(SpoolError) {
+        guard let spool = try look(path, of: path) else { return }
+        for suffix in companions { _ = try look(path + suffix, of: path, owner: spool.st_uid) }
+    }
+
+    /// - Parameter owner: whose file it may be besides root's; if `nil`, that of the user as who this process acts.
+    private static func look(_ file: String, of path: String, owner: uid_t? = nil) throws(SpoolError) -> stat? {
+        var status = stat()
+        guard lstat(file, &status) == 0 else {
+            guard errno == ENOENT else {
+                let reason = String(cString: strerror(errno))
+                throw SpoolError(.unwritable, path: path, message: "can not be looked at: \(reason)")
+            }
+            return nil
+        }
+        let name = file == path ? "" : "\(file) "
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: break
+        case S_IFLNK: throw unsafe(path, "\(name)is a symbolic link; name the file itself")
+        default: throw SpoolError(.notASpool, path: path, message: "\(name)not a regular file")
+        }
+        let user = geteuid()
+        guard [0, owner ?? user].contains(status.st_uid) || owner == nil && user == 0 else {
+            throw unsafe(path, "\(name)belongs to the user \(status.st_uid), not to \(owner ?? user)")
+        }
+        guard status.st_mode & S_IWOTH == 0 else { throw unsafe(path, "\(name)can be written by everybody") }
+        return status
+    }
+
+    private static func unsafe(_ path: String, _ what: String) -> SpoolError {
+        SpoolError(.unsafe, path: path, message: what)
+    }
+
+    /// Gives a file that was just made beside a spool to the owner of the spool, if this process acts as root.
+    static func giveToOwner(_ descriptor: Int32, ofSpool path: String) {
+        var status = stat()
+        guard geteuid() == 0, stat(path, &status) == 0, status.st_uid != 0 else { return }
+        fchown(descriptor, status.st_uid, status.st_gid)
+    }
+
+    /// Takes the drafts away that are names of the same file: whoever made the spool was killed before it did that by
+    /// itself, or is about to.
+    private static func removeDrafts(of path: String, _ spool: stat) {
+        let (directory, name) = split(path)
+        guard let listing = opendir(directory) else { return }
+        defer { closedir(listing) }
+        while let entry = readdir(listing) {
+            let other = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+            }
+            guard other.hasPrefix(name + draftSuffix) else { continue }
+            var status = stat()
+            let file = directory + "/" + other
+            if lstat(file, &status) == 0, status.st_ino == spool.st_ino, status.st_dev == spool.st_dev { unlink(file) }
+        }
+    }
+
+    /// The directory in which a file lies, and its name there.
+    static func split(_ path: String) -> (directory: String, name: String) {
+        guard let slash = path.lastIndex(of: "/") else { return (".", path) }
+        return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
+    }
+}
