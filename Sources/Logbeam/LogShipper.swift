@@ -72,6 +72,7 @@ public final class LogShipper: Sendable {
             limits: BatchLimits(configuration),
             pacing: UploadPlan.Pacing(configuration),
             reconcileDelay: configuration.reconcileAfter?.milliseconds,
+            lapse: configuration.leaseLapse,
             losses: losses
         )
         try uploader.start()

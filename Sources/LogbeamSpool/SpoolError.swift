@@ -21,6 +21,8 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case unwritable
         /// Something lies where a new file is to be made.
         case occupied
+        /// Another process has taken over the uploads; this one has changed nothing.
+        case superseded
         /// Anything else that SQLite reports.
         case other
     }
@@ -53,7 +55,7 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case .full: "make room on the disk"
         case .unwritable: "check the owner and the rights of the file and its directory"
         case .occupied: "choose another path"
-        case .other: nil
+        case .superseded, .other: nil
         }
     }
 }

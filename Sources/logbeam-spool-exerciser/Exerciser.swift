@@ -74,6 +74,7 @@ enum Exerciser {
             let message = String(repeating: "m", count: 128)
             for _ in 0..<records { _ = try append(message, to: spool, stream: stream) }
         }
+        guard let lease = try UploadLease.acquire(spool) else { fail("the lease is taken", exitCode: 1) }
         let reader = try SpoolReader(path: path)
         let maintenance = try SpoolMaintenance(spool: spool, reader: reader)
         var left = records
@@ -85,8 +86,8 @@ enum Exerciser {
             }
             let latest = headers.map(\.timestamp).max() ?? 0
             let range = BatchRange(stream: stream, first: first.id, last: last.id, latest: latest)
-            try spool.begin(range)
-            try spool.acknowledge(range, refused: [], delivered: headers.count)
+            try lease.begin(range)
+            try lease.acknowledge(range, refused: [], delivered: headers.count)
             try maintenance.whileBusy()
             left -= headers.count
         }
@@ -107,7 +108,7 @@ enum Exerciser {
     private static func hold(_ path: String) throws {
         let spool = try Spool(path: path)
         _ = try append("held", to: spool, stream: stream(of: spool))
-        let lease = try UploadLease.acquire(spool: path)
+        let lease = try UploadLease.acquire(spool)
         say(lease == nil ? "taken" : "held")
         while readLine() != nil {}
         withExtendedLifetime((spool, lease)) {}

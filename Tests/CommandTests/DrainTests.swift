@@ -204,7 +204,7 @@ struct DrainTests {
     @Test("Another uploader: 69 with its process id and host, and nothing is sent")
     func held() throws {
         try command.fill(["a"])
-        let lease = try UploadLease.acquire(spool: command.spoolPath)
+        let lease = try UploadLease.acquire(Spool(path: command.spoolPath))
         let ended = try command.run(["drain"])
         #expect(ended.code == 69)
         let holder = try #require(UploadLease.holder(spool: command.spoolPath))

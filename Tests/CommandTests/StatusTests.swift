@@ -144,7 +144,7 @@ struct StatusTests {
     @Test("It says who uploads")
     func uploader() throws {
         try command.fill([])
-        let lease = try UploadLease.acquire(spool: command.spoolPath)
+        let lease = try UploadLease.acquire(Spool(path: command.spoolPath))
         #expect(try command.run(["status"]).output.contains("\nuploader\t\(getpid())\t"))
         withExtendedLifetime(lease) {}
     }

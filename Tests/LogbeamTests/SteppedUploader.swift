@@ -14,9 +14,11 @@ final class SteppedUploader {
     let service: ScriptedDeliveryService
     let clock: ManualClock
     private(set) var loop: UploadLoop
+    /// The lease that the loop has.
+    private(set) var lease: UploadLease
     /// Lives as long as a thread of the loop may call the service.
     private weak var relay: Relay?
-    private let makeLoop: () throws -> (UploadLoop, Relay)
+    private let makeLoop: (UploadLease) throws -> (UploadLoop, Relay)
 
     /// - Parameter chance: what the jitter makes of a delay: 1 is all of it.
     init(
@@ -31,10 +33,10 @@ final class SteppedUploader {
         let directory = try TemporaryDirectory(in: FileManager.default.fileExists(atPath: memory) ? memory : nil)
         let spool = try Spool(path: directory.file("spool.db"))
         let clock = ManualClock(wall: WallClock.milliseconds())
-        makeLoop = {
+        makeLoop = { lease in
             let relay = Relay(service: service)
             let loop = try UploadLoop(
-                spool: spool,
+                lease: lease,
                 service: relay,
                 limits: limits,
                 pacing: pacing,
@@ -44,7 +46,9 @@ final class SteppedUploader {
             )
             return (loop, relay)
         }
-        (loop, relay) = try makeLoop()
+        guard let lease = try UploadLease.acquire(spool) else { throw WaitError(what: "the lease") }
+        self.lease = lease
+        (loop, relay) = try makeLoop(lease)
         (self.directory, self.spool, self.service, self.clock) = (directory, spool, service, clock)
     }
 
@@ -52,9 +56,17 @@ final class SteppedUploader {
     func restart() throws {
         weak let old = relay
         // Ends the old loop's threads; nobody settles what they still bring.
-        loop = try makeLoop().0
+        lease = try takeOver()
+        loop = try makeLoop(lease).0
         while old != nil { usleep(50) }
-        (loop, relay) = try makeLoop()
+        lease = try takeOver()
+        (loop, relay) = try makeLoop(lease)
+    }
+
+    /// Another process takes the lease from the loop, and does nothing by it.
+    func takeOver() throws -> UploadLease {
+        guard let lease = try UploadLease.takeOver(spool) else { throw WaitError(what: "the lease") }
+        return lease
     }
 
     /// Commits a record of this moment.
