@@ -20,9 +20,13 @@ final class SteppedUploader {
     private weak var relay: Relay?
     private let makeLoop: (UploadLease) throws -> (UploadLoop, Relay)
 
-    /// - Parameter chance: what the jitter makes of a delay: 1 is all of it.
+    /// - Parameters:
+    ///   - relayed: what the loop calls instead of the service itself.
+    ///   - chance: what the jitter makes of a delay: 1 is all of it.
     init(
         service: ScriptedDeliveryService,
+        through relayed: (any DeliveryService)? = nil,
+        lapse: Duration = UploadLease.defaultLapse,
         limits: BatchLimits = BatchLimits(age: 0),
         pacing: UploadPlan.Pacing = UploadPlan.Pacing(inFlight: 1),
         reconcileDelay: Int64? = nil,
@@ -34,7 +38,7 @@ final class SteppedUploader {
         let spool = try Spool(path: directory.file("spool.db"))
         let clock = ManualClock(wall: WallClock.milliseconds())
         makeLoop = { lease in
-            let relay = Relay(service: service)
+            let relay = Relay(service: relayed ?? service)
             let loop = try UploadLoop(
                 lease: lease,
                 service: relay,
@@ -46,7 +50,7 @@ final class SteppedUploader {
             )
             return (loop, relay)
         }
-        guard let lease = try UploadLease.acquire(spool) else { throw WaitError(what: "the lease") }
+        guard let lease = try UploadLease.acquire(spool, lapse: lapse) else { throw WaitError(what: "the lease") }
         self.lease = lease
         (loop, relay) = try makeLoop(lease)
         (self.directory, self.spool, self.service, self.clock) = (directory, spool, service, clock)
@@ -112,9 +116,9 @@ final class SteppedUploader {
 }
 
 private final class Relay: DeliveryService {
-    private let service: ScriptedDeliveryService
+    private let service: any DeliveryService
 
-    init(service: ScriptedDeliveryService) { self.service = service }
+    init(service: any DeliveryService) { self.service = service }
 
     func send(_ batch: EventBatch) -> DeliveryOutcome { service.send(batch) }
     func create(_ destination: Destination) -> DeliveryOutcome { service.create(destination) }

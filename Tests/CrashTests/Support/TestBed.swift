@@ -47,10 +47,10 @@ struct TestBed {
     }
 
     /// Starts `logbeam-spool drain`.
-    func startDrain(identity: [String: String] = [:]) throws -> ChildProcess {
+    func startDrain(_ options: [String] = [], identity: [String: String] = [:]) throws -> ChildProcess {
         let process = try ChildProcess(
             BuiltProducts.executable("logbeam-spool"),
-            ["drain", "--spool", spool],
+            ["drain", "--spool", spool] + options,
             environment: environment.merging(identity) { $1 }
         )
         process.closeInput()
