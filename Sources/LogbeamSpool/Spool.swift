@@ -133,7 +133,7 @@ package final class Spool: Sendable {
         while let start = next {
             next = try write { writer throws(SpoolError) in try writer.deleteSlice(of: range, from: start, in: epoch) }
             afterSlice()
-            lock.giveWay()
+            try giveWay()
         }
     }
 
@@ -147,8 +147,17 @@ package final class Spool: Sendable {
             let moved = try write { writer throws(SpoolError) in try writer.moveToRejected(rest, in: epoch) }
             rest = rest.dropFirst(moved)
             afterSlice()
-            lock.giveWay()
+            try giveWay()
         }
+    }
+
+    /// Lets others have the write lock before the next slice. The threads of this process are known to wait or not; those of
+    /// other processes ask for it again and again, with pauses that grow to two milliseconds, and would find it free for no
+    /// longer than it takes to begin the next transaction.
+    private func giveWay() throws(SpoolError) {
+        lock.giveWay()
+        let othersAreWriting = try write { writer throws(SpoolError) in try writer.othersAreWriting() }
+        if othersAreWriting { MonotonicClock.sleep(nanoseconds: 500_000) }
     }
 
     func noteFailure(

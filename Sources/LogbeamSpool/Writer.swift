@@ -26,6 +26,10 @@ final class Writer {
     private let insertGap: Statement
     private let selectEpoch: Statement
     private let raiseEpoch: Statement
+    private let selectDataVersion: Statement
+    private var dataVersion: Int64 = 0
+    /// When another process was last seen to have written, in nanoseconds of ``MonotonicClock``.
+    private var othersWroteAt: UInt64?
 
     init(connection: Connection, walMonitor: WALMonitor) throws(SpoolError) {
         self.connection = connection
@@ -89,7 +93,9 @@ final class Writer {
         )
         selectEpoch = try connection.prepare("SELECT value FROM counters WHERE name = 'lease_epoch'")
         raiseEpoch = try connection.prepare("UPDATE counters SET value = ?1 WHERE name = 'lease_epoch'")
+        selectDataVersion = try connection.prepare("PRAGMA data_version")
         walMonitor.install(on: connection)
+        _ = try othersAreWriting()
     }
 
     /// An acknowledgement looks at this many records in one transaction, its own and those of other streams between them:
@@ -244,6 +250,18 @@ final class Writer {
             try run(deleteDelivery, range)
             return nil
         }
+    }
+
+    /// Whether another process has written in the last second, as far as the calls of this have shown.
+    func othersAreWriting() throws(SpoolError) -> Bool {
+        defer { selectDataVersion.reset() }
+        let now = MonotonicClock.nanoseconds()
+        // Changes with the commits of other connections alone (https://www.sqlite.org/pragma.html#pragma_data_version).
+        if try selectDataVersion.step(), selectDataVersion.integer(0) != dataVersion {
+            othersWroteAt = dataVersion == 0 ? nil : now
+            dataVersion = selectDataVersion.integer(0)
+        }
+        return othersWroteAt.map { now - $0 < 1_000_000_000 } ?? false
     }
 
     /// Moves the first of these records to `rejected`, in one transaction. Returns how many were done with: 500 at the most,

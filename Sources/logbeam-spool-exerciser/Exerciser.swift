@@ -15,7 +15,8 @@ enum Exerciser {
         case "churn": try churn(path, records: count)
         case "join": try join(path, records: count)
         case "hold": try hold(path)
-        default: fail("usage: logbeam-spool-exerciser append|churn|join|hold SPOOL [COUNT]", exitCode: 64)
+        case "deliver": try deliver(path)
+        default: fail("usage: logbeam-spool-exerciser append|churn|join|hold|deliver SPOOL [COUNT]", exitCode: 64)
         }
     }
 
@@ -112,5 +113,19 @@ enum Exerciser {
         say(lease == nil ? "taken" : "held")
         while readLine() != nil {}
         withExtendedLifetime((spool, lease)) {}
+    }
+
+    /// Begins all that is pending as one batch, and acknowledges and deletes it at the end of the input.
+    private static func deliver(_ path: String) throws {
+        let spool = try Spool(path: path)
+        guard let lease = try UploadLease.acquire(spool) else { fail("the lease is taken", exitCode: 1) }
+        let headers = try SpoolReader(path: path).headers(after: 0).headers
+        guard let first = headers.first, let last = headers.last else { fail("nothing is pending", exitCode: 1) }
+        let range = BatchRange(stream: first.stream, first: first.id, last: last.id, latest: .max)
+        try lease.begin(range)
+        say("begun")
+        while readLine() != nil {}
+        try lease.acknowledge(range, refused: [], delivered: headers.count)
+        say("deleted")
     }
 }

@@ -76,19 +76,24 @@ private final class Storm {
         return uploaders.firstIndex { $0.process.processIdentifier == processID }
     }
 
-    /// Goes on for so long, and until each kind of handover was seen twice.
+    /// Goes on for so long, and until each kind of handover was seen.
     func run(for duration: Duration) throws {
+        #expect(eventually { holder != nil })
+        if let holder { stop(holder, isLong: true) }
         let start = ContinuousClock.now
-        while ContinuousClock.now - start < duration || killedHolders < 2 || superseded < 2 {
-            try #require(ContinuousClock.now - start < duration + .seconds(120))
-            usleep(.random(in: 5_000...80_000, using: &random))
+        while ContinuousClock.now - start < duration || killedHolders < 1 || superseded < 1 {
+            try #require(
+                ContinuousClock.now - start < duration + .seconds(120),
+                "killed \(killedHolders), superseded \(superseded)"
+            )
+            usleep(.random(in: 5_000...100_000, using: &random))
             wake()
             // Half of what happens, happens to the one that uploads.
             let index = Bool.random(using: &random) ? holder : .random(in: 0..<uploaders.count, using: &random)
             switch Int.random(in: 0..<10, using: &random) {
             case 0..<2: try killWriter(.random(in: 0..<writers.count, using: &random))
-            case 2..<4: if let index { try killUploader(index) }
-            case 4..<7: if let index { stop(index) }
+            case 2: if let index { try killUploader(index) }
+            case 3..<6: if let index { stop(index, isLong: .random(using: &random)) }
             default: break
             }
         }
@@ -99,8 +104,10 @@ private final class Storm {
         writers[index] = try startWriter()
     }
 
+    /// Of those that are stopped, most are to wake up again.
     private func killUploader(_ index: Int) throws {
-        if holder == index, uploaders[index].wakesAt == nil { killedHolders += 1 }
+        guard uploaders[index].wakesAt == nil || Int.random(in: 0..<8, using: &random) == 0 else { return }
+        if holder == index { killedHolders += 1 }
         try end(uploaders[index])
         uploaders[index] = try startUploader()
     }
@@ -112,13 +119,13 @@ private final class Storm {
     }
 
     /// One at least is left awake.
-    private func stop(_ index: Int) {
+    ///
+    /// - Parameter isLong: until it is superseded. One that is stopped in its commit is not, and holds up all others.
+    private func stop(_ index: Int, isLong: Bool) {
         guard uploaders[index].wakesAt == nil, uploaders.count(where: { $0.wakesAt != nil }) < 2 else { return }
         uploaders[index].wasHolder = holder == index
         uploaders[index].process.kill(SIGSTOP)
-        // Shorter than the lapse, or until it is superseded. One that was stopped in a commit is not: it holds up all.
-        let milliseconds = Bool.random(using: &random) ? Int.random(in: 1...700, using: &random) : 4_000
-        uploaders[index].wakesAt = .now + .milliseconds(milliseconds)
+        uploaders[index].wakesAt = .now + .milliseconds(isLong ? 4_000 : .random(in: 1...700, using: &random))
     }
 
     private func wake() {
