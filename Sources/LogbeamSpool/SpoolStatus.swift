@@ -3,6 +3,14 @@ package import LogbeamCore
 
 /// What stands in a spool at one moment, for people: counting takes time that grows with the backlog.
 package struct SpoolStatus: Sendable, Equatable {
+    /// How many records of a stream met the same fate for the same reason, and between which times they were logged.
+    package struct Tally: Sendable, Equatable {
+        package var reason: String
+        package var records: Int
+        package var first: Int64
+        package var last: Int64
+    }
+
     package struct Stream: Sendable, Equatable {
         package var destination: Destination
         package var pending: Int
@@ -10,15 +18,19 @@ package struct SpoolStatus: Sendable, Equatable {
         package var pendingBytes: Int
         /// The time of the oldest pending record, in milliseconds since 1970-01-01T00:00:00Z, as are all times here.
         package var oldest: Int64?
-        package var rejected: Int
+        /// Records that the service will not take, as far as they are kept.
+        package var rejections: [Tally] = []
         /// Records that are neither delivered nor here: they never reached the spool, or were rejected and are no longer
         /// kept.
-        package var dropped: Int
+        package var gaps: [Tally] = []
         /// Batches of which nobody knows whether they arrived: in flight, or left by a process that died.
         package var inDoubt: Int
         package var lastDelivery: Int64?
         package var lastErrorTime: Int64?
         package var lastError: String?
+
+        package var rejected: Int { rejections.reduce(0) { $0 + $1.records } }
+        package var dropped: Int { gaps.reduce(0) { $0 + $1.records } }
     }
 
     package var path: String
@@ -39,43 +51,79 @@ package struct SpoolStatus: Sendable, Equatable {
     /// all versions have.
     package static func read(path: String) throws(SpoolError) -> SpoolStatus {
         let connection = try SpoolFile.openForReading(path: path)
+        var status = SpoolStatus(path: path, streams: [], delivered: 0)
+        try connection.transaction(isImmediate: false) { () throws(SpoolError) in
+            status.delivered = Int(try connection.integer("SELECT value FROM counters WHERE name = 'delivered'"))
+            let rejections = try tallies(
+                connection,
+                """
+                SELECT stream_id, reason, count(*), min(timestamp), max(timestamp) FROM rejected
+                GROUP BY stream_id, reason ORDER BY reason
+                """
+            )
+            let gaps = try tallies(
+                connection,
+                "SELECT stream_id, reason, records, first_at, last_at FROM gaps ORDER BY reason"
+            )
+            try readStreams(connection) { id, stream in
+                var stream = stream
+                stream.rejections = rejections[id] ?? []
+                stream.gaps = gaps[id] ?? []
+                status.streams.append(stream)
+            }
+        }
+        status.uploader = UploadLease.holder(spool: path)
+        return status
+    }
+
+    private static func readStreams(
+        _ connection: Connection,
+        _ body: (_ id: Int64, Stream) -> Void
+    ) throws(SpoolError) {
         let statement = try connection.prepare(
             """
-            SELECT log_group, log_stream, coalesce(p.count, 0), coalesce(p.bytes, 0), p.oldest,
-                coalesce(r.count, 0),
-                (SELECT coalesce(sum(records), 0) FROM gaps WHERE stream_id = streams.id),
+            SELECT id, log_group, log_stream, coalesce(p.count, 0), coalesce(p.bytes, 0), p.oldest,
                 (SELECT count(*) FROM deliveries WHERE stream_id = streams.id AND acknowledged = 0),
-                last_delivery_at, last_error_at, last_error,
-                (SELECT value FROM counters WHERE name = 'delivered')
+                last_delivery_at, last_error_at, last_error
             FROM streams LEFT JOIN (
                 SELECT stream_id, count(*) AS count, sum(length(CAST(message AS BLOB))) AS bytes, min(timestamp) AS oldest
                 FROM records GROUP BY stream_id
             ) AS p ON p.stream_id = streams.id
-            LEFT JOIN (SELECT stream_id, count(*) AS count FROM rejected GROUP BY stream_id) AS r
-                ON r.stream_id = streams.id
             ORDER BY log_group, log_stream
             """
         )
-        var status = SpoolStatus(path: path, streams: [], delivered: 0)
+        defer { statement.reset() }
         while try statement.step() {
-            status.streams.append(
-                Stream(
-                    destination: Destination(logGroup: statement.text(0), logStream: statement.text(1)),
-                    pending: Int(statement.integer(2)),
-                    pendingBytes: Int(statement.integer(3)),
-                    oldest: statement.optionalInteger(4),
-                    rejected: Int(statement.integer(5)),
-                    dropped: Int(statement.integer(6)),
-                    inDoubt: Int(statement.integer(7)),
-                    lastDelivery: statement.optionalInteger(8),
-                    lastErrorTime: statement.optionalInteger(9),
-                    lastError: statement.isNull(10) ? nil : statement.text(10)
+            let stream = Stream(
+                destination: Destination(logGroup: statement.text(1), logStream: statement.text(2)),
+                pending: Int(statement.integer(3)),
+                pendingBytes: Int(statement.integer(4)),
+                oldest: statement.optionalInteger(5),
+                inDoubt: Int(statement.integer(6)),
+                lastDelivery: statement.optionalInteger(7),
+                lastErrorTime: statement.optionalInteger(8),
+                lastError: statement.isNull(9) ? nil : statement.text(9)
+            )
+            body(statement.integer(0), stream)
+        }
+    }
+
+    /// By the id of the stream.
+    private static func tallies(_ connection: Connection, _ query: String) throws(SpoolError) -> [Int64: [Tally]] {
+        let statement = try connection.prepare(query)
+        defer { statement.reset() }
+        var tallies: [Int64: [Tally]] = [:]
+        while try statement.step() {
+            tallies[statement.integer(0), default: []].append(
+                Tally(
+                    reason: statement.text(1),
+                    records: Int(statement.integer(2)),
+                    first: statement.integer(3),
+                    last: statement.integer(4)
                 )
             )
-            status.delivered = Int(statement.integer(11))
         }
-        status.uploader = UploadLease.holder(spool: path)
-        return status
+        return tallies
     }
 }
 

@@ -182,7 +182,11 @@ final class Writer {
     ) throws(SpoolError) -> Result {
         try connection.transaction { () throws(SpoolError) in
             if let epoch, try leaseEpoch() != epoch {
-                throw SpoolError(.superseded, path: connection.path, message: "another process has taken over the uploads")
+                throw SpoolError(
+                    .superseded,
+                    path: connection.path,
+                    message: "another process has taken over the uploads"
+                )
             }
             return try body()
         }

@@ -257,7 +257,9 @@ struct DrainTests {
         let lease = try #require(try UploadLease.takeOver(Spool(path: command.spoolPath)))
         let ended = try Ended(process)
         #expect(ended.code == 69)
-        #expect(ended.error.contains("another process has taken over the uploads from \(command.spoolPath); 1 record rem"))
+        #expect(
+            ended.error.contains("another process has taken over the uploads from \(command.spoolPath); 1 record rem")
+        )
         gate.open()
         #expect(try command.status().inDoubt == 1)
         #expect(lease.beat())

@@ -26,8 +26,11 @@ struct StatusTests {
             pending: 12_000,
             pendingBytes: 1_200_000,
             oldest: time,
-            rejected: 1,
-            dropped: 2,
+            rejections: [.init(reason: "too old", records: 1, first: 0, last: 0)],
+            gaps: [
+                .init(reason: "disk full", records: 1_203, first: time - 2_000, last: time - 1_000),
+                .init(reason: "spool locked", records: 1, first: time, last: time),
+            ],
             inDoubt: 3,
             lastErrorTime: time + 1_000,
             lastError: "AccessDenied:\tno"
@@ -36,8 +39,6 @@ struct StatusTests {
             destination: Destination(logGroup: "group/two", logStream: "s"),
             pending: 0,
             pendingBytes: 0,
-            rejected: 0,
-            dropped: 0,
             inDoubt: 0,
             lastDelivery: time - 1_000
         )
@@ -55,16 +56,19 @@ struct StatusTests {
                 delivered      7 records
                 pending        12,000 records (1.2 MB), the oldest of 2026-11-22T19:42:09.123Z (3 min 20 s ago)
                 rejected       1 record
-                dropped        2 records
+                dropped        1,204 records
                 in doubt       3 batches
                 last delivery  2026-11-22T19:42:08.123Z (3 min 21 s ago)
                 last error     2026-11-22T19:42:10.123Z (3 min 19 s ago): AccessDenied:\tno
 
                 LOG GROUP  LOG STREAM     PENDING   BYTES  OLDEST          REJECTED  DROPPED  IN DOUBT  LAST DELIVERY
-                g          evil\u001b[2J   12,000  1.2 MB  3 min 20 s ago         1        2         3  -
+                g          evil\u001b[2J   12,000  1.2 MB  3 min 20 s ago         1    1,204         3  -
                 group/two  s                    0     0 B  -                      0        0         0  3 min 21 s ago
 
                 g evil\u001b[2J: AccessDenied:\tno
+                g evil\u001b[2J: 1 record rejected between 1970-01-01T00:00:00.000Z and 1970-01-01T00:00:00.000Z: too old
+                g evil\u001b[2J: 1,203 records dropped between 2026-11-22T19:42:07.123Z and 2026-11-22T19:42:08.123Z: disk full
+                g evil\u001b[2J: 1 record dropped between 2026-11-22T19:42:09.123Z and 2026-11-22T19:42:09.123Z: spool locked
 
                 """#
         )
@@ -79,14 +83,26 @@ struct StatusTests {
             rows == [
                 ["spool", "/s.db"], ["uploader", "42", "host"], ["delivered", "7"], ["pending", "12000"],
                 ["pending_bytes", "1200000"], ["oldest", "2026-11-22T19:42:09.123Z", "200"], ["rejected", "1"],
-                ["dropped", "2"], ["in_doubt", "3"], ["last_delivery", "2026-11-22T19:42:08.123Z"],
+                ["dropped", "1204"], ["in_doubt", "3"], ["last_delivery", "2026-11-22T19:42:08.123Z"],
                 ["last_error", "2026-11-22T19:42:10.123Z", #"AccessDenied:\tno"#],
                 [
-                    "stream", "g", #"evil\u001b[2J"#, "12000", "1200000", "2026-11-22T19:42:09.123Z", "1", "2", "3",
+                    "stream", "g", #"evil\u001b[2J"#, "12000", "1200000", "2026-11-22T19:42:09.123Z", "1", "1204", "3",
                     "-",
                     "2026-11-22T19:42:10.123Z", #"AccessDenied:\tno"#,
                 ],
                 ["stream", "group/two", "s", "0", "0", "-", "0", "0", "0", "2026-11-22T19:42:08.123Z", "-", "-"],
+                [
+                    "rejection", "g", #"evil\u001b[2J"#, "too old", "1", "1970-01-01T00:00:00.000Z",
+                    "1970-01-01T00:00:00.000Z",
+                ],
+                [
+                    "gap", "g", #"evil\u001b[2J"#, "disk full", "1203", "2026-11-22T19:42:07.123Z",
+                    "2026-11-22T19:42:08.123Z",
+                ],
+                [
+                    "gap", "g", #"evil\u001b[2J"#, "spool locked", "1", "2026-11-22T19:42:09.123Z",
+                    "2026-11-22T19:42:09.123Z",
+                ],
             ]
         )
     }
@@ -97,14 +113,19 @@ struct StatusTests {
             {"spool": "/s.db", "uploader": {"process_id": 42, "host": "host",
              "last_beat": "2026-11-22T19:45:19.123Z", "seems_to_hang": false}, "delivered": 7, "pending": 12000,
              "pending_bytes": 1200000, "oldest": "2026-11-22T19:42:09.123Z", "oldest_age_seconds": 200, "rejected": 1,
-             "dropped": 2, "in_doubt": 3, "last_delivery": "2026-11-22T19:42:08.123Z",
+             "dropped": 1204, "in_doubt": 3, "last_delivery": "2026-11-22T19:42:08.123Z",
              "last_error": {"time": "2026-11-22T19:42:10.123Z", "message": "AccessDenied:\tno"}, "streams": [
                 {"log_group": "g", "log_stream": "evil\u001b[2J", "pending": 12000, "pending_bytes": 1200000,
-                 "oldest": "2026-11-22T19:42:09.123Z", "rejected": 1, "dropped": 2, "in_doubt": 3, "last_delivery": null,
-                 "last_error": {"time": "2026-11-22T19:42:10.123Z", "message": "AccessDenied:\tno"}},
+                 "oldest": "2026-11-22T19:42:09.123Z", "rejected": 1, "dropped": 1204, "in_doubt": 3, "last_delivery": null,
+                 "last_error": {"time": "2026-11-22T19:42:10.123Z", "message": "AccessDenied:\tno"},
+                 "rejections": [{"reason": "too old", "records": 1, "first": "1970-01-01T00:00:00.000Z",
+                    "last": "1970-01-01T00:00:00.000Z"}],
+                 "gaps": [{"reason": "disk full", "records": 1203, "first": "2026-11-22T19:42:07.123Z",
+                    "last": "2026-11-22T19:42:08.123Z"}, {"reason": "spool locked", "records": 1,
+                    "first": "2026-11-22T19:42:09.123Z", "last": "2026-11-22T19:42:09.123Z"}]},
                 {"log_group": "group/two", "log_stream": "s", "pending": 0, "pending_bytes": 0, "oldest": null,
                  "rejected": 0, "dropped": 0, "in_doubt": 0, "last_delivery": "2026-11-22T19:42:08.123Z",
-                 "last_error": null}]}
+                 "last_error": null, "rejections": [], "gaps": []}]}
             """#
         #expect(try Self.object(Self.report.json) == Self.object(expected))
         #expect(Self.report.json.hasSuffix("}\n"))

@@ -27,7 +27,10 @@ struct StoppedUploaderTests {
             let entrance = Entrance(fates: fates)
             bed.endpoint.setScript { entrance.fault(for: $0) }
 
-            let first = try bed.startService(logging: 200, settings: Self.settings.merging(Self.keys[0].environment) { $1 })
+            let first = try bed.startService(
+                logging: 200,
+                settings: Self.settings.merging(Self.keys[0].environment) { $1 }
+            )
             #expect(entrance.gates.allSatisfy { $0.waitForArrivals() })
             try first.waitForLines(200)
             let inDoubt = try bed.deliveries()
@@ -53,7 +56,9 @@ struct StoppedUploaderTests {
             // Both of its batches were answered, or failed. It draws no consequence.
             let left = try bed.deliveries()
             #expect(left.map(\.messages) == [inDoubt[1].messages] && left.allSatisfy { !$0.isAcknowledged })
-            #expect(try bed.query("SELECT value FROM counters WHERE name = 'delivered'") == ["\(inDoubt[0].messages.count)"])
+            #expect(
+                try bed.query("SELECT value FROM counters WHERE name = 'delivered'") == ["\(inDoubt[0].messages.count)"]
+            )
             #expect(entrance.count(of: Self.keys[0]) == 2)
             #expect(UploadLease.holder(spool: bed.spool)?.processID == second.processIdentifier)
 
@@ -134,7 +139,9 @@ struct StoppedUploaderTests {
                 #expect(eventually { UploadLease.holder(spool: bed.spool)?.processID == service.processIdentifier })
                 let drain = try bed.startDrain(["--take-over"])
                 #expect(try drain.wait().exitCode == 0, "\(drain.text(.standardError))")
-                let epoch = try bed.query("SELECT value FROM counters WHERE name = 'lease_epoch'").first.flatMap { Int($0) }
+                let epoch = try bed.query("SELECT value FROM counters WHERE name = 'lease_epoch'").first.flatMap {
+                    Int($0)
+                }
                 #expect(try #require(epoch) >= 2 * round)
             }
             #expect(eventually { UploadLease.holder(spool: bed.spool)?.processID == service.processIdentifier })

@@ -48,7 +48,7 @@ struct CommitTimeoutTests {
         var oldest: Set<Int64> = []
         while uploader.text() != "begun\ndeleted\n" {
             let time = try ContinuousClock().measure { _ = try test.append() }
-            #expect(time < Self.generous)
+            try #require(time < Self.generous && appended < 1_000_000)
             appended += 1
             oldest.insert(try reader.integer("SELECT min(id) FROM records"))
         }

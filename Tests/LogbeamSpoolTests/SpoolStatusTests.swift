@@ -51,6 +51,13 @@ struct SpoolStatusTests {
         #expect((other.lastError, other.lastErrorTime) == (nil, nil))
         #expect((stream.pending, stream.pendingBytes, stream.oldest) == (3 + 3, 7 + toldBytes, 200))
         #expect((stream.rejected, stream.dropped, stream.inDoubt) == (0, 9, 1))
+        #expect(other.rejections == [.init(reason: "too old", records: 1, first: 100, last: 100)])
+        #expect(
+            stream.gaps == [
+                .init(reason: "busy", records: 5, first: 5, last: 20),
+                .init(reason: "full", records: 4, first: 30, last: 30),
+            ]
+        )
         #expect(stream.lastDelivery == nil)
         #expect(stream.lastError == "AccessDeniedException: no")
         #expect(try #require(stream.lastErrorTime) >= start)

@@ -13,28 +13,32 @@ struct TimedLockTests {
         let turns = Monitor(0)
         async let waiting: Void = onOwnThread {
             for _ in 0..<rounds {
-                guard lock.lock(until: .max) else { return }
+                // Never twice for one time of the other: that one would look for a waiter when there is none any more.
+                try #require(order.wait(within: .seconds(60)) { $0.last == "g" ? true : nil } == true)
+                try #require(lock.lock(until: .max))
                 order.withLock { $0.append("w") }
                 lock.unlock()
-                // Not before the other has had it again.
-                _ = order.wait(within: .seconds(60)) { $0.last == "g" ? true : nil }
             }
         }
         try await onOwnThread {
             for _ in 0..<rounds {
                 #expect(lock.lock(until: .max))
                 order.withLock { $0.append("g") }
-                while !lock.hasWaiters { MonotonicClock.sleep(nanoseconds: 10_000) }
+                let isWaiting = eventually { lock.hasWaiters }
                 lock.unlock()
+                try #require(isWaiting)
                 lock.giveWay()
             }
             turns.withLock { $0 = order.withLock { $0.filter { $0 == "w" }.count } }
             // For a waiter that was late, so that it comes to its end.
-            while order.withLock({ $0.filter { $0 == "w" }.count < rounds }) {
-                order.withLock { $0.append("g") }
-                MonotonicClock.sleep(nanoseconds: 100_000)
-            }
-            order.withLock { $0.append("g") }
+            #expect(
+                eventually {
+                    order.withLock { order in
+                        order.append("g")
+                        return order.count { $0 == "w" } >= rounds
+                    }
+                }
+            )
         }
         try await waiting
         // On a busy machine a thread may need longer to wake than the other waits for it; else it has every turn.
@@ -53,7 +57,7 @@ struct TimedLockTests {
         let releasedAt = try await onOwnThread {
             try test.spool.write { _ throws(SpoolError) in
                 isHeld.open()
-                while !test.spool.lock.hasWaiters { MonotonicClock.sleep(nanoseconds: 10_000) }
+                #expect(eventually { test.spool.lock.hasWaiters })
                 return MonotonicClock.nanoseconds()
             }
         }

@@ -62,7 +62,11 @@ final class SteppedUploader {
         // Ends the old loop's threads; nobody settles what they still bring.
         lease = try takeOver()
         loop = try makeLoop(lease).0
-        while old != nil { usleep(50) }
+        let deadline = ContinuousClock.now + .seconds(60)
+        while old != nil {
+            if ContinuousClock.now > deadline { throw WaitError(what: "an end of the calls of the old loop") }
+            usleep(50)
+        }
         lease = try takeOver()
         (loop, relay) = try makeLoop(lease)
     }

@@ -80,7 +80,7 @@ struct SupersededLoopTests {
         let service = ScriptedDeliveryService(gate: gate) { _, _ in outcome }
         let uploader = try SteppedUploader(service: service)
         try uploader.append("one")
-        while service.sent.isEmpty { _ = uploader.loop.step() }
+        try stepUntil(uploader) { !service.sent.isEmpty }
         let lease = try uploader.takeOver()
         gate.open()
         uploader.loop.waitForAnswer(until: MonotonicClock.milliseconds() + 60_000)
@@ -100,7 +100,7 @@ struct SupersededLoopTests {
         let service = ScriptedDeliveryService(gate: gate) { _, _ in .accepted(.none) }
         let uploader = try SteppedUploader(service: service)
         try uploader.append("one")
-        while service.sent.isEmpty { _ = uploader.loop.step() }
+        try stepUntil(uploader) { !service.sent.isEmpty }
         let lease = try uploader.takeOver()
         gate.open()
         uploader.loop.land(until: MonotonicClock.milliseconds() + 60_000)
@@ -117,8 +117,7 @@ struct SupersededLoopTests {
         let service = HeldCreation(ScriptedDeliveryService([missing]), gate: gate)
         let uploader = try SteppedUploader(service: service.scripted, through: service)
         try uploader.append("one")
-        _ = uploader.loop.step()
-        while uploader.loop.inFlight == 0 { _ = uploader.loop.step() }
+        try stepUntil(uploader) { uploader.loop.inFlight > 0 }
         #expect(gate.waitForArrivals())
         let lease = try uploader.takeOver()
         gate.open()
@@ -134,14 +133,16 @@ struct SupersededLoopTests {
         let service = ScriptedDeliveryService(gate: gate) { _, _ in .accepted(.none) }
         let uploader = try SteppedUploader(service: service, pacing: UploadPlan.Pacing(inFlight: 2))
         for stream in ["a", "b"] { try uploader.append("in doubt", to: stream) }
-        while service.sent.count < 2 { _ = uploader.loop.step() }
+        try stepUntil(uploader) { service.sent.count == 2 }
         try uploader.append("not sent", to: "a")
         gate.open()
         try uploader.restart()
         uploader.settle()
-        #expect(service.sent.prefix(4).map { $0.texts + [$0.destination.logStream] }.sorted { $0[1] < $1[1] } == [
-            ["in doubt", "a"], ["in doubt", "a"], ["in doubt", "b"], ["in doubt", "b"],
-        ])
+        #expect(
+            service.sent.prefix(4).map { $0.texts + [$0.destination.logStream] }.sorted { $0[1] < $1[1] } == [
+                ["in doubt", "a"], ["in doubt", "a"], ["in doubt", "b"], ["in doubt", "b"],
+            ]
+        )
         #expect(service.sent.dropFirst(4).map(\.texts) == [["not sent"]])
         #expect(try uploader.pendingCount() == 0 && uploader.inDoubtCount() == 0)
     }
@@ -163,7 +164,7 @@ struct SupersededLoopTests {
             }
             // So long as it takes for the next sign of life.
             let before = try contentsOfNote(uploader)
-            while try contentsOfNote(uploader) == before { _ = uploader.loop.step() }
+            try stepUntil(uploader) { try contentsOfNote(uploader) != before }
         }
         #expect(service.sent.count == 1 && uploader.loop.inFlight == 1)
         // The loop itself stops.
@@ -175,6 +176,14 @@ struct SupersededLoopTests {
         #expect(lease != nil)
         #expect(uploader.loop.step() == .waiting(until: nil) && uploader.loop.isSuperseded)
         gate.open()
+    }
+
+    private func stepUntil(_ uploader: SteppedUploader, _ condition: () throws -> Bool) throws {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while try !condition() {
+            if ContinuousClock.now > deadline { throw WaitError(what: "what the steps are to lead to") }
+            _ = uploader.loop.step()
+        }
     }
 
     private func contentsOfNote(_ uploader: SteppedUploader) throws -> String {

@@ -30,15 +30,19 @@ import Testing
             pacing: UploadPlan.Pacing(inFlight: 1)
         )
         _ = try loop.flush()
-        func turn() {
-            if case .waiting = loop.step() { loop.waitForAnswer(until: MonotonicClock.milliseconds() + 10) }
+        func turn(until isOver: () -> Bool) throws {
+            let deadline = ContinuousClock.now + .seconds(60)
+            while !isOver() {
+                if ContinuousClock.now > deadline { throw WaitError(what: "an answer") }
+                if case .waiting = loop.step() { loop.waitForAnswer(until: MonotonicClock.milliseconds() + 10) }
+            }
         }
         // One at a time, the oldest first: the second goes out when the first has been refused.
-        while service.sent.count < 2 { turn() }
+        try turn { service.sent.count == 2 }
         #expect(loop.troubles.count == 1)
         #expect(!loop.isDenied, "the healthy stream is on its way")
         gate.open()
-        while loop.inFlight > 0 { turn() }
+        try turn { loop.inFlight == 0 }
         #expect(loop.isDenied)
     }
 }

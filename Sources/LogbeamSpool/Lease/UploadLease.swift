@@ -74,7 +74,9 @@ package final class UploadLease: Sendable {
     }
 
     /// Supersedes the holder that was seen; `nil` if it has shown a sign of life since, or is not the holder any more.
-    static func supersede(_ sighting: LeaseSighting, of spool: Spool, lapse: Duration) throws(SpoolError) -> UploadLease? {
+    static func supersede(_ sighting: LeaseSighting, of spool: Spool, lapse: Duration) throws(SpoolError)
+        -> UploadLease?
+    {
         try replace(spool, lapse: lapse) { $0 == sighting }
     }
 
@@ -88,7 +90,10 @@ package final class UploadLease: Sendable {
         let epoch = try spool.write { writer throws(SpoolError) in
             try writer.takeLease { epoch throws(SpoolError) in
                 guard mayReplace(sighting(spool.path)) else { return false }
-                file = try LeaseFile.replacement(ofSpool: spool.path, note: note(epoch: epoch, interval: beatInterval(lapse)))
+                file = try LeaseFile.replacement(
+                    ofSpool: spool.path,
+                    note: note(epoch: epoch, interval: beatInterval(lapse))
+                )
                 return true
             }
         }

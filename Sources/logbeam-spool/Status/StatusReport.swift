@@ -56,6 +56,10 @@ struct StatusReport {
                         delivery: stream.lastDelivery,
                         error: stream.error
                     )
+                    + [
+                        ("rejections", .array(stream.rejections.map(\.json))),
+                        ("gaps", .array(stream.gaps.map(\.json))),
+                    ]
             )
         }
         let age = oldestAge.map { JSON.number($0 / 1_000) } ?? .null
@@ -110,6 +114,11 @@ struct StatusReport {
                 stream.error?.message ?? "-",
             ])
         }
+        for stream in status.streams {
+            let name = [stream.destination.logGroup, stream.destination.logStream]
+            lines += stream.rejections.map { ["rejection"] + name + $0.fields }
+            lines += stream.gaps.map { ["gap"] + name + $0.fields }
+        }
         return lines.map { $0.map(\.printable).joined(separator: "\t") + "\n" }.joined()
     }
 
@@ -148,13 +157,17 @@ struct StatusReport {
             ]
         }
         text += "\n" + Self.columns([header] + rows, rightAligned: [2, 3, 5, 6, 7])
-        let errors = status.streams.filter { $0.error != nil }
-        if !errors.isEmpty { text += "\n" }
-        for stream in errors {
-            let name = "\(stream.destination.logGroup) \(stream.destination.logStream)"
-            text += "\(name.printable): \((stream.lastError ?? "").printable)\n"
-        }
-        return text
+        let remarks = status.streams.flatMap(remarks)
+        if !remarks.isEmpty { text += "\n" }
+        return text + remarks.map { $0.printable + "\n" }.joined()
+    }
+
+    /// What went wrong with a stream, a sentence each.
+    private func remarks(_ stream: SpoolStatus.Stream) -> [String] {
+        let sentences =
+            (stream.error.map { [$0.message] } ?? [])
+            + stream.rejections.map { $0.sentence("rejected") } + stream.gaps.map { $0.sentence("dropped") }
+        return sentences.map { "\(stream.destination.logGroup) \(stream.destination.logStream): \($0)" }
     }
 
     private func fields(_ uploader: UploadLease.Holder) -> [String] {
@@ -174,7 +187,7 @@ struct StatusReport {
             : "\(HumanUnits.duration(milliseconds: now - time)) ago"
     }
 
-    private static func time(_ time: Int64?) -> String {
+    fileprivate static func time(_ time: Int64?) -> String {
         time.map { UTCTime(millisecondsSinceEpoch: $0).iso8601 } ?? "-"
     }
 
@@ -197,6 +210,25 @@ struct StatusReport {
 extension SpoolStatus.Stream {
     fileprivate var error: (time: Int64, message: String)? {
         lastError.map { (lastErrorTime ?? 0, $0) }
+    }
+}
+
+extension SpoolStatus.Tally {
+    fileprivate var fields: [String] {
+        [reason, "\(records)", StatusReport.time(first), StatusReport.time(last)]
+    }
+
+    fileprivate var json: JSON {
+        .object([
+            ("reason", .string(reason)), ("records", .number(Int64(records))), ("first", .time(first)),
+            ("last", .time(last)),
+        ])
+    }
+
+    /// `1,204 records dropped between … and …: disk full`
+    fileprivate func sentence(_ fate: String) -> String {
+        let times = "\(StatusReport.time(first)) and \(StatusReport.time(last))"
+        return "\(HumanUnits.count(records, "record")) \(fate) between \(times): \(reason)"
     }
 }
 

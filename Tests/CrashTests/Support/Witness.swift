@@ -62,7 +62,10 @@ extension ChildProcess {
     func stop(outsideOfWritesTo spool: String) throws {
         for _ in 0..<1_000 {
             kill(SIGSTOP)
-            let probe = try ChildProcess("/usr/bin/sqlite3", ["-bail", "-cmd", ".timeout 500", spool, "BEGIN IMMEDIATE; ROLLBACK"])
+            let probe = try ChildProcess(
+                "/usr/bin/sqlite3",
+                ["-bail", "-cmd", ".timeout 500", spool, "BEGIN IMMEDIATE; ROLLBACK"]
+            )
             probe.closeInput()
             if try probe.wait().exitCode == 0 { return }
             kill(SIGCONT)
@@ -75,7 +78,9 @@ extension ChildProcess {
     func hasOpen(_ name: String) -> Bool {
         let folder = "/proc/\(processIdentifier)/fd"
         let descriptors = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return descriptors.contains { (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)")) == name }
+        return descriptors.contains {
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)")) == name
+        }
     }
     #endif
 }

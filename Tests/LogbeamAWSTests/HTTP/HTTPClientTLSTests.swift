@@ -1,4 +1,4 @@
-import Foundation
+import LogbeamTestSupport
 import Testing
 
 @testable import LogbeamAWS
@@ -52,7 +52,7 @@ private final class TLSServer {
     /// The certificate's file.
     let certificate: String
     private let folder: TemporaryFolder
-    private let process: Process
+    private let process: ChildProcess
 
     /// The subject is a subject alternative name.
     init(subject: String, options: [String] = []) throws {
@@ -63,36 +63,20 @@ private final class TLSServer {
             "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
             "-subj", "/CN=logbeam test", "-addext", "subjectAltName=\(subject)", "-keyout", key, "-out", certificate,
         ])
-        request.process.waitUntilExit()
-        let server = try Self.start(
+        try #require(request.wait().exitCode == 0, "\(request.text(.standardError))")
+        process = try Self.start(
             ["s_server", "-accept", "127.0.0.1:0", "-www", "-cert", certificate, "-key", key] + options
         )
-        process = server.process
         // It tells its port once it listens: "ACCEPT 127.0.0.1:43210 PID=…".
-        var output = ""
-        while !output.contains("ACCEPT") || !output.hasSuffix("\n") {
-            let data = server.output.availableData
-            if data.isEmpty { break }
-            output += String(decoding: data, as: UTF8.self)
-        }
+        let output = try process.waitForOutput { $0.contains("ACCEPT") && $0.hasSuffix("\n") }
         let line = output.split(separator: "\n").last { $0.hasPrefix("ACCEPT") } ?? ""
         let digits = line.split(separator: ":").last?.prefix(while: \.isNumber) ?? ""
         port = try #require(Int(digits), "openssl s_server said: \(output)")
     }
 
-    deinit {
-        process.terminate()
-    }
-
-    private static func start(_ arguments: [String]) throws -> (process: Process, output: FileHandle) {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["openssl"] + arguments
-        let output = Pipe()
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        return (process, output.fileHandleForReading)
+    private static func start(_ arguments: [String]) throws -> ChildProcess {
+        let process = try ChildProcess("/usr/bin/env", ["openssl"] + arguments)
+        process.closeInput()
+        return process
     }
 }

@@ -170,7 +170,9 @@ struct SupersedeTests {
         try new.begin(test.range(1, 2))
     }
 
-    @Test("can be taken after a process that died between the new file and the new epoch, and fences the old holder then")
+    @Test(
+        "can be taken after a process that died between the new file and the new epoch, and fences the old holder then"
+    )
     func diedInBetween() throws {
         let old = try acquire()
         do {

@@ -93,9 +93,15 @@ struct UploadLeaseTests {
         withExtendedLifetime(lease) {}
     }
 
-    @Test("is a file of mode 0600 that belongs to the owner of the spool, whoever takes it", .enabled(if: geteuid() == 0))
+    @Test(
+        "is a file of mode 0600 that belongs to the owner of the spool, whoever takes it",
+        .enabled(if: geteuid() == 0)
+    )
     func owner() throws {
-        try FileManager.default.setAttributes([.ownerAccountID: 65_534, .groupOwnerAccountID: 65_534], ofItemAtPath: path)
+        try FileManager.default.setAttributes(
+            [.ownerAccountID: 65_534, .groupOwnerAccountID: 65_534],
+            ofItemAtPath: path
+        )
         func expectOwned() throws {
             let attributes = try FileManager.default.attributesOfItem(atPath: path + "-uploader")
             #expect(attributes[.ownerAccountID] as? Int == 65_534)
@@ -140,7 +146,9 @@ struct UploadLeaseTests {
         #expect(holder.silence(at: last + 12_000) == nil)
         #expect(holder.silence(at: last + 12_001) == 12_001)
         #expect(UploadLease.Holder(processID: 1, host: "h", lastBeat: 5, beatInterval: 100).silence(at: 10_005) == nil)
-        #expect(UploadLease.Holder(processID: 1, host: "h", lastBeat: 5, beatInterval: 100).silence(at: 10_006) == 10_001)
+        #expect(
+            UploadLease.Holder(processID: 1, host: "h", lastBeat: 5, beatInterval: 100).silence(at: 10_006) == 10_001
+        )
         #expect(UploadLease.Holder(processID: 1, host: "h").silence(at: .max) == nil)
         withExtendedLifetime(lease) {}
     }
