@@ -1,4 +1,5 @@
 import Foundation
+import LogbeamCore
 import LogbeamSpool
 import LogbeamTestSupport
 import Testing
@@ -23,17 +24,21 @@ struct StoppedUploaderTests {
     func stopped(fates: [RequestGuard.Fate]) async throws {
         try await onOwnThread {
             let bed = try TestBed(accessKeys: Self.keys)
-            bed.endpoint.create(TestBed.stream)
             let entrance = Entrance(fates: fates)
+            defer { entrance.open() }
             bed.endpoint.setScript { entrance.fault(for: $0) }
 
+            // It sends what it has logged when it is at its end: a batch for each stream.
             let first = try bed.startService(
                 logging: 200,
-                settings: Self.settings.merging(Self.keys[0].environment) { $1 }
+                threads: 2,
+                settings: Self.settings.merging(Self.keys[0].environment) { $1 }.merging(
+                    ["STREAMS": "2", "BUFFER_MS": "3600000", "BATCH_COUNT": "10000"]
+                ) { $1 }
             )
             #expect(entrance.gates.allSatisfy { $0.waitForArrivals() })
             try first.waitForLines(200)
-            let inDoubt = try bed.deliveries()
+            let inDoubt = try bed.deliveries().sorted { $0.messages[0].last ?? "0" < $1.messages[0].last ?? "0" }
             try #require(inDoubt.count == 2)
             try first.stop(outsideOfWritesTo: bed.spool)
 
@@ -42,32 +47,37 @@ struct StoppedUploaderTests {
                 from: 1_001,
                 settings: Self.settings.merging(Self.keys[1].environment) { $1 }
             )
-            // The first of the two is sent again and is gone; the other is on its way again.
+            // It ships all of the one stream, with the batch that was in doubt; that of the other is on its way again.
             #expect(entrance.secondTry.waitForArrivals())
             try second.waitForLines(100)
+            #expect(try eventually { try bed.query("SELECT 1 FROM pending WHERE log_stream = 'stream'").isEmpty })
             #expect(try eventually { try bed.deliveries().count == 1 })
             #expect(UploadLease.holder(spool: bed.spool)?.processID == second.processIdentifier)
+            let delivered = try bed.query("SELECT value FROM counters WHERE name = 'delivered'")
 
+            let taken = bed.endpoint.records.acceptedCount
             for gate in entrance.gates { gate.open() }
-            #expect(bed.endpoint.wait { $0.acceptedCount >= entrance.acceptedCount(inDoubt) })
+            let takenLater = zip(inDoubt, fates).reduce(0) { $0 + ($1.1 == .takenLater ? $1.0.messages.count : 0) }
+            #expect(bed.endpoint.wait { $0.acceptedCount == taken + takenLater })
             #expect(first.hasOpen(bed.spool + "-uploader (deleted)"))
             first.kill(SIGCONT)
             #expect(eventually { !first.hasOpen(bed.spool + "-uploader (deleted)") }, "it has noticed")
             // Both of its batches were answered, or failed. It draws no consequence.
             let left = try bed.deliveries()
             #expect(left.map(\.messages) == [inDoubt[1].messages] && left.allSatisfy { !$0.isAcknowledged })
-            #expect(
-                try bed.query("SELECT value FROM counters WHERE name = 'delivered'") == ["\(inDoubt[0].messages.count)"]
-            )
+            #expect(try bed.query("SELECT value FROM counters WHERE name = 'delivered'") == delivered)
             #expect(entrance.count(of: Self.keys[0]) == 2)
             #expect(UploadLease.holder(spool: bed.spool)?.processID == second.processIdentifier)
 
             second.kill(SIGKILL)
             _ = try second.wait()
             entrance.secondTry.open()
-            #expect(try first.wait().exitCode == 0, "it has become the uploader again, and has sent all that was left")
+            #expect(try first.wait().exitCode == 0, "it has become the uploader again, and has sent all that it logged")
+            try bed.drain(identity: Self.keys[1].environment)
             #expect(try bed.pending().isEmpty && bed.deliveries().isEmpty)
-            let counts = bed.shipped().reduce(into: [:]) { $0[$1, default: 0] += 1 }
+            let counts = ["stream", "stream-2"].flatMap { bed.shipped(to: $0) }.reduce(into: [:]) {
+                $0[$1, default: 0] += 1
+            }
             #expect(Set(counts.keys) == Set(TestBed.logged(by: first) + TestBed.logged(by: second)))
             let doubtful = zip(inDoubt, fates).flatMap { $1 == .lost ? [] : $0.messages }
             #expect(Set(counts.filter { $1 > 1 }.keys) == Set(doubtful))
@@ -77,50 +87,41 @@ struct StoppedUploaderTests {
         }
     }
 
-    /// What becomes of the requests: the first two of the first service, the older and the younger, are held until it has
-    /// been superseded, and the successor's try of the younger one never arrives.
+    /// What becomes of the requests: the first two of the first service, one for each stream, are held until it has been
+    /// superseded, and what the successor sends of the second stream never arrives.
     private final class Entrance: Sendable {
-        private struct State {
-            var counts: [String: Int] = [:]
-            var younger: [String] = []
-        }
-
         private let fates: [RequestGuard.Fate]
-        private let state = Monitor(State())
+        private let counts = Monitor<[String: Int]>([:])
         let gates = [Gate(), Gate()]
         let secondTry = Gate()
 
         init(fates: [RequestGuard.Fate]) { self.fates = fates }
 
-        func count(of key: AccessKey) -> Int { state.withLock { $0.counts[key.identifier, default: 0] } }
+        func open() { for gate in gates + [secondTry] { gate.open() } }
 
-        /// How many events the endpoint has taken when the gates are open and the successor has sent the older batch again.
-        func acceptedCount(_ inDoubt: [TestBed.Delivery]) -> Int {
-            inDoubt[0].messages.count + zip(inDoubt, fates).reduce(0) { $0 + ($1.1 == .lost ? 0 : $1.0.messages.count) }
-        }
+        /// The requests of a key that were for a batch.
+        func count(of key: AccessKey) -> Int { counts.withLock { $0[key.identifier, default: 0] } }
 
         func fault(for info: RequestInfo) -> Fault? {
-            let messages = info.events.map(\.message)
+            guard info.operation == .putLogEvents, let destination = info.destination else { return nil }
             let key = keys.first { info.headers["authorization"]?.contains("Credential=\($0.identifier)/") == true }
-            let isOlder = messages.contains { $0.hasPrefix("INFO demo: order 1 ") }
-            let (number, isYounger) = state.withLock { state in
-                let name = key?.identifier ?? ""
-                state.counts[name, default: 0] += 1
-                if key == keys[0], state.counts[name, default: 0] <= 2, !isOlder { state.younger = messages }
-                return (state.counts[name, default: 0], messages == state.younger)
+            guard let key else { return nil }
+            let number = counts.withLock { counts in
+                counts[key.identifier, default: 0] += 1
+                return counts[key.identifier, default: 0]
             }
+            let stream = destination.logStream == "stream" ? 0 : 1
             if key == keys[0] {
                 guard number <= 2 else { return nil }
-                let index = isOlder ? 0 : 1
-                switch fates[index] {
-                case .taken: return .hangAfterAccepting(gates[index])
-                case .takenLater: return .hangBeforeAccepting(gates[index])
+                switch fates[stream] {
+                case .taken: return .hangAfterAccepting(gates[stream])
+                case .takenLater: return .hangBeforeAccepting(gates[stream])
                 case .lost:
-                    gates[index].pass()
+                    gates[stream].pass()
                     return .resetBeforeAccepting
                 }
             }
-            guard isYounger else { return nil }
+            guard stream == 1 else { return nil }
             secondTry.pass()
             return .resetBeforeAccepting
         }

@@ -160,5 +160,6 @@ final class Uploader: Sendable {
             loop.wake()
         }
         loop.land(until: MonotonicClock.milliseconds() + Self.landing)
+        mailbox.renewFlushes()
     }
 }
