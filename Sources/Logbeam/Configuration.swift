@@ -182,6 +182,14 @@ extension LogShipper {
         /// standard error. Zero, which does not wait, to 1 minute; 5 s by default.
         public var commitTimeout: Duration
 
+        /// How long the process that uploads may show no sign of life before another takes over. 1 second to 1 hour; 30 s by
+        /// default. A process that has ended is not waited for: it has a successor within a second.
+        ///
+        /// It is for an uploader that hangs, or is stopped (`SIGSTOP`, a container that is frozen). When that wakes up, it
+        /// neither deletes nor sends anything more: the batches that it had on their way are in doubt, and nothing else. A
+        /// few seconds may take a process for one that hangs which only waits for a slow disk.
+        public var leaseLapse: Duration
+
         /// What a record survives once `log()` has returned; ``Durability/processCrash`` by default.
         public var durability: Durability
 
@@ -245,6 +253,7 @@ extension LogShipper {
             requestTimeout: Duration = .seconds(30),
             exitFlushTimeout: Duration = .seconds(5),
             commitTimeout: Duration = .seconds(5),
+            leaseLapse: Duration = .seconds(30),
             durability: Durability = .processCrash
         ) {
             self.logGroupName = logGroupName
@@ -272,6 +281,7 @@ extension LogShipper {
             self.requestTimeout = requestTimeout
             self.exitFlushTimeout = exitFlushTimeout
             self.commitTimeout = commitTimeout
+            self.leaseLapse = leaseLapse
             self.durability = durability
         }
 

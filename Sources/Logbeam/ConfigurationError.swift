@@ -125,6 +125,12 @@ extension LogShipper.Configuration {
             commitTimeout,
             "from 0 to 60 seconds"
         )
+        try check(
+            leaseLapse >= .seconds(1) && leaseLapse <= .seconds(3_600),
+            "leaseLapse",
+            leaseLapse,
+            "from 1 to 3600 seconds"
+        )
     }
 
     private func check(

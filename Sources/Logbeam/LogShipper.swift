@@ -15,7 +15,7 @@ internal import Synchronization
 ///   table `rejected`, with the reason.
 /// - What is not shipped when the process ends is shipped by the next process that opens the spool, or by
 ///   `logbeam-spool drain`.
-/// - Any number of processes may share a spool; one of them uploads at a time.
+/// - Any number of processes may share a spool; one of them uploads at a time, and when it ends or hangs another does.
 public final class LogShipper: Sendable {
     /// How this shipper was made.
     public let configuration: Configuration
@@ -72,6 +72,7 @@ public final class LogShipper: Sendable {
             limits: BatchLimits(configuration),
             pacing: UploadPlan.Pacing(configuration),
             reconcileDelay: configuration.reconcileAfter?.milliseconds,
+            lapse: configuration.leaseLapse,
             losses: losses
         )
         try uploader.start()

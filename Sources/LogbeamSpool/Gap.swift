@@ -44,7 +44,7 @@ extension SpoolError {
         case .full: "disk full"
         case .damaged, .notASpool, .newerVersion: "spool damaged"
         case .missing, .unwritable, .unsafe, .occupied: "spool not writable"
-        case .other: "spool error"
+        case .superseded, .other: "spool error"
         }
     }
 }

@@ -13,7 +13,8 @@ internal import CSQLite
 /// - `gaps`: how many records of a stream are neither delivered nor here, why, and between which times.
 /// - `counters`: `last_id`, the highest id that ever left `records`; `delivered`, the records acknowledged so far;
 ///   `flush_through`, the id up to which some process wants records to be sent without waiting; `rejected` and
-///   `rejected_bytes`, the records in `rejected` and the UTF-8 bytes of their messages.
+///   `rejected_bytes`, the records in `rejected` and the UTF-8 bytes of their messages; `lease_epoch`, how many times the
+///   upload lease was taken: see ``UploadLease``.
 /// - `pending`: the view for people.
 enum Schema {
     /// "LBsp": marks a SQLite file as a spool of logbeam (https://www.sqlite.org/pragma.html#pragma_application_id).
@@ -90,6 +91,7 @@ enum Schema {
             UPDATE counters SET value = value - length(CAST(old.message AS BLOB)) WHERE name = 'rejected_bytes';
         END;
         """,
+        "INSERT INTO counters (name, value) VALUES ('lease_epoch', 0)",
     ]
 
     /// Brings an open file to the current version, in one transaction; whoever comes second finds the work done.

@@ -105,65 +105,74 @@ package final class Spool: Sendable {
         try write { writer throws(SpoolError) in try writer.requestFlush(through: id) }
     }
 
-    // MARK: Delivering. Only the holder of the upload lease may call these.
+    // MARK: Delivering: see ``UploadLease``, which has the epoch. Without one, nobody else may have the lease.
 
-    /// Writes down that a batch is about to be sent, so that after a crash it is known what is in doubt.
-    package func begin(_ range: BatchRange) throws(SpoolError) {
-        try write { writer throws(SpoolError) in try writer.begin(range) }
+    func begin(_ range: BatchRange, in epoch: Int64? = nil) throws(SpoolError) {
+        try write { writer throws(SpoolError) in try writer.begin(range, in: epoch) }
     }
 
-    /// Takes back ``begin(_:)``: the service answered, and has not taken the batch.
-    package func abandon(_ range: BatchRange) throws(SpoolError) {
-        try write { writer throws(SpoolError) in try writer.abandon(range) }
+    func abandon(_ range: BatchRange, in epoch: Int64? = nil) throws(SpoolError) {
+        try write { writer throws(SpoolError) in try writer.abandon(range, in: epoch) }
     }
 
-    /// Deletes the records of a batch that the service has; moves those that it refused to `rejected`.
-    ///
-    /// The first transaction says that the batch is acknowledged, the next ones delete it slice by slice. If a call throws
-    /// in between, the same call may be made again; if the process dies, ``finish(_:)`` goes on where this stopped.
-    /// Nothing is sent again. ``begin(_:)`` must have come before.
-    package func acknowledge(_ range: BatchRange, refused: [RefusedRecord], delivered: Int) throws(SpoolError) {
+    func acknowledge(
+        _ range: BatchRange,
+        refused: [RefusedRecord],
+        delivered: Int,
+        in epoch: Int64? = nil,
+        afterSlice: () -> Void = {}
+    ) throws(SpoolError) {
         try write { writer throws(SpoolError) in
-            try writer.acknowledge(range, refused: refused, delivered: delivered)
+            try writer.acknowledge(range, refused: refused, delivered: delivered, in: epoch)
         }
-        try finish(range)
+        try finish(range, in: epoch, afterSlice: afterSlice)
     }
 
-    /// Deletes what is left of an acknowledged batch.
-    package func finish(_ range: BatchRange) throws(SpoolError) {
+    func finish(_ range: BatchRange, in epoch: Int64? = nil, afterSlice: () -> Void = {}) throws(SpoolError) {
         var next: Int64? = range.first
         while let start = next {
-            next = try write { writer throws(SpoolError) in try writer.deleteSlice(of: range, from: start) }
-            lock.giveWay()
+            next = try write { writer throws(SpoolError) in try writer.deleteSlice(of: range, from: start, in: epoch) }
+            afterSlice()
+            try giveWay()
         }
     }
 
-    /// Moves records that can not be sent to `rejected`, slice by slice. If a call throws, the same call may be made again.
-    package func reject(_ records: [RefusedRecord]) throws(SpoolError) {
+    func reject(
+        _ records: [RefusedRecord],
+        in epoch: Int64? = nil,
+        afterSlice: () -> Void = {}
+    ) throws(SpoolError) {
         var rest = records[...]
         while !rest.isEmpty {
-            let moved = try write { writer throws(SpoolError) in try writer.moveToRejected(rest) }
+            let moved = try write { writer throws(SpoolError) in try writer.moveToRejected(rest, in: epoch) }
             rest = rest.dropFirst(moved)
-            lock.giveWay()
+            afterSlice()
+            try giveWay()
+        }
+    }
+
+    /// Lets others have the write lock before the next slice. The threads of this process are known to wait or not; those of
+    /// other processes ask for it again and again, with pauses that grow to two milliseconds, and would find it free for no
+    /// longer than it takes to begin the next transaction.
+    private func giveWay() throws(SpoolError) {
+        lock.giveWay()
+        let othersAreWriting = try write { writer throws(SpoolError) in try writer.othersAreWriting() }
+        if othersAreWriting { MonotonicClock.sleep(nanoseconds: 500_000) }
+    }
+
+    func noteFailure(
+        stream: Int64,
+        message: String,
+        failures: Int,
+        time: Int64 = WallClock.milliseconds(),
+        in epoch: Int64? = nil
+    ) throws(SpoolError) {
+        try write { writer throws(SpoolError) in
+            try writer.noteFailure(stream: stream, message: message, failures: failures, time: time, in: epoch)
         }
     }
 
     // MARK: Notes for `status`
-
-    /// Notes why a stream is not getting through, and how many deliveries of it failed in a row. The next acknowledgement
-    /// clears the note.
-    ///
-    /// - Parameter time: when the last of them failed, in milliseconds since 1970-01-01T00:00:00Z.
-    package func noteFailure(
-        stream: Int64,
-        message: String,
-        failures: Int,
-        time: Int64 = WallClock.milliseconds()
-    ) throws(SpoolError) {
-        try write { writer throws(SpoolError) in
-            try writer.noteFailure(stream: stream, message: message, failures: failures, time: time)
-        }
-    }
 
     /// Notes that records of a stream never reached the spool, and tells of it by a record in the stream itself.
     package func noteGap(_ gap: Gap) throws(SpoolError) {

@@ -23,6 +23,8 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case unsafe
         /// Something lies where a new file is to be made.
         case occupied
+        /// Another process has taken over the uploads; this one has changed nothing.
+        case superseded
         /// Anything else that SQLite reports.
         case other
     }
@@ -56,7 +58,7 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case .unwritable: "check the owner and the rights of the file and its directory"
         case .unsafe: "nothing was read from it, nor changed in it"
         case .occupied: "choose another path"
-        case .other: nil
+        case .superseded, .other: nil
         }
     }
 }

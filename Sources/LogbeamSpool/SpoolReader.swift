@@ -16,6 +16,7 @@ package final class SpoolReader {
     private let selectAny: Statement
     private let selectFlushThrough: Statement
     private let selectTroubled: Statement
+    private let selectEpoch: Statement
 
     /// - Parameter path: the file of a spool that some process has opened for writing since this version is installed: that
     ///   brought it to this version.
@@ -61,6 +62,7 @@ package final class SpoolReader {
             WHERE failures > 0 AND last_error IS NOT NULL ORDER BY id
             """
         )
+        selectEpoch = try connection.prepare("SELECT value FROM counters WHERE name = 'lease_epoch'")
     }
 
     /// Some of the headers after an id.
@@ -178,6 +180,12 @@ package final class SpoolReader {
     package func requestedFlush() throws(SpoolError) -> Int64 {
         defer { selectFlushThrough.reset() }
         return try selectFlushThrough.step() ? selectFlushThrough.integer(0) : 0
+    }
+
+    /// How many times the upload lease was taken.
+    func leaseEpoch() throws(SpoolError) -> Int64 {
+        defer { selectEpoch.reset() }
+        return try selectEpoch.step() ? selectEpoch.integer(0) : 0
     }
 
     /// True if a record up to this id is still pending.

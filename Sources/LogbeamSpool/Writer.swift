@@ -24,6 +24,12 @@ final class Writer {
     private let noteFailure: Statement
     private let rejected: RejectedTable
     private let insertGap: Statement
+    private let selectEpoch: Statement
+    private let raiseEpoch: Statement
+    private let selectDataVersion: Statement
+    private var dataVersion: Int64 = 0
+    /// When another process was last seen to have written, in nanoseconds of ``MonotonicClock``.
+    private var othersWroteAt: UInt64?
 
     init(connection: Connection, walMonitor: WALMonitor) throws(SpoolError) {
         self.connection = connection
@@ -85,7 +91,11 @@ final class Writer {
                 first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at)
             """
         )
+        selectEpoch = try connection.prepare("SELECT value FROM counters WHERE name = 'lease_epoch'")
+        raiseEpoch = try connection.prepare("UPDATE counters SET value = ?1 WHERE name = 'lease_epoch'")
+        selectDataVersion = try connection.prepare("PRAGMA data_version")
         walMonitor.install(on: connection)
+        _ = try othersAreWriting()
     }
 
     /// An acknowledgement looks at this many records in one transaction, its own and those of other streams between them:
@@ -141,26 +151,74 @@ final class Writer {
         return selectStream.integer(0)
     }
 
+    // MARK: The upload lease
+
+    /// Gives the spool into new hands: whoever had the lease before can write nothing more by it.
+    ///
+    /// - Parameter take: takes the file of the lease, with SQLite's write lock held: the file and the epoch change hands
+    ///   together, and one process at a time is at it. Is told the new epoch; false if the lease is not to be had.
+    /// - Returns: the new epoch; `nil` if the lease was not to be had.
+    func takeLease(_ take: (_ epoch: Int64) throws(SpoolError) -> Bool) throws(SpoolError) -> Int64? {
+        try connection.transaction { () throws(SpoolError) in
+            let epoch = try leaseEpoch() + 1
+            guard try take(epoch) else { return nil }
+            try raiseEpoch.bind(epoch, at: 1)
+            try raiseEpoch.run()
+            return epoch
+        }
+    }
+
+    private func leaseEpoch() throws(SpoolError) -> Int64 {
+        defer { selectEpoch.reset() }
+        return try selectEpoch.step() ? selectEpoch.integer(0) : 0
+    }
+
+    /// Runs `body` in one transaction, which comes to nothing if another process has taken the lease since this epoch began.
+    ///
+    /// - Parameter epoch: `nil` if nobody else can have the lease.
+    private func delivering<Result>(
+        in epoch: Int64?,
+        _ body: () throws(SpoolError) -> Result
+    ) throws(SpoolError) -> Result {
+        try connection.transaction { () throws(SpoolError) in
+            if let epoch, try leaseEpoch() != epoch {
+                throw SpoolError(
+                    .superseded,
+                    path: connection.path,
+                    message: "another process has taken over the uploads"
+                )
+            }
+            return try body()
+        }
+    }
+
     // MARK: Delivering
 
     /// Writes down that a batch is about to be sent.
-    func begin(_ range: BatchRange) throws(SpoolError) {
-        try insertDelivery.bind(range.stream, at: 1)
-        try insertDelivery.bind(range.first, at: 2)
-        try insertDelivery.bind(range.last, at: 3)
-        try insertDelivery.bind(range.latest, at: 4)
-        try insertDelivery.bind(WallClock.milliseconds(), at: 5)
-        try insertDelivery.run()
+    func begin(_ range: BatchRange, in epoch: Int64? = nil) throws(SpoolError) {
+        try delivering(in: epoch) { () throws(SpoolError) in
+            try insertDelivery.bind(range.stream, at: 1)
+            try insertDelivery.bind(range.first, at: 2)
+            try insertDelivery.bind(range.last, at: 3)
+            try insertDelivery.bind(range.latest, at: 4)
+            try insertDelivery.bind(WallClock.milliseconds(), at: 5)
+            try insertDelivery.run()
+        }
     }
 
     /// Forgets a batch that the service has not taken: nothing in it is in doubt.
-    func abandon(_ range: BatchRange) throws(SpoolError) {
-        try run(deleteDelivery, range)
+    func abandon(_ range: BatchRange, in epoch: Int64? = nil) throws(SpoolError) {
+        try delivering(in: epoch) { () throws(SpoolError) in try run(deleteDelivery, range) }
     }
 
     /// Writes down that the service has the batch, and moves to `rejected` what it refused of it.
-    func acknowledge(_ range: BatchRange, refused: [RefusedRecord], delivered: Int) throws(SpoolError) {
-        try connection.transaction { () throws(SpoolError) in
+    func acknowledge(
+        _ range: BatchRange,
+        refused: [RefusedRecord],
+        delivered: Int,
+        in epoch: Int64? = nil
+    ) throws(SpoolError) {
+        try delivering(in: epoch) { () throws(SpoolError) in
             try run(markDelivery, range)
             // Marked before: this is the second try of an acknowledgement that did not come to its end.
             guard sqlite3_changes(connection.handle) > 0 else { return }
@@ -179,8 +237,8 @@ final class Writer {
 
     /// Deletes the next records of an acknowledged batch, from `start` on, and the note of the delivery with the last
     /// of them. Returns where the next slice starts; `nil` when all is done.
-    func deleteSlice(of range: BatchRange, from start: Int64) throws(SpoolError) -> Int64? {
-        try connection.transaction { () throws(SpoolError) in
+    func deleteSlice(of range: BatchRange, from start: Int64, in epoch: Int64? = nil) throws(SpoolError) -> Int64? {
+        try delivering(in: epoch) { () throws(SpoolError) in
             try selectSliceEnd.bind(start, at: 1)
             try selectSliceEnd.bind(range.last, at: 2)
             let end = try selectSliceEnd.step() ? selectSliceEnd.integer(0) : nil
@@ -198,10 +256,22 @@ final class Writer {
         }
     }
 
+    /// Whether another process has written in the last second, as far as the calls of this have shown.
+    func othersAreWriting() throws(SpoolError) -> Bool {
+        defer { selectDataVersion.reset() }
+        let now = MonotonicClock.nanoseconds()
+        // Changes with the commits of other connections alone (https://www.sqlite.org/pragma.html#pragma_data_version).
+        if try selectDataVersion.step(), selectDataVersion.integer(0) != dataVersion {
+            othersWroteAt = dataVersion == 0 ? nil : now
+            dataVersion = selectDataVersion.integer(0)
+        }
+        return othersWroteAt.map { now - $0 < 1_000_000_000 } ?? false
+    }
+
     /// Moves the first of these records to `rejected`, in one transaction. Returns how many were done with: 500 at the most,
     /// fewer where their messages are long.
-    func moveToRejected(_ records: ArraySlice<RefusedRecord>) throws(SpoolError) -> Int {
-        try connection.transaction { () throws(SpoolError) in
+    func moveToRejected(_ records: ArraySlice<RefusedRecord>, in epoch: Int64? = nil) throws(SpoolError) -> Int {
+        try delivering(in: epoch) { () throws(SpoolError) in
             try reject(records.prefix(Self.sliceSize), byteSlice: BatchLimits.maximumBytes)
         }
     }
@@ -224,12 +294,20 @@ final class Writer {
 
     // MARK: Notes for `status`
 
-    func noteFailure(stream: Int64, message: String, failures: Int, time: Int64) throws(SpoolError) {
-        try noteFailure.bind(stream, at: 1)
-        try noteFailure.bind(time, at: 2)
-        try noteFailure.bind(message, at: 3)
-        try noteFailure.bind(Int64(failures), at: 4)
-        try noteFailure.run()
+    func noteFailure(
+        stream: Int64,
+        message: String,
+        failures: Int,
+        time: Int64,
+        in epoch: Int64? = nil
+    ) throws(SpoolError) {
+        try delivering(in: epoch) { () throws(SpoolError) in
+            try noteFailure.bind(stream, at: 1)
+            try noteFailure.bind(time, at: 2)
+            try noteFailure.bind(message, at: 3)
+            try noteFailure.bind(Int64(failures), at: 4)
+            try noteFailure.run()
+        }
     }
 
     /// Adds to what is known of the records that never reached the spool, and tells of it in the stream itself.

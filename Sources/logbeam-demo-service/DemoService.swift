@@ -16,7 +16,7 @@ internal import Logging
 /// | variable | sets |
 /// |---|---|
 /// | `BUFFER_MS`, `BATCH_COUNT`, `IN_FLIGHT`, `RECONCILE_MS` | `bufferDuration`, `batchCount`, `maximumInFlight`, `reconcileAfter` |
-/// | `EXIT_FLUSH_MS`, `COMMIT_MS` | `exitFlushTimeout`, `commitTimeout` |
+/// | `EXIT_FLUSH_MS`, `COMMIT_MS`, `LAPSE_MS` | `exitFlushTimeout`, `commitTimeout`, `leaseLapse` |
 /// | `FIRST` | the number of the first record; 1 where it is not set |
 /// | `PAUSE_US` | how long each thread rests after each record |
 /// | `STREAMS` | over how many log streams the threads spread: with 3, `name`, `name-2` and `name-3` |
@@ -41,6 +41,7 @@ struct DemoService {
         configuration.reconcileAfter = milliseconds("RECONCILE_MS")
         if let timeout = milliseconds("EXIT_FLUSH_MS") { configuration.exitFlushTimeout = timeout }
         if let timeout = milliseconds("COMMIT_MS") { configuration.commitTimeout = timeout }
+        if let lapse = milliseconds("LAPSE_MS") { configuration.leaseLapse = lapse }
 
         let shipper = try LogShipper(configuration)
         LoggingSystem.bootstrap { label in CloudWatchLogsHandler(label: label, shipper: shipper) }

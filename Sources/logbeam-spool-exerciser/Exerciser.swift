@@ -15,7 +15,8 @@ enum Exerciser {
         case "churn": try churn(path, records: count)
         case "join": try join(path, records: count)
         case "hold": try hold(path)
-        default: fail("usage: logbeam-spool-exerciser append|churn|join|hold SPOOL [COUNT]", exitCode: 64)
+        case "deliver": try deliver(path)
+        default: fail("usage: logbeam-spool-exerciser append|churn|join|hold|deliver SPOOL [COUNT]", exitCode: 64)
         }
     }
 
@@ -74,6 +75,7 @@ enum Exerciser {
             let message = String(repeating: "m", count: 128)
             for _ in 0..<records { _ = try append(message, to: spool, stream: stream) }
         }
+        guard let lease = try UploadLease.acquire(spool) else { fail("the lease is taken", exitCode: 1) }
         let reader = try SpoolReader(path: path)
         let maintenance = try SpoolMaintenance(spool: spool, reader: reader)
         var left = records
@@ -85,8 +87,8 @@ enum Exerciser {
             }
             let latest = headers.map(\.timestamp).max() ?? 0
             let range = BatchRange(stream: stream, first: first.id, last: last.id, latest: latest)
-            try spool.begin(range)
-            try spool.acknowledge(range, refused: [], delivered: headers.count)
+            try lease.begin(range)
+            try lease.acknowledge(range, refused: [], delivered: headers.count)
             try maintenance.whileBusy()
             left -= headers.count
         }
@@ -107,9 +109,23 @@ enum Exerciser {
     private static func hold(_ path: String) throws {
         let spool = try Spool(path: path)
         _ = try append("held", to: spool, stream: stream(of: spool))
-        let lease = try UploadLease.acquire(spool: path)
+        let lease = try UploadLease.acquire(spool)
         say(lease == nil ? "taken" : "held")
         while readLine() != nil {}
         withExtendedLifetime((spool, lease)) {}
+    }
+
+    /// Begins all that is pending as one batch, and acknowledges and deletes it at the end of the input.
+    private static func deliver(_ path: String) throws {
+        let spool = try Spool(path: path)
+        guard let lease = try UploadLease.acquire(spool) else { fail("the lease is taken", exitCode: 1) }
+        let headers = try SpoolReader(path: path).headers(after: 0).headers
+        guard let first = headers.first, let last = headers.last else { fail("nothing is pending", exitCode: 1) }
+        let range = BatchRange(stream: first.stream, first: first.id, last: last.id, latest: .max)
+        try lease.begin(range)
+        say("begun")
+        while readLine() != nil {}
+        try lease.acknowledge(range, refused: [], delivered: headers.count)
+        say("deleted")
     }
 }

@@ -33,6 +33,7 @@ enum ExitStatus: Int32, CaseIterable {
             case .unwritable, .unsafe, .occupied: .unwritableSpool
             case .full, .other: .failedIO
             case .busy: .recordsRemain
+            case .superseded: .uploadedElsewhere
             }
     }
 

@@ -72,6 +72,9 @@ struct Command {
         return batch.events.map { String(decoding: batch.messages[$0.range], as: UTF8.self) }
     }
 
+    /// Takes the upload lease, as the program does to which the spool belongs.
+    func takeLease() throws -> UploadLease { try #require(try UploadLease.acquire(Spool(path: spoolPath))) }
+
     func status() throws -> SpoolStatus { try SpoolStatus.read(path: spoolPath) }
 }
 

@@ -18,7 +18,9 @@ struct StatusTests {
     /// 2026-11-22T19:42:09.123Z
     private static let time: Int64 = 1_795_376_529_123
 
-    private static var report: StatusReport {
+    private static var report: StatusReport { report(lastBeat: time + 190_000) }
+
+    private static func report(lastBeat: Int64?) -> StatusReport {
         let troubled = SpoolStatus.Stream(
             destination: Destination(logGroup: "g", logStream: "evil\u{1B}[2J"),
             pending: 12_000,
@@ -40,7 +42,7 @@ struct StatusTests {
             inDoubt: 0,
             lastDelivery: time - 1_000
         )
-        let holder = UploadLease.Holder(processID: 42, host: "host")
+        let holder = UploadLease.Holder(processID: 42, host: "host", lastBeat: lastBeat, beatInterval: 3_000)
         let status = SpoolStatus(path: "/s.db", streams: [troubled, quiet], delivered: 7, uploader: holder)
         return StatusReport(status: status, now: time + 200_000)
     }
@@ -108,7 +110,8 @@ struct StatusTests {
     @Test("The JSON has the documented keys")
     func json() throws {
         let expected = #"""
-            {"spool": "/s.db", "uploader": {"process_id": 42, "host": "host"}, "delivered": 7, "pending": 12000,
+            {"spool": "/s.db", "uploader": {"process_id": 42, "host": "host",
+             "last_beat": "2026-11-22T19:45:19.123Z", "seems_to_hang": false}, "delivered": 7, "pending": 12000,
              "pending_bytes": 1200000, "oldest": "2026-11-22T19:42:09.123Z", "oldest_age_seconds": 200, "rejected": 1,
              "dropped": 1204, "in_doubt": 3, "last_delivery": "2026-11-22T19:42:08.123Z",
              "last_error": {"time": "2026-11-22T19:42:10.123Z", "message": "AccessDenied:\tno"}, "streams": [
@@ -126,6 +129,23 @@ struct StatusTests {
             """#
         #expect(try Self.object(Self.report.json) == Self.object(expected))
         #expect(Self.report.json.hasSuffix("}\n"))
+    }
+
+    @Test("An uploader that shows no sign of life is told to hang, and for how long, in all forms")
+    func hanging() throws {
+        let report = Self.report(lastBeat: Self.time + 153_000)
+        #expect(
+            report.page.contains(
+                "\nuploader       process 42 on host, which seems to hang: no sign of life for 47 s\n"
+            ),
+            "\(report.page)"
+        )
+        #expect(report.table.contains("\nuploader\t42\thost\thangs\t47\n"))
+        #expect(report.json.contains(#""last_beat":"2026-11-22T19:44:42.123Z","seems_to_hang":true"#))
+        // One of an earlier version shows none at all.
+        let earlier = Self.report(lastBeat: nil)
+        #expect(earlier.page.contains("\nuploader       process 42 on host\n"))
+        #expect(earlier.json.contains(#""last_beat":null,"seems_to_hang":false"#))
     }
 
     private static func object(_ json: String) throws -> NSDictionary {
@@ -165,8 +185,16 @@ struct StatusTests {
     @Test("It says who uploads")
     func uploader() throws {
         try command.fill([])
-        let lease = try UploadLease.acquire(spool: command.spoolPath)
+        let lease = try UploadLease.acquire(Spool(path: command.spoolPath))
         #expect(try command.run(["status"]).output.contains("\nuploader\t\(getpid())\t"))
+        let now = try Self.object(command.run(["status", "--json"]).output)["uploader"] as? NSDictionary
+        #expect(now?["seems_to_hang"] as? Bool == false)
+        // As if it had shown no sign of life for a minute.
+        let note = command.spoolPath + "-uploader"
+        try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSinceNow: -60)], ofItemAtPath: note)
+        #expect(try command.run(["status"]).output.contains(/\thangs\t6\d\n/))
+        let later = try Self.object(command.run(["status", "--json"]).output)["uploader"] as? NSDictionary
+        #expect(later?["seems_to_hang"] as? Bool == true)
         withExtendedLifetime(lease) {}
     }
 

@@ -33,6 +33,31 @@ struct CommitTimeoutTests {
         #expect(try test.ids("deliveries") == [])
     }
 
+    @Test("is short while the uploader of another process deletes a large batch")
+    func deletionElsewhere() throws {
+        // What a service has by default.
+        let test = try TestSpool(commitTimeout: .seconds(5))
+        try test.appendGroups(100)
+        let uploader = try exerciser("deliver", test.path)
+        try uploader.waitForOutput { $0 == "begun\n" }
+        // It has seen that others write as well.
+        try test.append()
+        uploader.closeInput()
+        let reader = try Connection(path: test.path, mode: .readOnly)
+        var appended = 1
+        var oldest: Set<Int64> = []
+        while uploader.text() != "begun\ndeleted\n" {
+            let time = try ContinuousClock().measure { _ = try test.append() }
+            try #require(time < Self.generous && appended < 1_000_000)
+            appended += 1
+            oldest.insert(try reader.integer("SELECT min(id) FROM records"))
+        }
+        #expect(try uploader.wait().exitCode == 0)
+        // It takes 200 transactions, and others come in between: one for all would be seen before and after, and that is two.
+        #expect(oldest.count >= 5)
+        #expect(try test.ids().count == appended)
+    }
+
     @Test("ends with the commit timeout for each of many threads")
     func manyThreads() async throws {
         let test = try TestSpool(commitTimeout: .milliseconds(300))

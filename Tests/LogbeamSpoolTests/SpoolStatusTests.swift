@@ -40,7 +40,7 @@ struct SpoolStatusTests {
         for gap in gaps { try test.spool.noteGap(gap) }
         // Each is told in the stream by a record.
         let toldBytes = gaps.map(\.description.utf8.count).reduce(0, +)
-        let lease = try UploadLease.acquire(spool: test.path)
+        let lease = try UploadLease.acquire(test.spool)
 
         status = try SpoolStatus.read(path: test.path)
         #expect(status.streams.map(\.destination.logStream) == ["other", "stream"])

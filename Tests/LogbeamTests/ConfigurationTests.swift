@@ -1,4 +1,5 @@
 import Logbeam
+import LogbeamSpool
 import Testing
 
 @Suite struct ConfigurationTests {
@@ -217,6 +218,12 @@ import Testing
             .passes("commitTimeout", "1 min") { $0.commitTimeout = .seconds(60) },
             .throwing("commitTimeout", "-0.001 seconds", commit) { $0.commitTimeout = .milliseconds(-1) },
             .throwing("commitTimeout", "60.001 seconds", commit) { $0.commitTimeout = .milliseconds(60_001) },
+            .passes("leaseLapse", "1 s") { $0.leaseLapse = .seconds(1) },
+            .passes("leaseLapse", "1 h") { $0.leaseLapse = .seconds(3_600) },
+            .throwing("leaseLapse", "0.999 seconds", "from 1 to 3600 seconds") { $0.leaseLapse = .milliseconds(999) },
+            .throwing("leaseLapse", "3600.001 seconds", "from 1 to 3600 seconds") {
+                $0.leaseLapse = .milliseconds(3_600_001)
+            },
         ]
     }()
 
@@ -242,6 +249,7 @@ import Testing
         #expect(configuration.requestTimeout == .seconds(30))
         #expect(configuration.exitFlushTimeout == .seconds(5))
         #expect(configuration.commitTimeout == .seconds(5))
+        #expect(configuration.leaseLapse == .seconds(30) && configuration.leaseLapse == UploadLease.defaultLapse)
         #expect(configuration.durability == .processCrash)
     }
 

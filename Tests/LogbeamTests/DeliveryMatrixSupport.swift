@@ -83,8 +83,9 @@ final class Delivery {
             service = ServiceWithPatience(patient: service, impatient: impatient, faults: faults)
         }
         spool = try Spool(path: directory.file("spool.db"))
+        guard let lease = try UploadLease.acquire(spool) else { throw WaitError(what: "the lease") }
         loop = try UploadLoop(
-            spool: spool,
+            lease: lease,
             service: service,
             limits: BatchLimits(age: 0),
             reconcileDelay: reconcileDelay,

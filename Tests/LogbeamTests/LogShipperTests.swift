@@ -309,6 +309,37 @@ import Testing
         #expect(second.sent.map(\.texts) == [["by the former holder"]])
     }
 
+    @Test("A shipper that is superseded stands by, uploads again afterwards, and has not forgotten a flush")
+    func superseded() async throws {
+        let fixture = try SpoolFixture { $0.maximumInFlight = 1 }
+        let gate = Gate()
+        let service = ScriptedDeliveryService { number, _ in
+            if number == 1 { gate.pass() }
+            return .accepted(.none)
+        }
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        defer { gate.open() }
+        fixture.logger(shipper).info("one")
+        let other = try CloudWatchLogsHandler(label: "l", shipper: shipper, logStreamName: "other")
+        Logger(label: "l") { _ in other }.info("two")
+        async let flush = shipper.flush(timeout: .seconds(120))
+        try await waitUntil("the first batch is on its way") { service.sent.count == 1 }
+
+        var lease = try UploadLease.takeOver(Spool(path: fixture.configuration.spool))
+        #expect(lease != nil)
+        try await waitUntil("the shipper asks who has the lease now for a flush") {
+            try SpoolReader(path: fixture.configuration.spool).requestedFlush() > 0
+        }
+        #expect(service.sent.count == 1)
+        lease = nil
+        #expect(await flush)
+        // What was on its way is in doubt; the other was not sent before.
+        #expect(service.sent.prefix(2).map(\.texts) == Array(repeating: service.sent[0].texts, count: 2))
+        #expect(service.sent.count == 3 && service.sent[2].texts != service.sent[0].texts)
+        #expect(try fixture.pending() == [])
+        #expect(try fixture.status().delivered == 2)
+    }
+
     @Test("A setting out of bounds is thrown before anything is opened")
     func invalidConfiguration() throws {
         let fixture = try SpoolFixture { $0.batchCount = 10_001 }

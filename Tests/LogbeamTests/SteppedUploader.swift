@@ -14,13 +14,19 @@ final class SteppedUploader {
     let service: ScriptedDeliveryService
     let clock: ManualClock
     private(set) var loop: UploadLoop
+    /// The lease that the loop has.
+    private(set) var lease: UploadLease
     /// Lives as long as a thread of the loop may call the service.
     private weak var relay: Relay?
-    private let makeLoop: () throws -> (UploadLoop, Relay)
+    private let makeLoop: (UploadLease) throws -> (UploadLoop, Relay)
 
-    /// - Parameter chance: what the jitter makes of a delay: 1 is all of it.
+    /// - Parameters:
+    ///   - relayed: what the loop calls instead of the service itself.
+    ///   - chance: what the jitter makes of a delay: 1 is all of it.
     init(
         service: ScriptedDeliveryService,
+        through relayed: (any DeliveryService)? = nil,
+        lapse: Duration = UploadLease.defaultLapse,
         limits: BatchLimits = BatchLimits(age: 0),
         pacing: UploadPlan.Pacing = UploadPlan.Pacing(inFlight: 1),
         reconcileDelay: Int64? = nil,
@@ -31,10 +37,10 @@ final class SteppedUploader {
         let directory = try TemporaryDirectory(in: FileManager.default.fileExists(atPath: memory) ? memory : nil)
         let spool = try Spool(path: directory.file("spool.db"))
         let clock = ManualClock(wall: WallClock.milliseconds())
-        makeLoop = {
-            let relay = Relay(service: service)
+        makeLoop = { lease in
+            let relay = Relay(service: relayed ?? service)
             let loop = try UploadLoop(
-                spool: spool,
+                lease: lease,
                 service: relay,
                 limits: limits,
                 pacing: pacing,
@@ -44,7 +50,9 @@ final class SteppedUploader {
             )
             return (loop, relay)
         }
-        (loop, relay) = try makeLoop()
+        guard let lease = try UploadLease.acquire(spool, lapse: lapse) else { throw WaitError(what: "the lease") }
+        self.lease = lease
+        (loop, relay) = try makeLoop(lease)
         (self.directory, self.spool, self.service, self.clock) = (directory, spool, service, clock)
     }
 
@@ -52,13 +60,21 @@ final class SteppedUploader {
     func restart() throws {
         weak let old = relay
         // Ends the old loop's threads; nobody settles what they still bring.
-        loop = try makeLoop().0
+        lease = try takeOver()
+        loop = try makeLoop(lease).0
         let deadline = ContinuousClock.now + patience
         while old != nil {
             if ContinuousClock.now > deadline { throw WaitError(what: "an end of the calls of the old loop") }
             usleep(50)
         }
-        (loop, relay) = try makeLoop()
+        lease = try takeOver()
+        (loop, relay) = try makeLoop(lease)
+    }
+
+    /// Another process takes the lease from the loop, and does nothing by it.
+    func takeOver() throws -> UploadLease {
+        guard let lease = try UploadLease.takeOver(spool) else { throw WaitError(what: "the lease") }
+        return lease
     }
 
     /// Commits a record of this moment.
@@ -104,9 +120,9 @@ final class SteppedUploader {
 }
 
 private final class Relay: DeliveryService {
-    private let service: ScriptedDeliveryService
+    private let service: any DeliveryService
 
-    init(service: ScriptedDeliveryService) { self.service = service }
+    init(service: any DeliveryService) { self.service = service }
 
     func send(_ batch: EventBatch) -> DeliveryOutcome { service.send(batch) }
     func create(_ destination: Destination) -> DeliveryOutcome { service.create(destination) }

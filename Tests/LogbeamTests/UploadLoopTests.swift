@@ -24,7 +24,7 @@ import Testing
             return .denied(DeliveryFailure(code: "AccessDeniedException", message: ""))
         }
         let loop = try UploadLoop(
-            spool: spool,
+            lease: #require(try UploadLease.acquire(spool)),
             service: service,
             limits: BatchLimits(),
             pacing: UploadPlan.Pacing(inFlight: 1)

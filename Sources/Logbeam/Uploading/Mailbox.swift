@@ -110,6 +110,13 @@ final class Mailbox: Sendable {
         state.change { $0.flushes.insert(contentsOf: open, at: 0) }
     }
 
+    /// To be called when another process has taken over: it was not told of the flushes that this one was at.
+    func renewFlushes() {
+        state.change { state in
+            for index in state.flushes.indices { state.flushes[index].target = nil }
+        }
+    }
+
     /// Tells everyone who waits for the uploader that nothing more will be sent. Those that it has not heard of yet stay.
     func endFlushes() {
         let flushes = state.change { state in

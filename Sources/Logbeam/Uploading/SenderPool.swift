@@ -30,12 +30,21 @@ final class SenderPool: Sendable {
     }
 
     private let service: any DeliveryService
+    private let mayPost: @Sendable () -> Bool
     private let onAnswer: @Sendable () -> Void
     private let state = Condition(State())
 
-    /// - Parameter onAnswer: called on a thread of the pool, whenever there is an answer to take.
-    init(threads: Int, service: any DeliveryService, onAnswer: @escaping @Sendable () -> Void) throws(ThreadError) {
+    /// - Parameters:
+    ///   - mayPost: asked on a thread of the pool, right before each batch is sent.
+    ///   - onAnswer: called on a thread of the pool, whenever there is an answer to take.
+    init(
+        threads: Int,
+        service: any DeliveryService,
+        mayPost: @escaping @Sendable () -> Bool,
+        onAnswer: @escaping @Sendable () -> Void
+    ) throws(ThreadError) {
         self.service = service
+        self.mayPost = mayPost
         self.onAnswer = onAnswer
         for _ in 0..<threads {
             do throws(ThreadError) {
@@ -112,18 +121,29 @@ final class SenderPool: Sendable {
             outcome: .accepted(.none)
         )
         if batch.count == 0 { return answer }
-        answer.outcome = service.send(batch)
+        answer.outcome = post(batch)
         if case .destinationMissing = answer.outcome {
             answer.outcome = service.create(batch.destination)
             // Without its stream the batch is nowhere.
             guard case .accepted = answer.outcome else { return answer }
-            answer.outcome = service.send(batch)
+            answer.outcome = post(batch)
         }
         answer.isInDoubt = answer.outcome.failure?.mayHaveArrived ?? false
         return answer
     }
 
+    private func post(_ batch: EventBatch) -> DeliveryOutcome {
+        mayPost() ? service.send(batch) : Self.superseded
+    }
+
     private static let cancelled = DeliveryOutcome.transient(
         DeliveryFailure(code: DeliveryFailure.cancelled, message: "the uploader was stopped")
+    )
+    private static let superseded = DeliveryOutcome.transient(
+        DeliveryFailure(
+            code: DeliveryFailure.cancelled,
+            message: "another process has taken over the uploads",
+            mayHaveArrived: false
+        )
     )
 }

@@ -3,8 +3,11 @@ package import LogbeamSpool
 
 /// Takes the steps that ``UploadPlan`` decides on: reads, sends, acknowledges.
 ///
-/// Not Sendable: belongs to one thread, which must hold the upload lease of the spool. It never waits for the network: a
-/// few threads of their own send, and their answers are settled by later steps.
+/// Not Sendable: belongs to one thread. It never waits for the network: a few threads of their own send, and their answers
+/// are settled by later steps. So each step can show that the loop goes on, to whoever would take over from one that hangs.
+///
+/// Has the upload lease of the spool as long as it lives. Once another process has taken that, no step does anything: see
+/// ``isSuperseded``.
 package final class UploadLoop {
     /// What a step led to.
     package enum Progress: Sendable, Equatable {
@@ -28,6 +31,9 @@ package final class UploadLoop {
     package private(set) var troubles: [Int64: Trouble] = [:]
     /// Why the spool could not be read or written at the last step; `nil` if it could.
     package private(set) var spoolError: SpoolError?
+    /// Another process has taken the lease. What this loop knows is worth nothing any more, and nothing that it does has an
+    /// effect.
+    package private(set) var isSuperseded = false
 
     package struct Trouble: Sendable, Equatable {
         package var destination: Destination
@@ -38,7 +44,7 @@ package final class UploadLoop {
         package var count: Int
     }
 
-    private let spool: Spool
+    private let lease: UploadLease
     private let reader: SpoolReader
     private let maintenance: SpoolMaintenance
     private let senders: SenderPool
@@ -91,11 +97,12 @@ package final class UploadLoop {
     /// goes on with the waiting of streams that were failing.
     ///
     /// - Parameters:
+    ///   - lease: no other loop may have it too.
     ///   - onAnswer: called on another thread when there is an answer, that is a reason to call ``step()``.
     ///   - now: the clocks.
     ///   - chance: a random number from 0 up to 1, for the jitter of retries.
     package init(
-        spool: Spool,
+        lease: UploadLease,
         service: any DeliveryService,
         limits: BatchLimits,
         pacing: UploadPlan.Pacing = UploadPlan.Pacing(),
@@ -104,18 +111,24 @@ package final class UploadLoop {
         now: @escaping () -> UploadPlan.Moment = { .now },
         chance: @escaping () -> Double = { .random(in: 0..<1) }
     ) throws {
-        self.spool = spool
+        self.lease = lease
         self.reconcileDelay = reconcileDelay
         self.now = now
         self.chance = chance
-        reader = try SpoolReader(path: spool.path)
-        maintenance = try SpoolMaintenance(spool: spool, reader: reader)
-        // Last of what can fail before there is an object to stop its threads.
-        senders = try SenderPool(threads: pacing.inFlight, service: service, onAnswer: onAnswer)
+        reader = try SpoolReader(path: lease.spool.path)
+        maintenance = try SpoolMaintenance(spool: lease.spool, reader: reader)
+        // Last of what can fail before there is an object to stop its threads. A thread that is still on its way when the
+        // loop has ended does not keep the lease.
+        senders = try SenderPool(
+            threads: pacing.inFlight,
+            service: service,
+            mayPost: { [weak lease] in lease?.isInPlace == true },
+            onAnswer: onAnswer
+        )
         plan = UploadPlan(limits: limits, pacing: pacing)
         for delivery in try reader.deliveries() {
             if delivery.acknowledged {
-                try spool.finish(delivery.range)
+                try lease.finish(delivery.range)
             } else {
                 begun[delivery.range] = Delivery(lastSent: .min, inDoubtSince: now().monotonic)
                 plan.restore(delivery.range)
@@ -163,6 +176,8 @@ package final class UploadLoop {
 
     /// How many records, or bytes as the service counts them, may come before there is something to do.
     package var room: (records: Int, bytes: Int) { plan.room(at: now()) }
+    /// How long to rest at most between two steps, in milliseconds, so that nobody takes the loop for one that hangs.
+    package var longestRest: Int64 { lease.beatInterval }
     /// The batches on their way.
     package var inFlight: Int { plan.inFlight }
 
@@ -180,6 +195,8 @@ package final class UploadLoop {
 
     /// Takes one step: at most one batch is sent.
     package func step() -> Progress {
+        if !isSuperseded, !lease.beat() { isSuperseded = true }
+        if isSuperseded { return .waiting(until: nil) }
         do throws(SpoolError) {
             spoolError = nil
             if let unwritten {
@@ -194,6 +211,8 @@ package final class UploadLoop {
             }
             return try take(plan.next(at: now()))
         } catch {
+            note(error)
+            if isSuperseded { return .waiting(until: nil) }
             // Nothing is lost: what could not be read or written stands in the spool, or in `unwritten`.
             spoolError = error
             return .waiting(until: now().monotonic + Self.spoolRetry)
@@ -204,13 +223,13 @@ package final class UploadLoop {
     /// monotonic clock has come: an answer that nobody settled would be a batch in doubt.
     package func land(until deadline: Int64) {
         senders.stop()
-        while plan.inFlight > 0, unwritten == nil, MonotonicClock.milliseconds() < deadline {
+        while plan.inFlight > 0, unwritten == nil, !isSuperseded, MonotonicClock.milliseconds() < deadline {
             if answers.isEmpty {
                 senders.waitForAnswer(until: deadline)
                 answers = senders.takeAnswers()[...]
             }
             // What can not be written now is in doubt after all.
-            if let answer = answers.popFirst() { try? settle(answer) }
+            if let answer = answers.popFirst() { attempt { () throws(SpoolError) in try settle(answer) } }
         }
     }
 
@@ -235,7 +254,7 @@ package final class UploadLoop {
                 )
             )
         case .reject(let records):
-            try spool.reject(records)
+            try lease.reject(records)
             plan.rejected(records)
             totals.rejected += records.count
         case .send(let range):
@@ -258,12 +277,12 @@ package final class UploadLoop {
     private func send(_ range: BatchRange) throws(SpoolError) {
         guard let destination = try reader.destination(ofStream: range.stream) else {
             let message = "records of stream \(range.stream), which is not in streams"
-            throw SpoolError(.damaged, path: spool.path, message: message)
+            throw SpoolError(.damaged, path: lease.spool.path, message: message)
         }
         let batch = try reader.batch(range, for: destination)
         guard batch.count > 0 else {
             // Somebody else has emptied it.
-            try spool.finish(range)
+            try lease.finish(range)
             begun[range] = nil
             return plan.delivered(range)
         }
@@ -278,9 +297,9 @@ package final class UploadLoop {
         senders.send(job)
     }
 
-    /// Notes that a batch is on its way, unless it is noted already.
+    /// Notes that a batch is on its way; where it is noted already, makes sure that it is still ours to send.
     private func begin(_ range: BatchRange) throws(SpoolError) {
-        if begun[range] == nil { try spool.begin(range) }
+        if begun[range] == nil { try lease.begin(range) } else { try lease.check(reader) }
         begun[range, default: Delivery(lastSent: .min)].lastSent = now().monotonic
     }
 
@@ -328,7 +347,7 @@ package final class UploadLoop {
         let inDoubtSince = begun[range]?.inDoubtSince
         abandon(range)
         for half in plan.split(range, ids: ids) where isInDoubt {
-            try spool.begin(half)
+            try lease.begin(half)
             begun[half] = Delivery(lastSent: .min, inDoubtSince: inDoubtSince)
         }
     }
@@ -336,7 +355,7 @@ package final class UploadLoop {
     private func write(_ acknowledgement: Acknowledgement) throws(SpoolError) {
         unwritten = acknowledgement
         let range = acknowledgement.range
-        try spool.acknowledge(range, refused: acknowledgement.refused, delivered: acknowledgement.delivered)
+        try lease.acknowledge(range, refused: acknowledgement.refused, delivered: acknowledgement.delivered)
         unwritten = nil
         begun[range] = nil
         failing[range.stream] = nil
@@ -350,7 +369,23 @@ package final class UploadLoop {
 
     /// Forgets that a batch was begun. Where the spool can not, the batch merely stays noted as in doubt.
     private func abandon(_ range: BatchRange) {
-        if (try? spool.abandon(range)) != nil { begun[range] = nil }
+        if attempt({ () throws(SpoolError) in try lease.abandon(range) }) { begun[range] = nil }
+    }
+
+    /// Does what may fail; false if it does.
+    @discardableResult
+    private func attempt(_ body: () throws(SpoolError) -> Void) -> Bool {
+        do throws(SpoolError) {
+            try body()
+            return true
+        } catch {
+            note(error)
+            return false
+        }
+    }
+
+    private func note(_ error: SpoolError) {
+        if error.kind == .superseded { isSuperseded = true }
     }
 
     private func retry(
@@ -376,12 +411,14 @@ package final class UploadLoop {
         // For `status`, and for the next process to go on with the waiting; nothing is lost without it. That we broke off
         // the request ourselves is no news.
         if failure.code == DeliveryFailure.cancelled { return }
-        try? spool.noteFailure(
-            stream: range.stream,
-            message: failure.description,
-            failures: count,
-            time: wall
-        )
+        attempt { () throws(SpoolError) in
+            try lease.noteFailure(
+                stream: range.stream,
+                message: failure.description,
+                failures: count,
+                time: wall
+            )
+        }
     }
 }
 

@@ -3,20 +3,24 @@ internal import LogbeamSpool
 
 /// Ships what is in the spool, on a thread of its own, for as long as the process holds the upload lease.
 ///
-/// Where another process holds it, this one stands by and takes over within a second of its end. Thread-safe.
+/// Where another process holds it, this one stands by: it takes over within a second of the other's end, and after a lapse
+/// from one that shows no sign of life. What is superseded itself stands by like the others. Thread-safe.
 final class Uploader: Sendable {
     private let spool: Spool
     private let service: any DeliveryService
     private let limits: BatchLimits
     private let pacing: UploadPlan.Pacing
     private let reconcileDelay: Int64?
+    private let lapse: Duration
     private let losses: Losses
+    /// A random number from 0 up to 1, by which those who stand by spread.
+    private let chance: @Sendable () -> Double
     let mailbox = Mailbox()
     private let end = Promise<Void>()
 
     /// For how long answers are awaited at the end; the requests are broken off, so they come at once. In milliseconds.
     private static let landing: Int64 = 1_000
-    /// How often to look for records of other processes, and for a lease that has come free, in milliseconds.
+    /// How often to look for records of other processes, in milliseconds.
     private static let pollInterval: Int64 = 1_000
 
     init(
@@ -25,14 +29,18 @@ final class Uploader: Sendable {
         limits: BatchLimits,
         pacing: UploadPlan.Pacing,
         reconcileDelay: Int64?,
-        losses: Losses
+        lapse: Duration,
+        losses: Losses,
+        chance: @escaping @Sendable () -> Double = { .random(in: 0..<1) }
     ) {
         self.spool = spool
         self.service = service
         self.limits = limits
         self.pacing = pacing
         self.reconcileDelay = reconcileDelay
+        self.lapse = lapse
         self.losses = losses
+        self.chance = chance
     }
 
     /// Starts the thread.
@@ -84,30 +92,25 @@ final class Uploader: Sendable {
         _ = end.wait(until: deadline)
     }
 
-    /// Uploads if this process gets the lease; otherwise waits for a moment.
+    /// Waits until this process gets the lease, and uploads until it loses it.
     private func standBy() {
-        let mark = mailbox.mark
-        do {
-            if let lease = try UploadLease.acquire(spool: spool.path) {
-                try withExtendedLifetime(lease) {
-                    try upload(
-                        UploadLoop(
-                            spool: spool,
-                            service: service,
-                            limits: limits,
-                            pacing: pacing,
-                            reconcileDelay: reconcileDelay,
-                            onAnswer: { [mailbox] in mailbox.wakeUp() }
-                        )
-                    )
-                }
-                return
-            }
+        var seeker = LeaseSeeker(spool: spool, lapse: lapse)
+        // Opened by the first flush: those who only wait read nothing of the spool.
+        var opened: SpoolReader?
+        func reader() throws(SpoolError) -> SpoolReader {
+            if let opened { return opened }
             let reader = try SpoolReader(path: spool.path)
+            opened = reader
+            return reader
+        }
+        while !mailbox.isStopped {
+            let mark = mailbox.mark
+            // Where the spool can not be written at the moment, nothing is lost by trying again.
+            if let lease = try? seeker.seek(), let loop = try? makeLoop(lease) { return upload(loop) }
             mailbox.updateFlushes(
                 target: {
                     do throws(SpoolError) {
-                        let id = try reader.lastID() ?? 0
+                        let id = try reader().lastID() ?? 0
                         // The process that uploads looks for this as often as we look for what becomes of it.
                         try spool.requestFlush(through: id)
                         return id
@@ -115,42 +118,48 @@ final class Uploader: Sendable {
                         return nil
                     }
                 },
-                isDone: { id in (try? reader.hasRecords(through: id)) == false }
+                isDone: { id in (try? reader().hasRecords(through: id)) == false }
             )
-        } catch {
-            // The spool can not be read at the moment. Nothing is lost by trying again.
+            losses.note(in: spool)
+            mailbox.wait(
+                until: MonotonicClock.milliseconds() + seeker.pause(chance: chance()),
+                since: mark,
+                room: (records: .max, bytes: .max)
+            )
         }
-        rest(since: mark)
     }
 
-    private func rest(since mark: Mailbox.Mark) {
-        losses.note(in: spool)
-        mailbox.wait(
-            until: MonotonicClock.milliseconds() + Self.pollInterval,
-            since: mark,
-            room: (records: .max, bytes: .max)
+    private func makeLoop(_ lease: UploadLease) throws -> UploadLoop {
+        try UploadLoop(
+            lease: lease,
+            service: service,
+            limits: limits,
+            pacing: pacing,
+            reconcileDelay: reconcileDelay,
+            onAnswer: { [mailbox] in mailbox.wakeUp() }
         )
     }
 
     private func upload(_ loop: UploadLoop) {
         var mark = mailbox.mark
-        while !mailbox.isStopped {
+        while !mailbox.isStopped, !loop.isSuperseded {
             // Before any step: a step may read what the one before it has caused to be logged.
             loop.hush(mailbox.takeQuiet())
             mailbox.updateFlushes(
                 target: { try? loop.flush() },
                 isDone: { id in (try? loop.hasRecords(through: id)) == false }
             )
-            guard case .waiting(let until) = loop.step() else { continue }
+            guard case .waiting(let until) = loop.step(), !loop.isSuperseded else { continue }
             losses.note(in: spool)
             // Waiting would not help: a person must mend it first.
             if loop.isDenied { mailbox.endFlushes() }
             if until == nil, loop.inFlight == 0 { loop.tidy(whileIdle: { !mailbox.hasNews }) }
-            let poll = MonotonicClock.milliseconds() + min(Self.pollInterval, max(50, limits.age))
+            let poll = MonotonicClock.milliseconds() + min(Self.pollInterval, max(50, limits.age), loop.longestRest)
             mailbox.wait(until: min(until ?? poll, poll), since: mark, room: loop.room)
             mark = mailbox.mark
             loop.wake()
         }
         loop.land(until: MonotonicClock.milliseconds() + Self.landing)
+        mailbox.renewFlushes()
     }
 }

@@ -19,7 +19,12 @@ struct Drain: ParsableCommand {
             go on and on, then once all is gone that was there when the first part was done.) What does not get \
             through is tried again, with growing pauses, until it does, the time is over, or a signal comes: then the \
             exit code is 75 and the records stay in the spool. Where only a person can help (credentials, permissions, \
-            region), it ends at once with 77. While a program uploads from the spool itself, it ends with 69.
+            region), it ends at once with 77.
+
+            While a program uploads from the spool itself, it ends with 69. With --wait it asks that program to send \
+            everything now, and ends with 0 when all is gone; if the program ends before, or shows no sign of life for \
+            30 seconds, drain ships the rest. With --take-over it ships everything itself, now: the program stands by \
+            meanwhile, and goes on when drain is done. The batches that the program had on their way may arrive twice.
 
             Records that CloudWatch Logs will never take are moved to the table 'rejected' of the spool.
 
@@ -30,6 +35,7 @@ struct Drain: ParsableCommand {
             Examples:
               logbeam-spool drain
               logbeam-spool drain --spool /var/lib/app/logs.db --timeout 60
+              logbeam-spool drain --wait --timeout 60
             """
     )
 
@@ -39,6 +45,12 @@ struct Drain: ParsableCommand {
         help: ArgumentHelp("Give up after so many seconds; more than 0. (default: try for ever)", valueName: "seconds")
     )
     var timeout: Double?
+
+    @Flag(help: "Where another process uploads, wait until it has shipped everything, or ends.")
+    var wait = false
+
+    @Flag(help: "Where another process uploads, take over from it.")
+    var takeOver = false
 
     @Option(
         help: ArgumentHelp(
@@ -71,6 +83,7 @@ struct Drain: ParsableCommand {
     private static let longestTimeout = 31_536_000.0
 
     func validate() throws {
+        if wait, takeOver { throw ValidationError("--wait and --take-over exclude each other") }
         try spool.validate {
             $0.region = region
             $0.endpointURL = endpointURL
@@ -91,15 +104,29 @@ struct Drain: ParsableCommand {
             deadline: timeout.map { start + Int64(($0 * 1_000).rounded(.up)) }
         )
         let spool = try Spool(path: path, options: Spool.Options(create: false))
-        guard let lease = try UploadLease.acquire(spool: path) else { throw Self.uploadedElsewhere(path) }
-        try withExtendedLifetime(lease) {
-            let service = service()
-            try stop.whenDue { service.cancel() }
-            let loop = try UploadLoop(spool: spool, service: service, limits: BatchLimits())
-            let end = try drain(loop, stop, start: start, progress: Self.progress(path))
-            if loop.totals.rejected > 0 { StandardStreams.complain(Self.rejected(loop.totals.rejected, path)) }
-            try report(end, path)
+        guard let lease = try lease(of: spool, stop) else { return }
+        let service = service()
+        try stop.whenDue { service.cancel() }
+        let loop = try UploadLoop(lease: lease, service: service, limits: BatchLimits())
+        let end = try drain(loop, stop, start: start, progress: Self.progress(path))
+        if loop.totals.rejected > 0 { StandardStreams.complain(Self.rejected(loop.totals.rejected, path)) }
+        try report(end, path)
+    }
+
+    /// The right to ship; `nil` if another process has shipped everything.
+    private func lease(of spool: Spool, _ stop: Stop) throws -> UploadLease? {
+        if wait {
+            switch try Waiter(spool: spool, stop: stop).run() {
+            case .lease(let lease): return lease
+            case .empty: return nil
+            case .stopped(let cause):
+                try report(.stopped(cause, lastFailure: nil), spool.path)
+                return nil
+            }
         }
+        let lease = takeOver ? try UploadLease.takeOver(spool) : try UploadLease.acquire(spool)
+        guard let lease else { throw uploadedElsewhere(spool.path) }
+        return lease
     }
 
     private func drain(
@@ -139,6 +166,8 @@ struct Drain: ParsableCommand {
         switch end {
         case .empty:
             break
+        case .superseded:
+            throw Failure(.uploadedElsewhere, "another process has taken over the uploads from \(path); \(remain)")
         case .refused(let trouble):
             let streams = "\(trouble.destination.logGroup) \(trouble.destination.logStream)"
             throw Failure(.refused, "\(remain), \(streams) is refused: \(trouble.failure)")
@@ -154,11 +183,21 @@ struct Drain: ParsableCommand {
         }
     }
 
-    private static func uploadedElsewhere(_ path: String) -> Failure {
-        let holder = UploadLease.holder(spool: path).map { "process \($0.processID) on \($0.host)" }
+    private func uploadedElsewhere(_ path: String) -> Failure {
+        let holder = UploadLease.holder(spool: path)
+        let name = holder.map { "process \($0.processID) on \($0.host)" } ?? "another process"
+        if takeOver {
+            return Failure(
+                .uploadedElsewhere,
+                "\(name) is uploading from \(path) with an earlier logbeam, which does not give way; end it first"
+            )
+        }
+        let silence = holder?.silence(at: WallClock.milliseconds()).map {
+            " (it has shown no sign of life for \(HumanUnits.duration(milliseconds: $0)))"
+        }
         return Failure(
             .uploadedElsewhere,
-            "\(holder ?? "another process") is uploading from \(path) already; end it first, or leave it to it"
+            "\(name) is uploading from \(path) already\(silence ?? ""); leave it to it, or use --wait or --take-over"
         )
     }
 

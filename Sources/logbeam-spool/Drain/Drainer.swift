@@ -14,6 +14,8 @@ final class Drainer {
         case tooEarly
         /// A signal or the end of the time. Tells the last failure too, if there was one.
         case stopped(Stop.Cause, lastFailure: String?)
+        /// Another process has taken over the uploads.
+        case superseded
     }
 
     private let loop: UploadLoop
@@ -47,6 +49,7 @@ final class Drainer {
             }
             if let cause = stop.cause { return .stopped(cause, lastFailure: lastFailure) }
             guard case .waiting(let until) = loop.step() else { continue }
+            if loop.isSuperseded { return .superseded }
             guard try loop.hasRecords(through: target) else { continue }
             if loop.inFlight == 0, let end = try consider() { return end }
             rest(until: until)

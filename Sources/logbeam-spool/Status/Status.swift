@@ -19,16 +19,17 @@ struct Status: ParsableCommand {
             were rejected and are no longer kept.
 
             On a terminal: a page for people. Otherwise, one fact a line: its name, a tab, its value; '-' where there \
-            is none. The names: spool, uploader (process id, host), delivered, pending, pending_bytes, oldest (time, \
-            age in seconds), rejected, dropped, in_doubt, last_delivery, last_error (time, text); then for each stream \
-            a line 'stream' with log group, log stream, pending, pending_bytes, oldest, rejected, dropped, in_doubt, \
-            last_delivery, time and text of the last error; then for each reason a line 'rejection' or 'gap' with log \
-            group, log stream, reason, records, and the times of the first and the last of them. Control characters are \
-            escaped as in JSON.
+            is none. The names: spool, uploader (process id, host; where it seems to hang also 'hangs' and the seconds \
+            since its last sign of life), delivered, pending, pending_bytes, oldest (time, age in seconds), rejected, \
+            dropped, in_doubt, last_delivery, last_error (time, text); then for each stream a line 'stream' with log \
+            group, log stream, pending, pending_bytes, oldest, rejected, dropped, in_doubt, last_delivery, time and \
+            text of the last error; then for each reason a line 'rejection' or 'gap' with log group, log stream, reason, \
+            records, and the times of the first and the last of them. Control characters are escaped as in JSON.
 
             With --json: one object with the same names; oldest_age_seconds stands by itself; uploader is null or has \
-            process_id and host; last_error is null or has time and message; streams is an array of objects with \
-            log_group and log_stream, and with the arrays rejections and gaps of objects with reason, records, first, last.
+            process_id, host, last_beat (time) and seems_to_hang; last_error is null or has time and message; streams \
+            is an array of objects with log_group and log_stream, and with the arrays rejections and gaps of objects \
+            with reason, records, first, last.
 
             Examples:
               logbeam-spool status

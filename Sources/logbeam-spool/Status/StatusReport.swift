@@ -23,7 +23,10 @@ struct StatusReport {
     var json: String {
         let uploader: JSON =
             status.uploader.map {
-                .object([("process_id", .number(Int64($0.processID))), ("host", .string($0.host))])
+                .object([
+                    ("process_id", .number(Int64($0.processID))), ("host", .string($0.host)),
+                    ("last_beat", .time($0.lastBeat)), ("seems_to_hang", .bool($0.silence(at: now) != nil)),
+                ])
             } ?? .null
         let spool: [(String, JSON)] =
             [("spool", .string(status.path)), ("uploader", uploader), ("delivered", .number(Int64(status.delivered)))]
@@ -92,7 +95,7 @@ struct StatusReport {
     var table: String {
         var lines = [
             ["spool", status.path],
-            ["uploader"] + (status.uploader.map { ["\($0.processID)", $0.host] } ?? ["-"]),
+            ["uploader"] + (status.uploader.map(fields) ?? ["-"]),
             ["delivered", "\(status.delivered)"],
             ["pending", "\(status.pending)"],
             ["pending_bytes", "\(status.pendingBytes)"],
@@ -127,7 +130,7 @@ struct StatusReport {
         var text = Self.columns(
             [
                 ["spool", status.path],
-                ["uploader", status.uploader.map { "process \($0.processID) on \($0.host)" } ?? "none"],
+                ["uploader", status.uploader.map(describe) ?? "none"],
                 ["delivered", HumanUnits.count(status.delivered, "record")],
                 [
                     "pending",
@@ -165,6 +168,17 @@ struct StatusReport {
             (stream.error.map { [$0.message] } ?? [])
             + stream.rejections.map { $0.sentence("rejected") } + stream.gaps.map { $0.sentence("dropped") }
         return sentences.map { "\(stream.destination.logGroup) \(stream.destination.logStream): \($0)" }
+    }
+
+    private func fields(_ uploader: UploadLease.Holder) -> [String] {
+        ["\(uploader.processID)", uploader.host] + (uploader.silence(at: now).map { ["hangs", "\($0 / 1_000)"] } ?? [])
+    }
+
+    private func describe(_ uploader: UploadLease.Holder) -> String {
+        let silence = uploader.silence(at: now).map {
+            ", which seems to hang: no sign of life for \(HumanUnits.duration(milliseconds: $0))"
+        }
+        return "process \(uploader.processID) on \(uploader.host)\(silence ?? "")"
     }
 
     private func age(of time: Int64) -> String {

@@ -51,9 +51,13 @@ struct TestBed {
     }
 
     /// Starts `logbeam-spool drain`.
-    func startDrain(identity: [String: String] = [:], killedAt point: KillPoint? = nil) throws -> ChildProcess {
+    func startDrain(
+        _ options: [String] = [],
+        identity: [String: String] = [:],
+        killedAt point: KillPoint? = nil
+    ) throws -> ChildProcess {
         let process = try start(
-            [BuiltProducts.executable("logbeam-spool"), "drain", "--spool", spool],
+            [BuiltProducts.executable("logbeam-spool"), "drain", "--spool", spool] + options,
             environment: environment.merging(identity) { $1 },
             killedAt: point
         )

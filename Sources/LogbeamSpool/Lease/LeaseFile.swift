@@ -1,0 +1,161 @@
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// The file beside a spool that is locked, while it is open, by whoever has the lease. Thread-safe.
+///
+/// Whoever supersedes a holder that lives puts another file in its place, for the lock of the old one is not to be had. So
+/// a lock is the lease only while its file is the one in place.
+final class LeaseFile: Sendable {
+    /// Which file it is, whatever its name.
+    struct Identity: Sendable, Equatable {
+        var device: UInt64
+        var number: UInt64
+    }
+
+    let identity: Identity
+    private let place: String
+    private let descriptor: Int32
+
+    private init(place: String, descriptor: Int32) {
+        self.place = place
+        self.descriptor = descriptor
+        var status = stat()
+        fstat(descriptor, &status)
+        identity = Identity(status)
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    // MARK: Opening
+
+    /// Opens the file, and makes it if it is missing. Follows no symbolic link.
+    static func inPlace(ofSpool spool: String) throws(SpoolError) -> LeaseFile {
+        let place = place(ofSpool: spool)
+        return try writable(at: place, O_CREAT, place: place, spool: spool)
+    }
+
+    /// Opens the file as it is; `nil` if there is none, or it may not be read.
+    static func existing(ofSpool spool: String) -> LeaseFile? {
+        let place = place(ofSpool: spool)
+        let descriptor = open(place, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        return descriptor < 0 ? nil : LeaseFile(place: place, descriptor: descriptor)
+    }
+
+    /// Puts a new file in place, in one step, that is locked already and has its note. Whoever has the old one open can
+    /// know it by ``isInPlace``.
+    ///
+    /// Not for several processes at once: what lies where it is made was left by one that died.
+    static func replacement(ofSpool spool: String, note: LeaseNote) throws(SpoolError) -> LeaseFile {
+        let place = place(ofSpool: spool)
+        let next = place + "-next"
+        unlink(next)
+        let file = try writable(at: next, O_CREAT | O_EXCL, place: place, spool: spool)
+        file.write(note)
+        guard try file.lock(), rename(next, place) == 0 else { throw unwritable(spool, "can not replace \(place)") }
+        return file
+    }
+
+    private static func writable(
+        at path: String,
+        _ flags: Int32,
+        place: String,
+        spool: String
+    ) throws(SpoolError) -> LeaseFile {
+        let descriptor = open(path, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
+        guard descriptor >= 0 else { throw unwritable(spool, "can not open \(path)") }
+        // Whatever the umask has taken away; what root drains must not be closed to the service afterwards.
+        fchmod(descriptor, 0o600)
+        SpoolSafety.giveToOwner(descriptor, ofSpool: spool)
+        return LeaseFile(place: place, descriptor: descriptor)
+    }
+
+    /// Beside the spool itself, so that there is one lease however many symbolic links lead to it.
+    private static func place(ofSpool path: String) -> String {
+        guard let resolved = realpath(path, nil) else { return path + "-uploader" }
+        defer { free(resolved) }
+        return String(cString: resolved) + "-uploader"
+    }
+
+    private static func unwritable(_ spool: String, _ what: String) -> SpoolError {
+        SpoolError(.unwritable, path: spool, message: "\(what): \(String(cString: strerror(errno)))")
+    }
+
+    // MARK: The lock
+
+    /// False if another has it.
+    func lock() throws(SpoolError) -> Bool {
+        var lock = Self.wholeFile
+        if fcntl(descriptor, Self.setLock, &lock) == 0 { return true }
+        guard errno == EAGAIN || errno == EACCES else { throw Self.unwritable(place, "can not be locked") }
+        return false
+    }
+
+    /// Whether anybody has it. Takes none.
+    var isLocked: Bool {
+        var lock = Self.wholeFile
+        return fcntl(descriptor, Self.getLock, &lock) == 0 && Int32(lock.l_type) != Int32(F_UNLCK)
+    }
+
+    /// Whether this is the file that everybody opens, and not one that was there before.
+    var isInPlace: Bool {
+        var status = stat()
+        return lstat(place, &status) == 0 && Identity(status) == identity
+    }
+
+    #if os(Linux)
+    // Glibc hides both behind _GNU_SOURCE; the numbers are Linux's (include/uapi/asm-generic/fcntl.h).
+    private static let setLock: Int32 = 37
+    private static let getLock: Int32 = 36
+    #else
+    private static let setLock = F_OFD_SETLK
+    private static let getLock = F_OFD_GETLK
+    #endif
+
+    /// An exclusive lock of the open file description: unlike a lock of the process, it holds against other openings in
+    /// the same process, and it is not lost when one of them closes (fcntl(2), "Open file description locks").
+    private static var wholeFile: flock {
+        var lock = flock()
+        lock.l_type = Int16(F_WRLCK)
+        lock.l_whence = Int16(SEEK_SET)
+        return lock
+    }
+
+    // MARK: The note
+
+    /// Without its lock, a note may be read that is half of one holder and half of the next: it differs from both.
+    var note: LeaseNote {
+        var bytes = [UInt8](repeating: 0, count: LeaseNote.maximumLength)
+        let count = pread(descriptor, &bytes, bytes.count, 0)
+        return LeaseNote(bytes.prefix(max(0, count)))
+    }
+
+    /// - Parameter isFirst: a longer note of another holder may stand there.
+    func write(_ note: LeaseNote, isFirst: Bool = false) {
+        var text = note.text
+        if isFirst { ftruncate(descriptor, 0) }
+        _ = text.withUTF8 { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+    }
+
+    /// When the note was last written, in milliseconds of the time of day since 1970-01-01T00:00:00Z.
+    var lastWritten: Int64 {
+        var status = stat()
+        fstat(descriptor, &status)
+        #if os(Linux)
+        let time = status.st_mtim
+        #else
+        let time = status.st_mtimespec
+        #endif
+        return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}
+
+extension LeaseFile.Identity {
+    fileprivate init(_ status: stat) {
+        self.init(device: UInt64(truncatingIfNeeded: status.st_dev), number: UInt64(status.st_ino))
+    }
+}

@@ -1,0 +1,155 @@
+import Foundation
+import LogbeamTestSupport
+import Testing
+
+@testable import LogbeamSpool
+
+@Suite("The upload lease")
+struct UploadLeaseTests {
+    private let directory: TemporaryDirectory
+    private let path: String
+    private let spool: Spool
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        path = directory.file("spool.db")
+        spool = try Spool(path: path)
+    }
+
+    @Test("is had by one at a time within a process, and comes free with its owner")
+    func withinProcess() throws {
+        #expect(UploadLease.holder(spool: path) == nil)
+        var lease = try UploadLease.acquire(spool)
+        #expect(lease != nil)
+        #expect(try UploadLease.acquire(spool) == nil)
+        let holder = try #require(UploadLease.holder(spool: path))
+        #expect(holder.processID == getpid())
+        #expect(holder.host == ProcessInfo.processInfo.hostName || !holder.host.isEmpty)
+        // Looking, and failing to get it, did not take it away.
+        #expect(try UploadLease.acquire(spool) == nil)
+        lease = nil
+        #expect(UploadLease.holder(spool: path) == nil)
+        #expect(try UploadLease.acquire(spool) != nil)
+    }
+
+    @Test("is had by one process at a time, and comes free when that is killed")
+    func betweenProcesses() throws {
+        let first = try exerciser("hold", path)
+        try first.waitForOutput { $0 == "held\n" }
+        #expect(try UploadLease.acquire(spool) == nil)
+        #expect(UploadLease.holder(spool: path)?.processID == first.processIdentifier)
+        let second = try exerciser("hold", path)
+        try second.waitForOutput { $0 == "taken\n" }
+        #expect(UploadLease.holder(spool: path)?.processID == first.processIdentifier)
+
+        first.kill(SIGKILL)
+        #expect(try first.wait().signal == SIGKILL)
+        #expect(UploadLease.holder(spool: path) == nil)
+        let lease = try UploadLease.acquire(spool)
+        #expect(lease != nil)
+        #expect(UploadLease.holder(spool: path)?.processID == getpid())
+    }
+
+    @Test("can be looked at without being taken")
+    func looking() throws {
+        do { _ = try UploadLease.acquire(spool) }
+        // The file stays; nobody holds it, and to look does not change that.
+        for _ in 1...3 { #expect(UploadLease.holder(spool: path) == nil) }
+        #expect(try UploadLease.acquire(spool) != nil)
+    }
+
+    @Test("is the same by whatever path the spool is known")
+    func symbolicLink() throws {
+        let link = directory.file("link")
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: path)
+        let lease = try UploadLease.acquire(Spool(path: link))
+        #expect(lease != nil)
+        #expect(try UploadLease.acquire(spool) == nil)
+        #expect(UploadLease.holder(spool: path)?.processID == getpid())
+    }
+
+    @Test("follows no symbolic link to a file of someone else's")
+    func foreignLink() throws {
+        let target = directory.file("target")
+        try Data("precious".utf8).write(to: URL(fileURLWithPath: target))
+        try FileManager.default.createSymbolicLink(atPath: path + "-uploader", withDestinationPath: target)
+        #expect(spoolError { _ = try UploadLease.acquire(spool) }?.kind == .unwritable)
+        #expect(UploadLease.holder(spool: path) == nil)
+        #expect(try String(contentsOfFile: target, encoding: .utf8) == "precious")
+    }
+
+    @Test("can not be had where there is no directory")
+    func noDirectory() throws {
+        try FileManager.default.removeItem(atPath: directory.path)
+        #expect(spoolError { _ = try UploadLease.acquire(spool) }?.kind == .unwritable)
+    }
+
+    @Test("tells what it can of a holder whose note says nothing")
+    func emptyNote() throws {
+        let lease = try UploadLease.acquire(spool)
+        try Data().write(to: URL(fileURLWithPath: path + "-uploader"), options: [])
+        let holder = try #require(UploadLease.holder(spool: path))
+        #expect((holder.processID, holder.host) == (0, "unknown"))
+        withExtendedLifetime(lease) {}
+    }
+
+    @Test(
+        "is a file of mode 0600 that belongs to the owner of the spool, whoever takes it",
+        .enabled(if: geteuid() == 0)
+    )
+    func owner() throws {
+        try FileManager.default.setAttributes(
+            [.ownerAccountID: 65_534, .groupOwnerAccountID: 65_534],
+            ofItemAtPath: path
+        )
+        func expectOwned() throws {
+            let attributes = try FileManager.default.attributesOfItem(atPath: path + "-uploader")
+            #expect(attributes[.ownerAccountID] as? Int == 65_534)
+            #expect(attributes[.posixPermissions] as? Int == 0o600)
+        }
+        let first = try UploadLease.acquire(spool)
+        try expectOwned()
+        let second = try UploadLease.takeOver(spool)
+        try expectOwned()
+        withExtendedLifetime((first, second)) {}
+    }
+
+    // MARK: Signs of life
+
+    @Test("shows a sign of life as often as its lapse asks for, and at most so often")
+    func beats() throws {
+        let lease = try #require(try UploadLease.acquire(spool, lapse: .seconds(1)))
+        #expect(lease.beatInterval == 100)
+        let first = try #require(UploadLease.sighting(path)?.note.beat)
+        #expect(first == LeaseNote.Beat(epoch: 1, number: 0, interval: 100))
+        var beats: Set<UInt64> = []
+        let start = MonotonicClock.milliseconds()
+        while beats.count < 4 {
+            #expect(lease.beat())
+            try beats.insert(#require(UploadLease.sighting(path)?.note.beat).number)
+        }
+        #expect(beats.contains(1))
+        #expect(MonotonicClock.milliseconds() - start >= 300)
+        // By default it is one in three seconds: an idle machine is not to be kept busy.
+        let other = try #require(try UploadLease.takeOver(spool))
+        #expect(other.beatInterval == 3_000)
+    }
+
+    @Test("shows when the last sign of life was, and how long is too long")
+    func silence() throws {
+        let before = WallClock.milliseconds()
+        let lease = try UploadLease.acquire(spool)
+        let holder = try #require(UploadLease.holder(spool: path))
+        let last = try #require(holder.lastBeat)
+        // The file system's clock goes in steps of up to 10 ms.
+        #expect((before - 10...WallClock.milliseconds()).contains(last))
+        #expect(holder.silence(at: last + 12_000) == nil)
+        #expect(holder.silence(at: last + 12_001) == 12_001)
+        #expect(UploadLease.Holder(processID: 1, host: "h", lastBeat: 5, beatInterval: 100).silence(at: 10_005) == nil)
+        #expect(
+            UploadLease.Holder(processID: 1, host: "h", lastBeat: 5, beatInterval: 100).silence(at: 10_006) == 10_001
+        )
+        #expect(UploadLease.Holder(processID: 1, host: "h").silence(at: .max) == nil)
+        withExtendedLifetime(lease) {}
+    }
+}
