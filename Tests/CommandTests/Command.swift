@@ -102,3 +102,21 @@ func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
     }
     return true
 }
+
+/// Each test of the suite, and the child tasks that it makes, runs on threads of its own: it blocks, and must not keep
+/// others from the few threads of Swift's pool.
+struct OwnThreads: SuiteTrait, TestTrait, TestScoping {
+    var isRecursive: Bool { true }
+
+    func provideScope(
+        for test: Test,
+        testCase: Test.Case?,
+        performing function: @Sendable () async throws -> Void
+    ) async throws {
+        try await LogbeamTestSupport.onOwnThreads(function)
+    }
+}
+
+extension Trait where Self == OwnThreads {
+    static var onOwnThreads: Self { Self() }
+}

@@ -5,7 +5,7 @@ import LogbeamSpool
 import LogbeamTestSupport
 import Testing
 
-@Suite("An upload loop that was superseded")
+@Suite("An upload loop that was superseded", .onOwnThreads)
 struct SupersededLoopTests {
     private let uploader: SteppedUploader
     private let service: ScriptedDeliveryService

@@ -3,6 +3,7 @@ import LogbeamCore
 import LogbeamSpool
 import LogbeamTestSupport
 import Logging
+import Testing
 
 /// A spool in a directory of its own, with the configuration of a shipper on it.
 struct SpoolFixture {
@@ -64,4 +65,22 @@ func waitUntil(_ what: String, _ condition: () throws -> Bool) async throws {
 struct WaitError: Error, CustomStringConvertible {
     var what: String
     var description: String { "waited in vain for: \(what)" }
+}
+
+/// Each test of the suite, and the child tasks that it makes, runs on threads of its own: it blocks, and must not keep
+/// others from the few threads of Swift's pool.
+struct OwnThreads: SuiteTrait, TestTrait, TestScoping {
+    var isRecursive: Bool { true }
+
+    func provideScope(
+        for test: Test,
+        testCase: Test.Case?,
+        performing function: @Sendable () async throws -> Void
+    ) async throws {
+        try await LogbeamTestSupport.onOwnThreads(function)
+    }
+}
+
+extension Trait where Self == OwnThreads {
+    static var onOwnThreads: Self { Self() }
 }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import LogbeamSpool
 
-@Suite("The upload lease")
+@Suite("The upload lease", .onOwnThreads)
 struct UploadLeaseTests {
     private let directory: TemporaryDirectory
     private let path: String
