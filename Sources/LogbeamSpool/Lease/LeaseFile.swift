@@ -28,6 +28,11 @@ final class LeaseFile: Sendable {
     }
 
     deinit {
+        // To close it would not do: a process that is just being started still has the descriptor until its exec, and with
+        // it the lock.
+        var lock = Self.wholeFile
+        lock.l_type = Int16(F_UNLCK)
+        _ = fcntl(descriptor, Self.setLock, &lock)
         close(descriptor)
     }
 

@@ -61,8 +61,8 @@ struct UploadLeaseTests {
     @Test("is the same by whatever path the spool is known")
     func symbolicLink() throws {
         let link = directory.file("link")
-        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: path)
-        let lease = try UploadLease.acquire(Spool(path: link))
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: directory.path)
+        let lease = try UploadLease.acquire(Spool(path: link + path.dropFirst(directory.path.count)))
         #expect(lease != nil)
         #expect(try UploadLease.acquire(spool) == nil)
         #expect(UploadLease.holder(spool: path)?.processID == getpid())
