@@ -93,6 +93,7 @@ final class SteppedUploader {
     /// milliseconds; `nil` if there is more to do, `.max` if nothing happens by itself.
     func step() -> Int64? {
         guard case .waiting(let until) = loop.step() else { return nil }
+        if loop.isSuperseded { return .max }
         guard loop.inFlight > 0 else { return until.map { $0 - clock.now.monotonic } ?? .max }
         loop.waitForAnswer(until: MonotonicClock.milliseconds() + 60_000)
         return nil
