@@ -2,6 +2,9 @@
 #define LOGBEAM_CSQLITE_SHIM_H
 
 #include <sqlite3.h>
+#ifdef __linux__
+#include <sys/vfs.h>
+#endif
 
 /// `SQLITE_TRANSIENT` is a cast that Swift cannot import: SQLite copies the bytes before the call returns.
 static inline sqlite3_destructor_type logbeam_sqlite_transient(void) { return SQLITE_TRANSIENT; }
@@ -12,6 +15,28 @@ static inline sqlite3_destructor_type logbeam_sqlite_static(void) { return SQLIT
 /// `sqlite3_db_config` is variadic, which Swift cannot import: closing this connection copies no write-ahead log.
 static inline int logbeam_sqlite_no_checkpoint_on_close(sqlite3 *connection) {
     return sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)0);
+}
+
+/// `f_type` of statfs(2), which Swift's Glibc lacks; 0 if it is not to be had.
+static inline unsigned int logbeam_file_system_type(const char *path) {
+#ifdef __linux__
+    struct statfs status;
+    return statfs(path, &status) == 0 ? (unsigned int)status.f_type : 0;
+#else
+    (void)path;
+    return 0;
+#endif
+}
+
+/// The file of a connection's write-ahead log, or of the database itself: `errno` of the last call on it that failed.
+static inline int logbeam_sqlite_last_errno(sqlite3 *connection, int of_log) {
+    sqlite3_file *file = 0;
+    int operation = of_log ? SQLITE_FCNTL_JOURNAL_POINTER : SQLITE_FCNTL_FILE_POINTER;
+    int code = 0;
+    if (sqlite3_file_control(connection, 0, operation, &file) != SQLITE_OK) return 0;
+    if (file == 0 || file->pMethods == 0) return 0;
+    if (file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &code) != SQLITE_OK) return 0;
+    return code;
 }
 
 #endif

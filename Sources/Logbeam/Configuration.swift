@@ -55,6 +55,35 @@ extension LogShipper {
         /// nor a `file:` URI, which SQLite would not take for a path. See ``defaultSpoolPath()``.
         public var spool: String
 
+        /// The most bytes that the spool takes on the disk, its write-ahead log included. A quarter, 64 MiB at the most, is
+        /// set apart for the log.
+        ///
+        /// 16,777,216 (16 MiB, which holds several batches) to 1,099,511,627,776 (1 TiB); 1,073,741,824 (1 GiB) by default.
+        /// It is kept within one batch. Each process that shares the spool keeps to its own setting, whatever the size has
+        /// come from. See ``whenFull``.
+        public var maxSpoolSize: Int
+
+        /// What happens when a record comes for which ``maxSpoolSize`` leaves no room; ``WhenFull/dropOldest`` by default.
+        public var whenFull: WhenFull
+
+        /// What happens when a record comes for which there is no room.
+        ///
+        /// What is dropped or refused is counted by reason in `gaps` with the times of the first and the last, is in
+        /// `logbeam-spool status`, and is told by a record in the log stream itself: when it has come to an end for a
+        /// second, and once a minute while it goes on.
+        public enum WhenFull: Sendable, Hashable {
+            /// It takes the place of the oldest pending records, of whatever stream, but for those of batches that are on
+            /// their way or in doubt. Where there are no others, it is refused as with ``dropNewest``.
+            case dropOldest
+            /// It goes to standard error instead.
+            case dropNewest
+            /// `log()` waits until the uploader has made room, so long at most; then as ``dropNewest``. Zero to 1 hour.
+            ///
+            /// Threads that wait are woken by this process's uploader, and look ten times a second whether that of another
+            /// process has made room. What a client of your own logs during an upload does not wait.
+            case block(timeout: Duration)
+        }
+
         /// How old the oldest record of a stream becomes before its batch is sent, full or not.
         ///
         /// 10 s by default. More than zero, and at most 24 hours because no batch may span more (PutLogEvents).
@@ -234,6 +263,8 @@ extension LogShipper {
             createsLogGroup: Bool = true,
             createsLogStream: Bool = true,
             spool: String = defaultSpoolPath(),
+            maxSpoolSize: Int = 1_073_741_824,
+            whenFull: WhenFull = .dropOldest,
             bufferDuration: Duration = .seconds(10),
             batchCount: Int = 10_000,
             batchSize: Int = 1_048_576,
@@ -262,6 +293,8 @@ extension LogShipper {
             self.createsLogGroup = createsLogGroup
             self.createsLogStream = createsLogStream
             self.spool = spool
+            self.maxSpoolSize = maxSpoolSize
+            self.whenFull = whenFull
             self.bufferDuration = bufferDuration
             self.batchCount = batchCount
             self.batchSize = batchSize

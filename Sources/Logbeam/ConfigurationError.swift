@@ -52,6 +52,20 @@ extension LogShipper.Configuration {
             "the path of a file, 1 to 504 bytes without NUL, neither :memory: nor a file: URI"
         )
         try check(
+            (16_777_216...1_099_511_627_776).contains(maxSpoolSize),
+            "maxSpoolSize",
+            maxSpoolSize,
+            "from 16777216 to 1099511627776 bytes"
+        )
+        if case .block(let timeout) = whenFull {
+            try check(
+                timeout >= .zero && timeout <= .seconds(3_600),
+                "whenFull",
+                timeout,
+                "a wait from 0 to 3600 seconds"
+            )
+        }
+        try check(
             bufferDuration > .zero && bufferDuration <= .seconds(86_400),
             "bufferDuration",
             bufferDuration,

@@ -61,7 +61,8 @@ public final class LogShipper: Sendable {
             path: configuration.spool,
             options: Spool.Options(
                 powerLossSafe: configuration.durability == .powerLoss,
-                commitTimeout: configuration.commitTimeout
+                commitTimeout: configuration.commitTimeout,
+                limit: SpoolLimit(configuration)
             )
         )
         ownStream = try spool.streamID(for: resolved)
@@ -127,7 +128,10 @@ public final class LogShipper: Sendable {
                 return true
             }
             var message = message.truncated(toUTF8Count: maximumMessageSize)
-            let id = try message.withUTF8 { try spool.append(stream: stream, timestamp: timestamp, message: $0) }
+            let id = try message.withUTF8 {
+                // The uploader must not wait for itself.
+                try spool.append(stream: stream, timestamp: timestamp, message: $0, mayBlock: !isQuiet)
+            }
             if isQuiet {
                 uploader.mailbox.appendedQuietly(id: id)
             } else {
@@ -135,11 +139,12 @@ public final class LogShipper: Sendable {
             }
             return true
         } catch {
-            let reason = (error as? SpoolError)?.gapReason ?? "spool error"
-            losses.count(stream: stream, reason: reason, at: timestamp)
+            if losses.count(stream: stream, because: error as? SpoolError, at: timestamp) {
+                StandardError.write(line: "logbeam: records that are not spooled follow: \(error)")
+            }
             let shown =
                 configuration.oversize == .split ? message : message.truncated(toUTF8Count: maximumMessageSize)
-            StandardError.write(line: "logbeam: not spooled (\(error)): \(shown)")
+            StandardError.write(line: "logbeam: not spooled: \(shown)")
             return false
         }
     }
@@ -206,6 +211,18 @@ extension BatchLimits {
             bytes: configuration.batchSize,
             age: configuration.bufferDuration.milliseconds
         )
+    }
+}
+
+extension SpoolLimit {
+    init(_ configuration: LogShipper.Configuration) {
+        let whenFull: WhenFull =
+            switch configuration.whenFull {
+            case .dropOldest: .dropOldest
+            case .dropNewest: .dropNewest
+            case .block(let timeout): .block(timeout: timeout)
+            }
+        self.init(bytes: Int64(configuration.maxSpoolSize), whenFull: whenFull)
     }
 }
 

@@ -1,47 +1,82 @@
-internal import LogbeamSpool
+package import LogbeamSpool
 internal import Synchronization
 
-/// Counts the records that the spool could not take, and writes the counts into the spool once it takes writes again.
-/// Thread-safe.
-final class Losses: Sendable {
+/// Counts the records that the spool could not take, writes the counts into the spool once it takes writes again, and has
+/// the streams told of what is missing.
+///
+/// Thread-safe. The counts are in memory until then: what was counted less than about a second before the process is killed
+/// stands on standard error alone.
+package final class Losses: Sendable {
     private struct Key: Hashable {
         var stream: Int64
         var reason: String
     }
 
-    private let gaps = Mutex<[Key: Gap]>([:])
-    private let hasGaps = Atomic<Bool>(false)
-
-    /// A record of a stream was lost to the spool at a time, in milliseconds since 1970-01-01T00:00:00Z.
-    func count(stream: Int64, reason: String, at time: Int64) {
-        gaps.withLock { gaps in
-            let key = Key(stream: stream, reason: reason)
-            var gap = gaps[key] ?? Gap(stream: stream, reason: reason, records: 0, first: time, last: time)
-            gap.records += 1
-            gap.first = min(gap.first, time)
-            gap.last = max(gap.last, time)
-            gaps[key] = gap
-        }
-        hasGaps.store(true, ordering: .relaxed)
+    private struct State {
+        var gaps: [Key: Gap] = [:]
+        /// When a record was last lost for a reason, in milliseconds of the monotonic clock.
+        var lastLosses: [String: Int64] = [:]
+        var pacing = GapPacing()
     }
 
-    /// Writes what was counted into the spool; keeps what it does not take.
-    func note(in spool: Spool) {
-        guard hasGaps.exchange(false, ordering: .relaxed) else { return }
-        for (key, gap) in gaps.withLock({ $0 }) {
+    private let state = Mutex(State())
+    private let hasGaps = Atomic<Bool>(false)
+
+    /// After so long without a loss for some reason, the next one is news; in milliseconds.
+    private static let memory: Int64 = 60_000
+
+    package init() {}
+
+    /// Records of a stream were lost to the spool at a time, in milliseconds since 1970-01-01T00:00:00Z.
+    ///
+    /// - Returns: true if nobody was told of this trouble yet: one line for a person is enough, beside the records.
+    package func count(_ records: Int = 1, stream: Int64, because error: SpoolError?, at time: Int64) -> Bool {
+        let reason = error?.gapReason ?? "spool error"
+        let now = MonotonicClock.milliseconds()
+        let isNews = state.withLock { state in
+            let key = Key(stream: stream, reason: reason)
+            var gap = state.gaps[key] ?? Gap(stream: stream, reason: reason, records: 0, first: time, last: time)
+            gap.records += records
+            gap.first = min(gap.first, time)
+            gap.last = max(gap.last, time)
+            state.gaps[key] = gap
+            let last = state.lastLosses.updateValue(now, forKey: reason)
+            return last.map { now - $0 >= Self.memory } ?? true
+        }
+        hasGaps.store(true, ordering: .relaxed)
+        return isNews
+    }
+
+    /// Writes what was counted into the spool, and keeps what it does not take; then tells the streams, when it is time to.
+    /// For one thread.
+    ///
+    /// - Parameter isLast: nothing is kept for later that can be told now.
+    package func note(in spool: Spool, isLast: Bool = false) {
+        if hasGaps.exchange(false, ordering: .relaxed) { write(to: spool) }
+        // What can not be read or told now is there the next time.
+        guard let gaps = try? spool.untoldGaps(), !gaps.isEmpty else { return }
+        let now = MonotonicClock.milliseconds()
+        let due = state.withLock { $0.pacing.due(gaps, at: now) }
+        for gap in isLast ? gaps : due {
+            guard (try? spool.tellGap(gap)) != nil else { return }
+        }
+    }
+
+    private func write(to spool: Spool) {
+        for (key, gap) in state.withLock({ $0.gaps }) {
             do throws(SpoolError) {
                 try spool.noteGap(gap)
-                gaps.withLock { gaps in
+                state.withLock { state in
                     // Records may have been lost meanwhile: they stay for the next time.
-                    let later = (gaps[key]?.records ?? 0) - gap.records
-                    gaps[key] =
+                    let later = (state.gaps[key]?.records ?? 0) - gap.records
+                    state.gaps[key] =
                         later > 0
                         ? Gap(
                             stream: gap.stream,
                             reason: gap.reason,
                             records: later,
                             first: gap.last,
-                            last: gaps[key]?.last ?? gap.last
+                            last: state.gaps[key]?.last ?? gap.last
                         ) : nil
                 }
             } catch {

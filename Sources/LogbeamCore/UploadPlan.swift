@@ -8,7 +8,7 @@
 /// | `scan`     | ``found(_:isLast:)``                        |
 /// | `catchUp`  | ``found(_:isLast:)``                        |
 /// | `reject`   | ``rejected(_:)``                            |
-/// | `send`     | ``delivered(_:)``, ``failed(_:retryAt:notBefore:)``, ``postpone(_:until:)``, ``split(_:ids:)`` |
+/// | `send`     | ``delivered(_:)``, ``failed(_:retryAt:notBefore:)``, ``postpone(_:until:)``, ``split(_:ids:)``, ``vanished(_:)`` |
 /// | `wait`     | ``wake()``                                  |
 ///
 /// One pass over the spool, in the order of ids, serves all streams: each gathers its next batch. A stream that has to
@@ -153,6 +153,12 @@ package struct UploadPlan: Sendable {
         finish(range, then: [])
         recover(range.stream)
         // What was read before they left.
+        unread.removeAll(where: range.contains)
+    }
+
+    /// The batch was not sent: there are no records in it any more.
+    package mutating func vanished(_ range: BatchRange) {
+        finish(range, then: [])
         unread.removeAll(where: range.contains)
     }
 

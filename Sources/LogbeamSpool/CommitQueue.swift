@@ -196,21 +196,23 @@ final class CommitQueue: @unchecked Sendable {
         var taken: UInt64 = 0
         var outcome = Seat.State.alone
         defer { sleepers |= settle(taken, outcome) }
+        try writer.room.admit(own.map { SpoolLimit.cost(ofMessage: $0.message.count) } ?? 1)
+        let most = writer.room.limit == nil ? Self.roundBytes : min(Self.roundBytes, Int(writer.room.left))
         let id = try writer.connection.transaction { () throws(SpoolError) in
-            let id = try own.map { own throws(SpoolError) in try writer.append(own) }
+            let id = try own.map { own throws(SpoolError) in try writer.insert(own, after: nil) }
             var last = id
             var bytes = own?.message.count ?? 0
             let first = nextSeat
             // Those that come from now on are for the next round.
             var rest = waiting.load(ordering: .relaxed).rotatedRight(by: first)
-            while rest != 0, bytes < Self.roundBytes {
+            while rest != 0, bytes < most {
                 let index = (rest.trailingZeroBitCount + first) % Self.seatCount
                 rest &= rest - 1
                 guard take(index) else { continue }
                 taken |= 1 << UInt64(index)
                 nextSeat = (index + 1) % Self.seatCount
                 let content = seats[index].content
-                let id = try writer.append(content.pointee.record, after: last)
+                let id = try writer.insert(content.pointee.record, after: last)
                 content.pointee.id = id
                 last = id
                 bytes += content.pointee.record.message.count
@@ -374,8 +376,12 @@ private struct Seat: ~Copyable {
 }
 
 extension Writer {
-    fileprivate func append(_ record: NewRecord, after previous: Int64? = nil) throws(SpoolError) -> Int64 {
-        try append(stream: record.stream, timestamp: record.timestamp, message: record.message, after: previous)
+    fileprivate func append(_ record: NewRecord) throws(SpoolError) -> Int64 {
+        try append(stream: record.stream, timestamp: record.timestamp, message: record.message)
+    }
+
+    fileprivate func insert(_ record: NewRecord, after previous: Int64?) throws(SpoolError) -> Int64 {
+        try insert(stream: record.stream, timestamp: record.timestamp, message: record.message, after: previous)
     }
 }
 

@@ -1,6 +1,6 @@
 internal import LogbeamCore
 
-/// Records of one stream that never reached the spool for one reason.
+/// Records of one stream that are neither delivered nor in the spool, for one reason.
 package struct Gap: Sendable, Equatable, CustomStringConvertible {
     package var stream: Int64
     package var reason: String
@@ -25,6 +25,13 @@ package struct Gap: Sendable, Equatable, CustomStringConvertible {
         return "logbeam: \(grouped(records)) \(noun) dropped between \(times[0]) and \(times[1]): \(reason)"
     }
 
+    /// How a reason stands in `gaps` as long as the stream has not been told: apart from what it was told already, so that
+    /// the next process knows.
+    package static func untold(_ reason: String) -> String { reason + untoldMark }
+    /// No description has more bytes than this.
+    static let longestDescription = 200
+    static let untoldMark = " (not told yet)"
+
     /// With a comma between each three digits.
     private func grouped(_ number: Int) -> String {
         var text = ""
@@ -42,8 +49,12 @@ extension SpoolError {
         switch kind {
         case .busy: "spool locked by another process"
         case .full: "disk full"
+        case .quotaExceeded: "disk quota exceeded"
+        case .atLimit, .logHeld: "spool full"
+        case .readOnly: "file system read-only"
+        case .failedIO: "disk error"
         case .damaged, .notASpool, .newerVersion: "spool damaged"
-        case .missing, .unwritable, .unsafe, .occupied: "spool not writable"
+        case .missing, .unwritable, .unsafe, .occupied, .networkFileSystem: "spool not writable"
         case .superseded, .other: "spool error"
         }
     }

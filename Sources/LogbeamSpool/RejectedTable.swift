@@ -20,8 +20,11 @@ final class RejectedTable {
     private let selectOldest: Statement
     private let countOldest: Statement
     private let deleteOldest: Statement
+    private let byteLimit: Int
 
-    init(connection: Connection) throws(SpoolError) {
+    /// - Parameter limit: what the spool as a whole is bound to; it may leave less than ``byteLimit``.
+    init(connection: Connection, limit: SpoolLimit? = nil) throws(SpoolError) {
+        byteLimit = limit.map { Int($0.rejectedBytes) } ?? Self.byteLimit
         selectLength = try connection.prepare("SELECT length(CAST(message AS BLOB)) FROM records WHERE id = ?1")
         copyRecord = try connection.prepare(
             """
@@ -78,10 +81,13 @@ final class RejectedTable {
     /// The streams themselves are not told, unlike of other gaps. A stream whose records are refused may refuse that one
     /// too: it would push another record out, to be told of again, and so for ever. And no reader of the stream misses a
     /// copy that only this machine had.
-    private func makeRoom() throws(SpoolError) {
-        guard try selectSize.step() else { return }
+    ///
+    /// - Returns: whether there were any.
+    @discardableResult
+    func makeRoom() throws(SpoolError) -> Bool {
+        guard try selectSize.step() else { return false }
         var excess = selectSize.integer(0) - Int64(Self.recordLimit)
-        var excessBytes = selectSize.integer(1) - Int64(Self.byteLimit)
+        var excessBytes = selectSize.integer(1) - Int64(byteLimit)
         selectSize.reset()
         // Version 1 knew no bounds: what it left goes in several transactions, each of which takes at most twice the bounds.
         // That is as much as there can be at any other time.
@@ -95,11 +101,12 @@ final class RejectedTable {
             last = selectOldest.integer(0)
         }
         selectOldest.reset()
-        guard let last else { return }
+        guard let last else { return false }
         try countOldest.bind(last, at: 1)
         try countOldest.bind(Self.overflow, at: 2)
         try countOldest.run()
         try deleteOldest.bind(last, at: 1)
         try deleteOldest.run()
+        return true
     }
 }

@@ -19,11 +19,21 @@ package final class Spool: Sendable {
         package var powerLossSafe: Bool
         /// The longest that a call waits for the write lock before it throws ``SpoolError/Kind/busy``.
         package var commitTimeout: Duration
+        /// How large the spool may become by what this process appends; `nil` for no bound.
+        package var limit: SpoolLimit?
+        /// How many bytes may be written beside a file.
+        var freeSpace: @Sendable (_ path: String) -> Int64 = DiskSpace.free
 
-        package init(create: Bool = true, powerLossSafe: Bool = false, commitTimeout: Duration = .seconds(5)) {
+        package init(
+            create: Bool = true,
+            powerLossSafe: Bool = false,
+            commitTimeout: Duration = .seconds(5),
+            limit: SpoolLimit? = nil
+        ) {
             self.create = create
             self.powerLossSafe = powerLossSafe
             self.commitTimeout = commitTimeout
+            self.limit = limit
         }
     }
 
@@ -34,18 +44,34 @@ package final class Spool: Sendable {
     private let walMonitor: WALMonitor
     let queue: CommitQueue
     private let logSync: LogSync
+    let limit: SpoolLimit?
+    /// How often room was made, and how many threads wait for that.
+    private let roomMade = Atomic<Int>(0)
+    private let roomWaiters = Atomic<Int>(0)
+    private let roomAlarm = Condition(())
+    /// Until when nobody waits for the log, in nanoseconds of ``MonotonicClock``.
+    private let logHeldUntil = Atomic<UInt64>(0)
+    /// There may be gaps that their streams have not been told of: perhaps from before this process.
+    private let mayHaveUntoldGaps = Atomic<Bool>(true)
 
     /// Opens a spool, or makes one. A file that is no spool, or one of a later version, is left as it is.
     package init(path: String, options: Options = Options()) throws(SpoolError) {
         commitTimeout = options.commitTimeout.nanoseconds
-        walMonitor = WALMonitor()
+        limit = options.limit
+        walMonitor = options.limit.map { WALMonitor(safetyThreshold: $0.safetyPages) } ?? WALMonitor()
         let connection = try SpoolFile.openForWriting(
             path: path,
             create: options.create,
             powerLossSafe: options.powerLossSafe
         )
         self.path = connection.canonicalPath
-        queue = CommitQueue(lock: lock, writer: try Writer(connection: connection, walMonitor: walMonitor))
+        let writer = try Writer(
+            connection: connection,
+            walMonitor: walMonitor,
+            limit: options.limit,
+            freeSpace: options.freeSpace
+        )
+        queue = CommitQueue(lock: lock, writer: writer)
         logSync = LogSync(path: connection.canonicalPath)
     }
 
@@ -60,19 +86,25 @@ package final class Spool: Sendable {
     /// the spool, and never will be.
     ///
     /// Threads that append at the same time share commits. None waits for longer than the commit timeout and the commits
-    /// that are then under way: see ``CommitQueue``.
+    /// that are then under way: see ``CommitQueue``. Where the spool is full, ``SpoolLimit/WhenFull/block(timeout:)`` adds
+    /// its time.
     ///
     /// - Parameters:
     ///   - timestamp: milliseconds since 1970-01-01T00:00:00Z.
     ///   - message: UTF-8.
+    ///   - mayBlock: whether to wait for room at all.
     @discardableResult
     package func append(
         stream: Int64,
         timestamp: Int64,
-        message: UnsafeBufferPointer<UInt8>
+        message: UnsafeBufferPointer<UInt8>,
+        mayBlock: Bool = true
     ) throws(SpoolError) -> Int64 {
         let record = NewRecord(stream: stream, timestamp: timestamp, message: message)
-        return try queue.append(record, until: MonotonicClock.nanoseconds() &+ commitTimeout)
+        let cost = SpoolLimit.cost(ofMessage: message.count)
+        return try withRoom(for: cost, mayBlock: mayBlock) { deadline throws(SpoolError) in
+            try queue.append(record, until: deadline)
+        }
     }
 
     /// Commits several records at once: all of them or none. Returns the id of the last.
@@ -80,10 +112,13 @@ package final class Spool: Sendable {
     package func append(
         stream: Int64,
         timestamp: Int64,
-        messages: some Sequence<UnsafeBufferPointer<UInt8>>
+        messages: some Collection<UnsafeBufferPointer<UInt8>>
     ) throws(SpoolError) -> Int64 {
-        try write { writer throws(SpoolError) in
-            try writer.append(stream: stream, timestamp: timestamp, messages: messages)
+        let cost = messages.reduce(0) { $0 + SpoolLimit.cost(ofMessage: $1.count) }
+        return try withRoom(for: cost, mayBlock: true) { deadline throws(SpoolError) in
+            try queue.write(until: deadline) { writer throws(SpoolError) in
+                try writer.append(stream: stream, timestamp: timestamp, messages: messages)
+            }
         }
     }
 
@@ -132,6 +167,7 @@ package final class Spool: Sendable {
         var next: Int64? = range.first
         while let start = next {
             next = try write { writer throws(SpoolError) in try writer.deleteSlice(of: range, from: start, in: epoch) }
+            tellOfRoom()
             afterSlice()
             try giveWay()
         }
@@ -146,6 +182,7 @@ package final class Spool: Sendable {
         while !rest.isEmpty {
             let moved = try write { writer throws(SpoolError) in try writer.moveToRejected(rest, in: epoch) }
             rest = rest.dropFirst(moved)
+            tellOfRoom()
             afterSlice()
             try giveWay()
         }
@@ -174,13 +211,126 @@ package final class Spool: Sendable {
 
     // MARK: Notes for `status`
 
-    /// Notes that records of a stream never reached the spool, and tells of it by a record in the stream itself.
+    /// Notes that records of a stream never reached the spool. The stream is yet to be told: see ``tellGap(_:)``.
     package func noteGap(_ gap: Gap) throws(SpoolError) {
         try write { writer throws(SpoolError) in try writer.noteGap(gap) }
+        mayHaveUntoldGaps.store(true, ordering: .releasing)
+    }
+
+    /// The gaps that their streams have not been told of, each with its count so far.
+    package func untoldGaps() throws(SpoolError) -> [Gap] {
+        guard mayHaveUntoldGaps.exchange(false, ordering: .acquiring) else { return [] }
+        do throws(SpoolError) {
+            let gaps = try write { writer throws(SpoolError) in try writer.untoldGaps() }
+            if !gaps.isEmpty { mayHaveUntoldGaps.store(true, ordering: .relaxed) }
+            return gaps
+        } catch {
+            mayHaveUntoldGaps.store(true, ordering: .relaxed)
+            throw error
+        }
+    }
+
+    /// Tells of a gap by a record in its stream: ``Gap/description``, with what is known by now. It happens once, whoever
+    /// else does the same, and needs room like any record. True if it was done by this call.
+    package func tellGap(_ gap: Gap) throws(SpoolError) -> Bool {
+        let cost = SpoolLimit.cost(ofMessage: Gap.longestDescription)
+        return try withRoom(for: cost, mayBlock: false) { deadline throws(SpoolError) in
+            try queue.write(until: deadline) { writer throws(SpoolError) in
+                try writer.tellGap(stream: gap.stream, reason: gap.reason)
+            }
+        }
+    }
+
+    // MARK: Room
+
+    /// Runs `body`, and again when it finds the spool full and room was made, as the limit demands.
+    ///
+    /// It may wait until the deadline that it is given, in nanoseconds of ``MonotonicClock``.
+    private func withRoom<Result>(
+        for cost: Int64,
+        mayBlock: Bool,
+        _ body: (_ deadline: UInt64) throws(SpoolError) -> Result
+    ) throws(SpoolError) -> Result {
+        let start = MonotonicClock.nanoseconds()
+        var deadline = start &+ commitTimeout
+        var isFirst = true
+        while true {
+            let seen = roomMade.load(ordering: .sequentiallyConsistent)
+            do throws(SpoolError) {
+                return try body(deadline)
+            } catch {
+                guard let limit, limit.room(for: cost) <= limit.largestRoom else { throw error }
+                let now = MonotonicClock.nanoseconds()
+                if error.kind == .logHeld {
+                    try bearHeldLog(error, since: start)
+                    continue
+                }
+                guard error.kind == .atLimit else { throw error }
+                switch limit.whenFull {
+                case .dropOldest:
+                    // Once at least, however short the time is.
+                    guard isFirst || now < deadline else { throw error }
+                    guard try dropOldest(toFit: cost, until: deadline) else { throw error }
+                case .dropNewest:
+                    throw error
+                case .block(let timeout):
+                    guard mayBlock else { throw error }
+                    if isFirst { deadline = now &+ timeout.nanoseconds }
+                    guard now < deadline else { throw error }
+                    waitForRoom(since: seen, until: deadline)
+                }
+                isFirst = false
+            }
+        }
+    }
+
+    /// Waits for a moment for whoever reads to let go of the log: as a rule that is a matter of milliseconds. When that was
+    /// in vain, nobody waits for the next second.
+    private func bearHeldLog(_ error: SpoolError, since start: UInt64) throws(SpoolError) {
+        let now = MonotonicClock.nanoseconds()
+        guard now >= logHeldUntil.load(ordering: .relaxed) else { throw error }
+        guard now &- start < min(commitTimeout, 1_000_000_000) else {
+            logHeldUntil.store(now &+ 1_000_000_000, ordering: .relaxed)
+            throw error
+        }
+        MonotonicClock.sleep(nanoseconds: 1_000_000)
+    }
+
+    /// Drops a slice of the oldest records, unless there is room by now. False if there is nothing to drop.
+    private func dropOldest(toFit cost: Int64, until deadline: UInt64) throws(SpoolError) -> Bool {
+        defer { mayHaveUntoldGaps.store(true, ordering: .releasing) }
+        return try queue.write(until: deadline) { writer throws(SpoolError) in
+            try writer.dropOldest(toFit: cost)
+        }
+    }
+
+    /// Waits until this process has made room, or for a tenth of a second: room that another process makes tells nobody.
+    private func waitForRoom(since seen: Int, until deadline: UInt64) {
+        roomWaiters.add(1, ordering: .sequentiallyConsistent)
+        defer { roomWaiters.subtract(1, ordering: .relaxed) }
+        let end = min(Int64(clamping: deadline / 1_000_000 + 1), MonotonicClock.milliseconds() + 100)
+        _ = roomAlarm.wait(until: end) { (_: inout Void) in
+            roomMade.load(ordering: .sequentiallyConsistent) != seen ? true : nil
+        }
+    }
+
+    /// Whether a record for which there is no room waits for it.
+    package var waitsForRoom: Bool {
+        if case .block = limit?.whenFull { true } else { false }
+    }
+
+    private func tellOfRoom() {
+        guard limit != nil else { return }
+        roomMade.add(1, ordering: .sequentiallyConsistent)
+        // Whoever begins to wait later sees the sum.
+        if roomWaiters.load(ordering: .sequentiallyConsistent) > 0 { roomAlarm.change { (_: inout Void) in } }
     }
 
     /// The pages in the write-ahead log after the last commit of this process.
     var walPages: Int { walMonitor.pages.load(ordering: .relaxed) }
+
+    /// What the file of the write-ahead log takes, in bytes; 0 if it can not be told.
+    var logFileSize: Int { DiskSpace.size(of: path + "-wal") }
 }
 
 extension Duration {

@@ -1,5 +1,11 @@
 internal import CSQLite
 
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
 /// Why the spool could not do what was asked.
 ///
 /// The description names the file, the cause and the remedy. No error holds a message that was logged.
@@ -15,8 +21,20 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case damaged
         /// Another process kept the write lock for longer than the commit timeout.
         case busy
-        /// The disk or a quota is full.
+        /// The disk is full.
         case full
+        /// The quota of the user, group or project is used up.
+        case quotaExceeded
+        /// The spool has reached the size that it was given.
+        case atLimit
+        /// The write-ahead log has reached the size that it was given, and a reader keeps it from beginning anew.
+        case logHeld
+        /// The file system is read-only.
+        case readOnly
+        /// The disk fails.
+        case failedIO
+        /// The file system is one of another machine.
+        case networkFileSystem
         /// The file or its directory can not be created, opened or written.
         case unwritable
         /// Another user may have put the file there, or may change it: see ``SpoolSafety``.
@@ -55,6 +73,12 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case .damaged: "keep the file; 'logbeam-spool salvage' takes what is readable into a new one"
         case .busy: "another process holds the write lock"
         case .full: "make room on the disk"
+        case .quotaExceeded: "delete files, or have the quota raised"
+        case .atLimit: "see 'logbeam-spool status' for why records do not leave it, or give it more room"
+        case .logHeld: "end what reads the spool for long, an open sqlite3 for example"
+        case .readOnly: "the kernel may have mounted it so after an error of the disk: see its log"
+        case .failedIO: "see the log of the kernel"
+        case .networkFileSystem: "choose a path on a local disk, and a spool for each machine"
         case .unwritable: "check the owner and the rights of the file and its directory"
         case .unsafe: "nothing was read from it, nor changed in it"
         case .occupied: "choose another path"
@@ -64,6 +88,17 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 extension SpoolError.Kind {
+    /// What stands behind an error of input or output: SQLite itself tells apart only a disk that is full (os_unix.c,
+    /// `unixWrite`).
+    init(systemError: Int32) {
+        switch systemError {
+        case EDQUOT: self = .quotaExceeded
+        case ENOSPC: self = .full
+        case EROFS: self = .readOnly
+        default: self = .failedIO
+        }
+    }
+
     /// What a result code of SQLite means, by its primary code: https://www.sqlite.org/rescode.html.
     init(resultCode: Int32) {
         switch resultCode & 0xFF {
@@ -71,6 +106,7 @@ extension SpoolError.Kind {
         case SQLITE_NOTADB: self = .notASpool
         case SQLITE_BUSY, SQLITE_LOCKED: self = .busy
         case SQLITE_FULL: self = .full
+        case SQLITE_IOERR: self = .failedIO
         case SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_PERM, SQLITE_AUTH: self = .unwritable
         default: self = .other
         }

@@ -17,7 +17,9 @@ enum SpoolFile {
         case 0:
             // Left by whoever made the file beforehand, to hold its place: it becomes as any new one.
             chmod(path, 0o600)
+            try NetworkFileSystem.refuse(path: path, at: path)
         default:
+            try NetworkFileSystem.refuse(path: path, at: path)
             try Schema.verify(path: path)
         }
         try SpoolSafety.verifyCompanions(path: path)
@@ -86,6 +88,7 @@ enum SpoolFile {
                 throw unwritable(path, "its directory \(directory) can not be made")
             }
         }
+        try NetworkFileSystem.refuse(path: path, at: SpoolSafety.split(path).directory)
         guard let draft = SpoolSafety.makeDraft(beside: path) else { throw unwritable(path, "can not be made") }
         // A disk that is full may have left more than the draft alone.
         defer { for suffix in ["", "-journal", "-wal", "-shm"] { unlink(draft + suffix) } }

@@ -9,9 +9,25 @@ package final class SpoolMaintenance {
     private let reader: SpoolReader
     private let checkpointer: Connection
 
-    /// While records come and go the log is reset at this length: 4,096 pages are 16 MiB. A longer log makes every commit
-    /// slower (the kernel writes it back), a shorter one is synced too often.
-    private static let busyThreshold = 4_096
+    /// What was seen since a time, in milliseconds of the monotonic clock.
+    private struct Window {
+        var start: Int64 = .min / 2
+        /// The log became long, and was begun anew.
+        var hasReset = false
+        var lowestFree: Int64 = 0
+    }
+
+    private var window = Window()
+    /// Free pages that are to be given back.
+    private var surplus: Int64 = 0
+    private var isLogToBeCut = false
+
+    /// In milliseconds.
+    private static let window: Int64 = 30_000
+    /// A file of the log above this is long, in bytes.
+    private static let longLog = 4 << 20
+    /// While records come and go the log is reset at this length, in pages.
+    private let busyThreshold: Int
     /// A log of at most this length is left alone when nothing happens: 16 pages are 64 KiB.
     private static let idleThreshold = 16
     /// Free pages that stay in the file for the next records, when it is idle: 256 pages are 1 MiB.
@@ -22,16 +38,20 @@ package final class SpoolMaintenance {
     package init(spool: Spool, reader: SpoolReader) throws(SpoolError) {
         self.spool = spool
         self.reader = reader
+        busyThreshold = (spool.limit ?? SpoolLimit(bytes: .max)).busyPages
         checkpointer = try Connection(path: spool.path, mode: .readWrite)
         // A connection that has read nothing knows no log yet: SQLite would report success for its checkpoints, and do
         // nothing.
         _ = try checkpointer.integer("PRAGMA schema_version")
     }
 
-    /// For between two batches: copies the log into the file and starts it anew, once it is long.
+    /// For between two batches: copies the log into the file and starts it anew, once it is long. Cuts what a flood, or a
+    /// reader, has made of its file.
     package func whileBusy() throws(SpoolError) {
-        guard spool.walPages >= Self.busyThreshold else { return }
-        try resetLog(SQLITE_CHECKPOINT_RESTART)
+        guard spool.walPages >= busyThreshold else { return }
+        window.hasReset = true
+        let isFarTooLong = spool.logFileSize > 2 * busyThreshold * Int(SpoolLimit.frameSize)
+        if isFarTooLong { try cutLog() } else { try resetLog(SQLITE_CHECKPOINT_RESTART) }
     }
 
     /// For when nothing is left to do: gives free pages back and empties the log. Stops when `isIdle` says no.
@@ -46,7 +66,52 @@ package final class SpoolMaintenance {
             try spool.write { writer throws(SpoolError) in try writer.vacuum(pages: Self.vacuumSlice) }
         }
         guard isIdle() else { return }
-        try resetLog(SQLITE_CHECKPOINT_TRUNCATE)
+        try cutLog()
+    }
+
+    /// Begins the log anew, and leaves as much of its file as it takes to send and delete a batch where the disk is full.
+    private func cutLog() throws(SpoolError) {
+        try spool.write { writer throws(SpoolError) in try writer.limitLog(bytes: Room.spareLog) }
+        defer {
+            let usual = spool.limit?.logBytes ?? -1
+            _ = try? spool.write { writer throws(SpoolError) in try writer.limitLog(bytes: usual) }
+        }
+        try resetLog(SQLITE_CHECKPOINT_RESTART)
+    }
+
+    /// For when the disk has no room: the log is copied into the database, and begins anew in the room that it has.
+    package func whileFull() throws(SpoolError) {
+        try resetLog(SQLITE_CHECKPOINT_RESTART)
+    }
+
+    /// For when there is nothing to do for a moment: what a flood has left behind is given back by and by, though records
+    /// keep coming and the spool is never idle. Stops when `isIdle` says no.
+    ///
+    /// Pages that were free for half a minute are not going to be needed soon. The log is cut when its file is long and the
+    /// half minute did not fill it.
+    ///
+    /// - Parameter now: in milliseconds of the monotonic clock.
+    package func whileLogging(at now: Int64, _ isIdle: () -> Bool) throws(SpoolError) {
+        try whileBusy()
+        let isScarce = try spool.write { writer throws(SpoolError) in try writer.room.isScarce() }
+        if isScarce, spool.walPages > Self.idleThreshold { try resetLog(SQLITE_CHECKPOINT_RESTART) }
+        let free = try checkpointer.integer("PRAGMA freelist_count")
+        window.lowestFree = min(window.lowestFree, free)
+        if now - window.start >= Self.window {
+            surplus = max(0, window.lowestFree - Self.sparePages)
+            isLogToBeCut = !window.hasReset && (surplus > 0 || spool.logFileSize > Self.longLog)
+            window = Window(start: now, lowestFree: free)
+        }
+        while surplus > 0, isIdle() {
+            let pages = min(surplus, Int64(Self.vacuumSlice))
+            try spool.write { writer throws(SpoolError) in try writer.vacuum(pages: Int(pages)) }
+            spool.lock.giveWay()
+            surplus -= pages
+            try whileBusy()
+        }
+        guard isLogToBeCut, surplus == 0, isIdle() else { return }
+        isLogToBeCut = false
+        try cutLog()
     }
 
     /// Two steps, so that `log()` neither syncs nor waits for long. First the log is copied while commits go on; a

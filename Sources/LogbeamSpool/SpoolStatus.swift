@@ -20,8 +20,8 @@ package struct SpoolStatus: Sendable, Equatable {
         package var oldest: Int64?
         /// Records that the service will not take, as far as they are kept.
         package var rejections: [Tally] = []
-        /// Records that are neither delivered nor here: they never reached the spool, or were rejected and are no longer
-        /// kept.
+        /// Records that are neither delivered nor here: they never reached the spool, were dropped, or were rejected and are
+        /// no longer kept.
         package var gaps: [Tally] = []
         /// Batches of which nobody knows whether they arrived: in flight, or left by a process that died.
         package var inDoubt: Int
@@ -63,7 +63,10 @@ package struct SpoolStatus: Sendable, Equatable {
             )
             let gaps = try tallies(
                 connection,
-                "SELECT stream_id, reason, records, first_at, last_at FROM gaps ORDER BY reason"
+                """
+                SELECT stream_id, replace(reason, '\(Gap.untoldMark)', '') AS cause, sum(records), min(first_at), max(last_at)
+                FROM gaps GROUP BY stream_id, cause ORDER BY cause
+                """
             )
             try readStreams(connection) { id, stream in
                 var stream = stream

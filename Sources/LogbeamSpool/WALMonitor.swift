@@ -9,9 +9,15 @@ final class WALMonitor: Sendable {
     /// The pages in the log after the last commit of this process. Thread-safe.
     let pages = Atomic<Int>(0)
     /// At which length a commit itself runs a checkpoint: only ever reached when no uploader lives, or when a reader of
-    /// another process holds the log open. 16,384 pages are 64 MiB.
-    private static let safetyThreshold = 16_384
-    private let nextSafetyCheckpoint = Atomic<Int>(safetyThreshold)
+    /// another process holds the log open.
+    private let safetyThreshold: Int
+    private let nextSafetyCheckpoint: Atomic<Int>
+
+    /// - Parameter safetyThreshold: by default 16,384 pages, which are 64 MiB.
+    init(safetyThreshold: Int = 16_384) {
+        self.safetyThreshold = safetyThreshold
+        nextSafetyCheckpoint = Atomic(safetyThreshold)
+    }
 
     /// The monitor must outlive the connection.
     func install(on connection: Connection) {
@@ -29,13 +35,31 @@ final class WALMonitor: Sendable {
 
     private func committed(pages length: Int, handle: OpaquePointer?, name: UnsafePointer<CChar>?) {
         pages.store(length, ordering: .relaxed)
-        guard length >= Self.safetyThreshold else {
-            nextSafetyCheckpoint.store(Self.safetyThreshold, ordering: .relaxed)
+        guard length >= safetyThreshold else {
+            nextSafetyCheckpoint.store(safetyThreshold, ordering: .relaxed)
             return
         }
         guard length >= nextSafetyCheckpoint.load(ordering: .relaxed) else { return }
         // Where a reader keeps the log from being emptied, trying at every commit would help nobody.
-        nextSafetyCheckpoint.store(length + Self.safetyThreshold / 4, ordering: .relaxed)
+        nextSafetyCheckpoint.store(length + safetyThreshold / 4, ordering: .relaxed)
         sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
+    }
+
+    /// The length of the log in bytes, as far as this process knows.
+    var length: Int64 { Int64(pages.load(ordering: .relaxed)) * SpoolLimit.frameSize }
+
+    /// Copies the log into the file, and has the next commit begin it anew. False if a reader is in the way, or another
+    /// process that does the same.
+    ///
+    /// A commit that does this as a rule gives up at once, and need not keep writers of other processes out: where they
+    /// write all the time, it never gets to the end of the log.
+    func emptyLog(of connection: Connection) -> Bool {
+        let deadline = connection.busyPolicy.deadline
+        connection.setBusyDeadline(MonotonicClock.nanoseconds() + 10_000_000)
+        defer { connection.setBusyDeadline(deadline) }
+        let mode = SQLITE_CHECKPOINT_RESTART
+        guard sqlite3_wal_checkpoint_v2(connection.handle, nil, mode, nil, nil) == SQLITE_OK else { return false }
+        pages.store(0, ordering: .relaxed)
+        return true
     }
 }

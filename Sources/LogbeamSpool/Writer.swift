@@ -23,7 +23,9 @@ final class Writer {
     private let noteDelivery: Statement
     private let noteFailure: Statement
     private let rejected: RejectedTable
-    private let insertGap: Statement
+    private let gaps: GapTable
+    private let oldest: OldestRecords
+    let room: Room
     private let selectEpoch: Statement
     private let raiseEpoch: Statement
     private let selectDataVersion: Statement
@@ -31,9 +33,17 @@ final class Writer {
     /// When another process was last seen to have written, in nanoseconds of ``MonotonicClock``.
     private var othersWroteAt: UInt64?
 
-    init(connection: Connection, walMonitor: WALMonitor) throws(SpoolError) {
+    init(
+        connection: Connection,
+        walMonitor: WALMonitor,
+        limit: SpoolLimit? = nil,
+        freeSpace: @escaping @Sendable (String) -> Int64 = DiskSpace.free
+    ) throws(SpoolError) {
         self.connection = connection
         self.walMonitor = walMonitor
+        room = try Room(connection: connection, walMonitor: walMonitor, limit: limit, freeSpace: freeSpace)
+        oldest = try OldestRecords(connection: connection)
+        gaps = try GapTable(connection: connection)
         // Ids are microseconds, pushed forward where the clock is behind any id that is, or ever was, in use.
         insertRecord = try connection.prepare(
             """
@@ -83,14 +93,7 @@ final class Writer {
         noteFailure = try connection.prepare(
             "UPDATE streams SET last_error_at = ?2, last_error = ?3, failures = ?4 WHERE id = ?1"
         )
-        rejected = try RejectedTable(connection: connection)
-        insertGap = try connection.prepare(
-            """
-            INSERT INTO gaps (stream_id, reason, records, first_at, last_at) VALUES (?1, ?2, ?3, ?4, ?5)
-            ON CONFLICT DO UPDATE SET records = records + excluded.records,
-                first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at)
-            """
-        )
+        rejected = try RejectedTable(connection: connection, limit: limit)
         selectEpoch = try connection.prepare("SELECT value FROM counters WHERE name = 'lease_epoch'")
         raiseEpoch = try connection.prepare("UPDATE counters SET value = ?1 WHERE name = 'lease_epoch'")
         selectDataVersion = try connection.prepare("PRAGMA data_version")
@@ -105,15 +108,27 @@ final class Writer {
     // MARK: Appending
 
     /// Commits one record and returns its id.
+    func append(
+        stream: Int64,
+        timestamp: Int64,
+        message: UnsafeBufferPointer<UInt8>
+    ) throws(SpoolError) -> Int64 {
+        try room.admit(SpoolLimit.cost(ofMessage: message.count))
+        return try insert(stream: stream, timestamp: timestamp, message: message)
+    }
+
+    /// Commits one record, or inserts it where there is a transaction, and returns its id. Asks for no room: see
+    /// ``Room/admit(_:)``.
     ///
     /// - Parameter previous: the id of a record that was inserted before in the same transaction: nobody else can have
     ///   taken a higher one, so none need be looked for.
-    func append(
+    func insert(
         stream: Int64,
         timestamp: Int64,
         message: UnsafeBufferPointer<UInt8>,
         after previous: Int64? = nil
     ) throws(SpoolError) -> Int64 {
+        room.spend(SpoolLimit.cost(ofMessage: message.count))
         let insert = previous == nil ? insertRecord : insertNextRecord
         defer { insert.reset() }
         try insert.bind(previous.map { $0 + 1 } ?? WallClock.microseconds(), at: 1)
@@ -128,12 +143,13 @@ final class Writer {
     func append(
         stream: Int64,
         timestamp: Int64,
-        messages: some Sequence<UnsafeBufferPointer<UInt8>>
+        messages: some Collection<UnsafeBufferPointer<UInt8>>
     ) throws(SpoolError) -> Int64 {
-        try connection.transaction { () throws(SpoolError) in
+        try room.admit(messages.reduce(0) { $0 + SpoolLimit.cost(ofMessage: $1.count) })
+        return try connection.transaction { () throws(SpoolError) in
             var last: Int64?
             for message in messages {
-                last = try append(stream: stream, timestamp: timestamp, message: message, after: last)
+                last = try insert(stream: stream, timestamp: timestamp, message: message, after: last)
             }
             return last ?? 0
         }
@@ -209,6 +225,7 @@ final class Writer {
     /// Forgets a batch that the service has not taken: nothing in it is in doubt.
     func abandon(_ range: BatchRange, in epoch: Int64? = nil) throws(SpoolError) {
         try delivering(in: epoch) { () throws(SpoolError) in try run(deleteDelivery, range) }
+        oldest.startOver()
     }
 
     /// Writes down that the service has the batch, and moves to `rejected` what it refused of it.
@@ -248,6 +265,7 @@ final class Writer {
             try deleteSlice.bind(range.stream, at: 3)
             try deleteSlice.bind(range.latest, at: 4)
             try deleteSlice.run()
+            room.noteDeletion()
             if let end { return end + 1 }
             try raiseLastID.bind(range.last, at: 1)
             try raiseLastID.run()
@@ -310,22 +328,52 @@ final class Writer {
         }
     }
 
-    /// Adds to what is known of the records that never reached the spool, and tells of it in the stream itself.
+    /// Adds to what is known of the records that are neither delivered nor here, and that their stream is not told of yet.
     func noteGap(_ gap: Gap) throws(SpoolError) {
-        var text = gap.description
-        try connection.transaction { () throws(SpoolError) in
-            try insertGap.bind(gap.stream, at: 1)
-            try insertGap.bind(gap.reason, at: 2)
-            try insertGap.bind(Int64(gap.records), at: 3)
-            try insertGap.bind(gap.first, at: 4)
-            try insertGap.bind(gap.last, at: 5)
-            try insertGap.run()
+        try gaps.add(gap, isTold: false)
+    }
+
+    func untoldGaps() throws(SpoolError) -> [Gap] {
+        try gaps.untold()
+    }
+
+    /// Tells of a gap by a record in the stream itself, with what is known of it by now. False if that was done already,
+    /// by another process perhaps.
+    func tellGap(stream: Int64, reason: String) throws(SpoolError) -> Bool {
+        try room.admit(SpoolLimit.cost(ofMessage: Gap.longestDescription))
+        return try connection.transaction { () throws(SpoolError) in
+            guard let gap = try gaps.takeUntold(stream: stream, reason: reason) else { return false }
+            try gaps.add(gap, isTold: true)
+            var text = gap.description
             let now = WallClock.milliseconds()
             _ = try text.withUTF8 { utf8 in
-                Result { () throws(SpoolError) in
-                    try append(stream: gap.stream, timestamp: now, message: utf8)
-                }
+                Result { () throws(SpoolError) in try insert(stream: stream, timestamp: now, message: utf8) }
             }.get()
+            return true
+        }
+    }
+
+    // MARK: Room
+
+    /// Drops a slice of the records that were committed first, unless there is room for a record of this cost by now. False
+    /// if there is nothing that may be dropped.
+    func dropOldest(toFit cost: Int64) throws(SpoolError) -> Bool {
+        let before = try room.measure()
+        guard before < room.limit?.room(for: cost) ?? cost else { return true }
+        guard try dropOldestSlice() else { return false }
+        room.exchange(try room.measure() - before)
+        return true
+    }
+
+    /// Drops a slice of the records that were committed first, and counts them. False if there is none that may be dropped.
+    func dropOldestSlice() throws(SpoolError) -> Bool {
+        try connection.transaction { () throws(SpoolError) in
+            // It may be more than there is room for, now that the spool is given less.
+            let isCleared = try rejected.makeRoom()
+            guard let last = try oldest.drop() else { return isCleared }
+            try raiseLastID.bind(last, at: 1)
+            try raiseLastID.run()
+            return true
         }
     }
 
@@ -334,6 +382,11 @@ final class Writer {
     /// Gives free pages at the end of the file back to the file system, a bounded number of them.
     func vacuum(pages: Int) throws(SpoolError) {
         try connection.execute("PRAGMA incremental_vacuum(\(pages))")
+    }
+
+    /// Gives the log's file this length at most from when it begins anew. It keeps some where nothing is to be had.
+    func limitLog(bytes: Int64) throws(SpoolError) {
+        try connection.execute("PRAGMA journal_size_limit = \(bytes)")
     }
 
     /// A transaction that says what the file says already: the first commit after the log was reset syncs the log's new

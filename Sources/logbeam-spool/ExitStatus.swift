@@ -30,8 +30,8 @@ enum ExitStatus: Int32, CaseIterable {
             switch kind {
             case .missing: .noSpool
             case .notASpool, .newerVersion, .damaged: .unusableSpool
-            case .unwritable, .unsafe, .occupied: .unwritableSpool
-            case .full, .other: .failedIO
+            case .unwritable, .unsafe, .occupied, .readOnly, .networkFileSystem: .unwritableSpool
+            case .full, .quotaExceeded, .atLimit, .logHeld, .failedIO, .other: .failedIO
             case .busy: .recordsRemain
             case .superseded: .uploadedElsewhere
             }

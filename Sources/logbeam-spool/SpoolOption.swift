@@ -31,7 +31,8 @@ struct SpoolOption: ParsableArguments {
     }
 
     private static let options = [
-        "logGroupName": "--log-group", "logStreamName": "--log-stream", "spool": "--spool",
+        "logGroupName": "--log-group", "logStreamName": "--log-stream", "maxSpoolSize": "--max-spool-size",
+        "spool": "--spool",
         "region": "--region", "endpointURL": "--endpoint-url", "profile": "--profile",
     ]
 }

@@ -66,7 +66,7 @@ struct UsageTests {
         }
         #expect(root.output.contains("LOGBEAM_SPOOL"))
         let options = [
-            "append": ["--spool", "--log-group", "--log-stream", "--tee"],
+            "append": ["--spool", "--log-group", "--log-stream", "--tee", "--max-spool-size", "--when-full"],
             "drain": ["--spool", "--timeout", "--region", "--endpoint-url", "--profile"],
             "status": ["--spool", "--json"],
             "check": ["--spool", "--json"],

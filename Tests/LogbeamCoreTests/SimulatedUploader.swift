@@ -19,6 +19,7 @@ struct SimulatedUploader {
         case setClock(Int64)
         case flush(through: Int64)
         case restart
+        case drop([Int64])
         case step(UploadPlan.Step)
         case answer(Answer)
     }
@@ -41,6 +42,7 @@ struct SimulatedUploader {
     /// The rows of `deliveries`.
     private(set) var deliveries: [BatchRange] = []
     private(set) var rejected: [RefusedRecord] = []
+    private(set) var dropped: Set<Int64> = []
     private(set) var lastID: Int64 = 0
     /// The stream of every record that ever was.
     private(set) var streamOf: [Int64: Int64] = [:]
@@ -134,6 +136,19 @@ struct SimulatedUploader {
         failing = []
     }
 
+    /// A full spool drops the oldest of its records that are in no delivery.
+    mutating func drop(_ count: Int) {
+        let ids = pending.filter { record in !deliveries.contains { isIn(record, $0) } }.prefix(count).map(\.id)
+        trace.append(.drop(ids))
+        dropped.formUnion(ids)
+        pending.removeAll { ids.contains($0.id) }
+    }
+
+    private func isIn(_ record: RecordHeader, _ range: BatchRange) -> Bool {
+        record.stream == range.stream && (range.first...range.last).contains(record.id)
+            && record.timestamp <= range.latest
+    }
+
     // MARK: What the uploader does
 
     /// Takes steps until there is nothing to do. Returns until when, on the monotonic clock.
@@ -188,14 +203,22 @@ struct SimulatedUploader {
     }
 
     private mutating func send(_ range: BatchRange) throws(Broken) {
-        let batch = pending.filter {
-            $0.stream == range.stream && (range.first...range.last).contains($0.id) && $0.timestamp <= range.latest
+        let batch = pending.filter { isIn($0, range) }
+        if batch.isEmpty, !dropped.isEmpty {
+            // The note of it goes with its last record.
+            deliveries.removeAll { $0 == range }
+            notePut(range)
+            return plan.vanished(range)
         }
         try check(batch, range)
         let ids = batch.map(\.id)
         sent.append(ids)
         if !deliveries.contains(range) { deliveries.append(range) }
         onTheWay.append((range, ids))
+        notePut(range)
+    }
+
+    private mutating func notePut(_ range: BatchRange) {
         lastPut[range.stream] = now.monotonic
         if failing.contains(range.stream) { nextRetry = now.monotonic + 100 }
         nextPut = now.monotonic + (pacing.putsPerSecond.map { (999 + Int64($0)) / Int64($0) } ?? 0)
@@ -253,8 +276,10 @@ struct SimulatedUploader {
         let ids = Set(records.map(\.id))
         let known = pending.count
         pending.removeAll { ids.contains($0.id) }
-        guard known - pending.count == records.count else { throw broken("rejects what is not pending: \(records)") }
-        rejected += records
+        guard known - pending.count == ids.subtracting(dropped).count else {
+            throw broken("rejects what is not pending: \(records)")
+        }
+        rejected += records.filter { !dropped.contains($0.id) }
     }
 
     // MARK: The promises

@@ -37,6 +37,7 @@ private struct History {
     private let streams: Int64
     private let hasFarTimes: Bool
     private let hasClockJumps: Bool
+    private let isSmall: Bool
     private let dice: Dice
 
     /// What the answers of the service depend on; shared with the closure that gives them.
@@ -73,6 +74,7 @@ private struct History {
         streams = Int64.random(in: 1...4, using: &random)
         hasFarTimes = Int.random(in: 0..<3, using: &random) == 0
         hasClockJumps = Int.random(in: 0..<3, using: &random) == 0
+        isSmall = seed.isMultiple(of: 3)
         let dice = Dice(random: SeededGenerator(seed: seed &+ 1_000_000))
         self.dice = dice
         uploader.answer = { _, ids in dice.answer(ids) }
@@ -92,11 +94,15 @@ private struct History {
             case 80..<85: uploader.flush()
             case 85..<88: uploader.restart()
             case 88..<94 where hasClockJumps: uploader.setClock(by: farTime())
+            case 94..<100 where isSmall: uploader.drop(Int.random(in: 1...10, using: &random))
             default: break
             }
             // Whatever comes next may come between any two steps.
             for _ in 0..<Int.random(in: 0...12, using: &random) {
                 if case .wait = try uploader.step(), uploader.onTheWay.isEmpty { break }
+                if isSmall, Int.random(in: 0..<8, using: &random) == 0 {
+                    uploader.drop(Int.random(in: 1...3, using: &random))
+                }
                 // Answers come when they like, and in any order.
                 if !uploader.onTheWay.isEmpty, Bool.random(using: &random) {
                     try uploader.answer(Int.random(in: 0..<uploader.onTheWay.count, using: &random))
@@ -116,11 +122,13 @@ private struct History {
         for id in stride(from: 1, through: uploader.lastID, by: 1) {
             let arrivals = uploader.arrivals[id] ?? 0
             let isDoubtful = uploader.inDoubt.contains(id)
-            let expected = rejected.contains(id) ? 0 : 1
+            let expected = rejected.contains(id) || uploader.dropped.contains(id) ? 0 : 1
             guard arrivals == expected || isDoubtful && arrivals >= expected else {
                 throw uploader.broken("record \(id) arrived \(arrivals) times")
             }
-            guard rejected.contains(id) || !dice.poison.contains(id) else { throw uploader.broken("poison arrived") }
+            guard rejected.contains(id) || uploader.dropped.contains(id) || !dice.poison.contains(id) else {
+                throw uploader.broken("poison arrived")
+            }
         }
         try checkOrder()
     }

@@ -164,7 +164,7 @@ private struct Workload {
             notes.add(.releasing(records))
             try spool.reject(records.map { RefusedRecord(id: $0, reason: .tooOld) })
         case ..<77:
-            try spool.noteGap(Gap(stream: stream, reason: "disk full", records: 3, first: 1_000, last: 2_000))
+            try spool.noteAndTell(Gap(stream: stream, reason: "disk full", records: 3, first: 1_000, last: 2_000))
         case ..<79: try spool.noteFailure(stream: stream, message: "HTTP 503", failures: 1)
         case ..<81: try spool.requestFlush(through: WallClock.microseconds())
         case ..<84: try parts.maintenance.whileIdle { true }

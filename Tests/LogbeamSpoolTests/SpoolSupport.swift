@@ -77,6 +77,14 @@ extension Spool {
     }
 }
 
+extension Spool {
+    /// Counts a gap, and tells of it in its stream.
+    func noteAndTell(_ gap: Gap) throws {
+        try noteGap(gap)
+        _ = try tellGap(gap)
+    }
+}
+
 func ids(_ table: String = "records", in path: String) throws -> [Int64] {
     let connection = try Connection(path: path, mode: .readOnly)
     let statement = try connection.prepare("SELECT id FROM \(table) ORDER BY id")

@@ -285,6 +285,7 @@ import Testing
         _ = try await onOwnThread { try blocker.wait() }
         logger.info("after")
         try await waitUntil("the loss is counted in the spool") { try fixture.status().dropped == 2 }
+        try await waitUntil("it is told") { try fixture.pending().contains { $0.hasPrefix("logbeam: ") } }
         #expect(await shipper.flush(timeout: patience))
         let sent = service.sent.flatMap(\.texts)
         #expect(sent.filter { !$0.hasPrefix("logbeam: ") } == ["before", "after"])

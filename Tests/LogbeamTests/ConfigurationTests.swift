@@ -116,9 +116,15 @@ import Testing
 
     private static let numbers: [Case] = {
         let count = "from 1 to 10000"
+        let room = "from 16777216 to 1099511627776 bytes"
         let size = "from 1024 to 1048576 bytes"
         let message = "from 256 to 1048550 bytes"
         return [
+            .passes("maxSpoolSize", "16777216") { $0.maxSpoolSize = 16_777_216 },
+            .passes("maxSpoolSize", "1099511627776") { $0.maxSpoolSize = 1_099_511_627_776 },
+            .throwing("maxSpoolSize", "16777215", room) { $0.maxSpoolSize = 16_777_215 },
+            .throwing("maxSpoolSize", "1099511627777", room) { $0.maxSpoolSize = 1_099_511_627_777 },
+            .throwing("maxSpoolSize", "-1", room) { $0.maxSpoolSize = -1 },
             .passes("batchCount", "1") { $0.batchCount = 1 },
             .passes("batchCount", "10000") { $0.batchCount = 10_000 },
             .throwing("batchCount", "0", count) { $0.batchCount = 0 },
@@ -185,6 +191,14 @@ import Testing
         let exit = "from 0 to 3600 seconds"
         let commit = "from 0 to 60 seconds"
         return [
+            .passes("whenFull", "0 s") { $0.whenFull = .block(timeout: .zero) },
+            .passes("whenFull", "3600 s") { $0.whenFull = .block(timeout: .seconds(3_600)) },
+            .throwing("whenFull", "-1.0 seconds", "a wait from 0 to 3600 seconds") {
+                $0.whenFull = .block(timeout: .seconds(-1))
+            },
+            .throwing("whenFull", "7200.0 seconds", "a wait from 0 to 3600 seconds") {
+                $0.whenFull = .block(timeout: .seconds(7_200))
+            },
             .passes("bufferDuration", "1 ns") { $0.bufferDuration = .nanoseconds(1) },
             .passes("bufferDuration", "24 h") { $0.bufferDuration = .seconds(86_400) },
             .throwing("bufferDuration", "0.0 seconds", buffer) { $0.bufferDuration = .zero },

@@ -1,3 +1,5 @@
+internal import LogbeamSpool
+
 /// A value that comes once, and that threads and tasks can wait for. Thread-safe.
 final class Promise<Value: Sendable>: Sendable {
     private struct State {

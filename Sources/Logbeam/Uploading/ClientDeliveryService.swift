@@ -1,5 +1,6 @@
 internal import LogbeamCloudWatch
 internal import LogbeamCore
+internal import LogbeamSpool
 internal import Synchronization
 
 /// Delivers by a client of the user's. A thread of the uploader's waits while the client's task runs on Swift's pool.

@@ -1,4 +1,5 @@
 internal import LogbeamCore
+internal import LogbeamSpool
 
 /// A few threads that send batches, so that several are on their way at once and are encoded on several cores.
 ///

@@ -64,6 +64,8 @@ package final class UploadLoop {
     private var answers: ArraySlice<SenderPool.Answer> = []
     /// What the service has acknowledged and the spool does not know yet.
     private var unwritten: Acknowledgement?
+    /// The disk was full at the last step, and the log has been begun anew for this one.
+    private var isRelieved = false
 
     /// What is known of a batch that stands in `deliveries`.
     private struct Delivery {
@@ -201,11 +203,13 @@ package final class UploadLoop {
             spoolError = nil
             if let unwritten {
                 try write(unwritten)
+                isRelieved = false
                 return .advanced
             }
             if answers.isEmpty { answers = senders.takeAnswers()[...] }
             if let answer = answers.popFirst() {
                 try settle(answer)
+                isRelieved = false
                 try? maintenance.whileBusy()
                 return .advanced
             }
@@ -215,6 +219,14 @@ package final class UploadLoop {
             if isSuperseded { return .waiting(until: nil) }
             // Nothing is lost: what could not be read or written stands in the spool, or in `unwritten`.
             spoolError = error
+            if error.kind == .full || error.kind == .quotaExceeded {
+                isRelieved.toggle()
+                // There may be room in the log again. Where that did not help, there is time.
+                if isRelieved {
+                    try? maintenance.whileFull()
+                    return .advanced
+                }
+            }
             return .waiting(until: now().monotonic + Self.spoolRetry)
         }
     }
@@ -237,6 +249,11 @@ package final class UploadLoop {
     package func tidy(whileIdle isIdle: () -> Bool) {
         // What can not be done now is done next time.
         try? maintenance.whileIdle(isIdle)
+    }
+
+    /// Gives back by and by what a flood has left behind, though there is always something to come.
+    package func tidyWhileLogging(_ isIdle: () -> Bool) {
+        try? maintenance.whileLogging(at: now().monotonic, isIdle)
     }
 
     private func take(_ step: UploadPlan.Step) throws(SpoolError) -> Progress {
@@ -279,22 +296,23 @@ package final class UploadLoop {
             let message = "records of stream \(range.stream), which is not in streams"
             throw SpoolError(.damaged, path: lease.spool.path, message: message)
         }
-        let batch = try reader.batch(range, for: destination)
-        guard batch.count > 0 else {
-            // Somebody else has emptied it.
-            try lease.finish(range)
-            begun[range] = nil
-            return plan.delivered(range)
-        }
-        var job = SenderPool.Job(range: range, batch: batch)
+        var looksUp = false
         if let inDoubtSince = begun[range]?.inDoubtSince, let reconcileDelay {
             // The service shows an event only some time after it took it. Other streams go on meanwhile.
             let lookUpTime = inDoubtSince + reconcileDelay
             guard now().monotonic >= lookUpTime else { return plan.postpone(range, until: lookUpTime) }
-            job.looksUp = true
+            looksUp = true
         }
+        // Before it is read: a full spool drops no records of a batch that was begun.
         try begin(range)
-        senders.send(job)
+        let batch = try reader.batch(range, for: destination)
+        guard batch.count > 0 else {
+            // A full spool has dropped all of it, or somebody else has emptied it.
+            try lease.finish(range)
+            begun[range] = nil
+            return plan.vanished(range)
+        }
+        senders.send(SenderPool.Job(range: range, batch: batch, looksUp: looksUp))
     }
 
     /// Notes that a batch is on its way; where it is noted already, makes sure that it is still ours to send.

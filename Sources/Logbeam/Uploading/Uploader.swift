@@ -49,7 +49,7 @@ final class Uploader: Sendable {
             while !mailbox.isStopped {
                 standBy()
             }
-            losses.note(in: spool)
+            losses.note(in: spool, isLast: true)
             mailbox.endFlushes()
             end.fulfill(())
         }
@@ -153,7 +153,11 @@ final class Uploader: Sendable {
             losses.note(in: spool)
             // Waiting would not help: a person must mend it first.
             if loop.isDenied { mailbox.endFlushes() }
-            if until == nil, loop.inFlight == 0 { loop.tidy(whileIdle: { !mailbox.hasNews }) }
+            if until == nil, loop.inFlight == 0 {
+                loop.tidy(whileIdle: { !mailbox.hasNews })
+            } else {
+                loop.tidyWhileLogging { !mailbox.hasNews }
+            }
             let poll = MonotonicClock.milliseconds() + min(Self.pollInterval, max(50, limits.age), loop.longestRest)
             mailbox.wait(until: min(until ?? poll, poll), since: mark, room: loop.room)
             mark = mailbox.mark

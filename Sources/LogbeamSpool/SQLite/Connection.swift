@@ -1,5 +1,11 @@
 internal import CSQLite
 
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
 /// One connection to a SQLite file. The owner frees: the connection closes when the object goes.
 ///
 /// Not Sendable: whoever owns it decides which thread, or which lock, it is used under. SQLite's own mutexes are off
@@ -114,13 +120,25 @@ final class Connection {
         guard code == SQLITE_OK else { throw failure(code) }
     }
 
+    /// `errno` of the last call on the log that failed, else of the last one on the database.
+    private var systemError: Int32? {
+        let code = logbeam_sqlite_last_errno(handle, 1)
+        let found = code != 0 ? code : logbeam_sqlite_last_errno(handle, 0)
+        return found != 0 ? found : nil
+    }
+
     func failure(_ code: Int32) -> SpoolError {
-        SpoolError(
+        var failure = SpoolError(
             SpoolError.Kind(resultCode: code),
             path: path,
             message: String(cString: sqlite3_errmsg(handle)),
             code: sqlite3_extended_errcode(handle)
         )
+        if failure.kind == .failedIO, let systemError {
+            failure.kind = SpoolError.Kind(systemError: systemError)
+            failure.message += ": \(String(cString: strerror(systemError)))"
+        }
+        return failure
     }
 
     /// SQLite's URI file names: `%`, `?` and `#` must be escaped (https://www.sqlite.org/uri.html).

@@ -144,7 +144,9 @@ extension SpoolError {
         switch kind {
         case .damaged, .notASpool: true
         case .other: code.map { $0 & 0xFF != SQLITE_IOERR } ?? true
-        case .missing, .newerVersion, .busy, .full, .unwritable, .unsafe, .occupied, .superseded: false
+        case .missing, .newerVersion, .busy, .full, .quotaExceeded, .atLimit, .logHeld, .readOnly, .failedIO,
+            .networkFileSystem, .unwritable, .unsafe, .occupied, .superseded:
+            false
         }
     }
 }

@@ -40,13 +40,23 @@ package final class TestDisk: Sendable {
         package var code: Int32
         /// Whether half of a write that fails is done.
         package var isShort: Bool
+        /// `errno` of the calls that fail; 0: as the system left it.
+        package var systemError: Int32
 
-        package init(_ calls: Set<Call>, first: Int, lasts: Bool = false, code: Int32, isShort: Bool = false) {
+        package init(
+            _ calls: Set<Call>,
+            first: Int,
+            lasts: Bool = false,
+            code: Int32,
+            isShort: Bool = false,
+            systemError: Int32 = 0
+        ) {
             self.calls = calls
             self.first = first
             self.lasts = lasts
             self.code = code
             self.isShort = isShort
+            self.systemError = systemError
         }
     }
 
@@ -57,6 +67,11 @@ package final class TestDisk: Sendable {
         var inodes: [UInt64: Int] = [:]
         var fileCount = 0
         var fault: Fault?
+        /// The bytes that all files may have together; `nil` for any number.
+        var capacity: Int?
+        /// The size of each file.
+        var sizes: [Int: Int] = [:]
+        var used: Int { Set(names.values).reduce(0) { $0 + (sizes[$1] ?? 0) } }
         /// The calls that the fault has counted, and those of them that failed.
         var counted = 0
         var failed = 0
@@ -99,6 +114,24 @@ package final class TestDisk: Sendable {
         }
     }
 
+    /// `errno` of the last call that failed by a fault; `nil` if there is none.
+    var systemError: Int32? {
+        state.withLock { state in
+            state.failed > 0 ? state.fault.map(\.systemError).flatMap { $0 == 0 ? nil : $0 } : nil
+        }
+    }
+
+    /// Bounds what the files may take together: what makes one longer fails then, and what overwrites does not.
+    package func setCapacity(_ bytes: Int?) {
+        state.withLock { $0.capacity = bytes }
+    }
+
+    /// How many bytes the files take.
+    package var used: Int { state.withLock { $0.used } }
+
+    /// How many bytes they may still take.
+    package var free: Int { state.withLock { state in state.capacity.map { max(0, $0 - state.used) } ?? .max } }
+
     /// How many calls have failed since the fault was set.
     package var failedCalls: Int { state.withLock { $0.failed } }
 
@@ -135,6 +168,7 @@ package final class TestDisk: Sendable {
             if existed {
                 let bytes = FileManager.default.contents(atPath: path) ?? Data()
                 state.events.append(.adopt(name: name, file: file, bytes: Array(bytes)))
+                state.sizes[file] = bytes.count
             } else {
                 state.events.append(.create(name: name, file: file))
             }
@@ -163,8 +197,12 @@ package final class TestDisk: Sendable {
             let failure = Self.failure(of: .write, &state)
             let count = failure == nil ? bytes.count : failure?.isShort == true ? bytes.count / 2 : 0
             guard count > 0 else { return failure?.code ?? body(0) }
+            let growth = max(0, offset + count - (state.sizes[file] ?? 0))
+            // SQLITE_FULL.
+            if let capacity = state.capacity, growth > 0, state.used + growth > capacity { return 13 }
             let code = body(count)
             if code == 0 {
+                state.sizes[file, default: 0] += growth
                 state.events.append(.write(file: file, offset: offset, bytes: Array(bytes.prefix(count))))
             }
             return failure?.code ?? code
@@ -172,7 +210,9 @@ package final class TestDisk: Sendable {
     }
 
     func truncate(file: Int, size: Int, _ body: () -> Int32) -> Int32 {
-        perform(.truncate, then: [.truncate(file: file, size: size)], body)
+        let code = perform(.truncate, then: [.truncate(file: file, size: size)], body)
+        if code == 0 { state.withLock { $0.sizes[file] = size } }
+        return code
     }
 
     /// - Parameter syncsDirectory: SQLite syncs the directory with the first sync of a file that it may have made.

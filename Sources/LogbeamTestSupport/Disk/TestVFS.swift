@@ -67,7 +67,12 @@ enum TestVFS {
             real(file).pointee.pMethods.pointee.xCheckReservedLock(real(file), isHeld)
         }
         methods.xFileControl = { file, operation, argument in
-            real(file).pointee.pMethods.pointee.xFileControl(real(file), operation, argument)
+            let disk = head(file).pointee.open.takeUnretainedValue().disk
+            if operation == SQLITE_FCNTL_LAST_ERRNO, let code = disk.systemError {
+                argument?.storeBytes(of: code, as: Int32.self)
+                return SQLITE_OK
+            }
+            return real(file).pointee.pMethods.pointee.xFileControl(real(file), operation, argument)
         }
         methods.xSectorSize = { file in real(file).pointee.pMethods.pointee.xSectorSize(real(file)) }
         methods.xDeviceCharacteristics = { file in

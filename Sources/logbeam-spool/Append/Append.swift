@@ -26,6 +26,9 @@ struct Append: ParsableCommand {
             more; what was read by then is committed, also a last line without its end, and the exit code is 0. After \
             a signal what already lies in the pipe is read too, up to 1 MiB.
 
+            When the spool has reached its size, lines wait until something else makes room, a program that uploads or \
+            'logbeam-spool drain', and whoever writes them waits with them; see --when-full.
+
             Lines that the spool does not take (the disk is full, or another process keeps it locked for 30 seconds) \
             go to standard error, each after 'not spooled: ', are counted for 'status', and make the exit code 74.
 
@@ -42,6 +45,34 @@ struct Append: ParsableCommand {
     @Option(help: ArgumentHelp("The log stream that the lines are for.", valueName: "stream"))
     var logStream: String
 
+    @Option(
+        help: ArgumentHelp("The most that the spool takes on the disk; from 16 MiB to 1 TiB.", valueName: "bytes")
+    )
+    var maxSpoolSize = LogShipper.Configuration(logGroupName: "", logStreamName: "").maxSpoolSize
+
+    @Option(
+        help: """
+            What happens to a line for which there is no room: it waits, it takes the place of the oldest records, or it \
+            goes to standard error.
+            """
+    )
+    var whenFull = WhenFull.wait
+
+    /// What ``maxSpoolSize`` leads to.
+    enum WhenFull: String, CaseIterable, ExpressibleByArgument {
+        case wait
+        case dropOldest = "drop-oldest"
+        case dropNewest = "drop-newest"
+
+        var policy: SpoolLimit.WhenFull {
+            switch self {
+            case .wait: .block(timeout: .seconds(1))
+            case .dropOldest: .dropOldest
+            case .dropNewest: .dropNewest
+            }
+        }
+    }
+
     @Flag(help: "Write each line to standard output, unchanged, once it is committed.")
     var tee = false
 
@@ -49,6 +80,7 @@ struct Append: ParsableCommand {
         try spool.validate {
             $0.logGroupName = logGroup
             $0.logStreamName = logStream
+            $0.maxSpoolSize = maxSpoolSize
         }
     }
 
@@ -57,9 +89,15 @@ struct Append: ParsableCommand {
         // A closed pipe and a file at its size limit come back as errors of write(2).
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)
-        let spool = try Spool(path: spool.path, options: Spool.Options(commitTimeout: .seconds(30)))
+        let limit = SpoolLimit(bytes: Int64(maxSpoolSize), whenFull: whenFull.policy)
+        let spool = try Spool(path: spool.path, options: Spool.Options(commitTimeout: .seconds(30), limit: limit))
         let stream = try spool.streamID(for: Destination(logGroup: logGroup, logStream: logStream))
-        var appender = Appender(spool: spool, stream: stream, echo: tee ? Echo(signals: signals) : nil)
+        var appender = Appender(
+            spool: spool,
+            stream: stream,
+            signals: signals,
+            echo: tee ? Echo(signals: signals) : nil
+        )
         var lines = LineBuffer(maximum: BatchLimits.maximumMessageBytes, readSize: Self.readSize)
 
         let readError = read(into: &lines, signals) { lines in
@@ -67,7 +105,7 @@ struct Append: ParsableCommand {
             return appender.echo?.error != nil
         }
         lines.take(atEnd: true) { appender.append($0) }
-        appender.noteGap()
+        appender.finish()
 
         if lines.cutLines > 0 {
             let maximum = HumanUnits.count(BatchLimits.maximumMessageBytes)

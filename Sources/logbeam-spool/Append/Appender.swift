@@ -1,3 +1,4 @@
+internal import Logbeam
 internal import LogbeamSpool
 
 #if canImport(Glibc)
@@ -13,14 +14,14 @@ struct Appender {
     private(set) var echo: Echo?
     /// How many records the spool has not taken.
     private(set) var unspooled = 0
-    /// Those of them that the spool has not been told of.
-    private var gap: Gap?
-    /// Why the last ones were not taken: told once, not with every line.
-    private var lastError: SpoolError?
+    private let losses = Losses()
+    private let signals: TerminationSignals
+    private var isTold = false
 
-    init(spool: Spool, stream: Int64, echo: Echo?) {
+    init(spool: Spool, stream: Int64, signals: TerminationSignals, echo: Echo?) {
         self.spool = spool
         self.stream = stream
+        self.signals = signals
         self.echo = echo
     }
 
@@ -28,29 +29,37 @@ struct Appender {
     mutating func append(_ chunk: LineBuffer.Chunk) {
         let now = WallClock.milliseconds()
         do throws(SpoolError) {
-            try spool.append(stream: stream, timestamp: now, messages: chunk.messages)
+            try commit(chunk.messages, at: now)
         } catch {
             return lose(chunk.messages, at: now, because: error)
         }
-        noteGap()
+        losses.note(in: spool)
         echo?.write(chunk.bytes)
     }
 
-    /// Writes into the spool how many records it has not taken, once it takes writes again.
-    mutating func noteGap() {
-        guard let known = gap else { return }
-        do throws(SpoolError) {
-            try spool.noteGap(known)
-            gap = nil
-            lastError = nil
-        } catch {
-            // Tried again after the next commit, and at the end.
+    /// Writes into the spool how many records it has not taken, or has dropped, and tells the stream.
+    func finish() {
+        losses.note(in: spool, isLast: true)
+    }
+
+    /// Where lines are to wait for room, that goes in short turns, for a signal to be noticed: then there is no waiting.
+    private mutating func commit(_ messages: [UnsafeBufferPointer<UInt8>], at time: Int64) throws(SpoolError) {
+        while true {
+            do throws(SpoolError) {
+                try spool.append(stream: stream, timestamp: time, messages: messages)
+                return
+            } catch {
+                guard error.kind == .atLimit, spool.waitsForRoom, !signals.haveCome else { throw error }
+                if !isTold { StandardStreams.complain("waiting for room: \(error)") }
+                isTold = true
+            }
         }
     }
 
     private mutating func lose(_ messages: [UnsafeBufferPointer<UInt8>], at time: Int64, because error: SpoolError) {
-        if error != lastError { StandardStreams.complain(error.description) }
-        lastError = error
+        if losses.count(messages.count, stream: stream, because: error, at: time) {
+            StandardStreams.complain(error.description)
+        }
         for message in messages {
             StandardStreams.writeAll(
                 Array("logbeam-spool: not spooled: ".utf8) + message + [UInt8(ascii: "\n")],
@@ -58,10 +67,6 @@ struct Appender {
             )
         }
         unspooled += messages.count
-        var gap = gap ?? Gap(stream: stream, reason: error.gapReason, records: 0, first: time, last: time)
-        gap.records += messages.count
-        gap.last = time
-        self.gap = gap
     }
 }
 

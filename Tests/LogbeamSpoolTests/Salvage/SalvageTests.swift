@@ -25,7 +25,7 @@ struct SalvageTests {
         try original.append(1, to: original.otherStream, timestamp: 5_000)
         try original.spool.append([UInt8](repeating: 65, count: 1_048_550), stream: original.stream)
         try original.spool.reject([RefusedRecord(id: ids[7], reason: .invalid)])
-        try original.spool.noteGap(
+        try original.spool.noteAndTell(
             Gap(stream: original.stream, reason: "disk full", records: 3, first: 1_000, last: 2_000)
         )
         try original.spool.begin(original.range(ids[0], ids[5]))
@@ -251,13 +251,13 @@ struct SalvageTests {
         let lost = try original.append(1_200)
         try original.append(1, to: original.otherStream)
         try original.spool.reject([RefusedRecord(id: lost[0], reason: .tooOld)])
-        try original.spool.noteGap(
+        try original.spool.noteAndTell(
             Gap(stream: original.stream, reason: "disk full", records: 3, first: 1_000, last: 2_000)
         )
         try copy()
         let target = try TestSpool()
         let other = try target.append(2, to: target.otherStream)
-        try target.spool.noteGap(Gap(stream: target.stream, reason: "disk full", records: 4, first: 500, last: 600))
+        try target.spool.noteAndTell(Gap(stream: target.stream, reason: "disk full", records: 4, first: 500, last: 600))
         try target.execute("INSERT INTO rejected SELECT \(lost[0]), 1, 1, 'there before', 'expired', 1")
         let before = try target.ids()
 

@@ -17,7 +17,7 @@ struct SpoolCheckTests {
     func sound() throws {
         let ids = try spool.append(10)
         try spool.spool.reject([RefusedRecord(id: ids[9], reason: .invalid)])
-        try spool.spool.noteGap(Gap(stream: spool.stream, reason: "disk full", records: 3, first: 1, last: 2))
+        try spool.spool.noteAndTell(Gap(stream: spool.stream, reason: "disk full", records: 3, first: 1, last: 2))
         try spool.spool.begin(spool.range(ids[0], ids[1]))
         try spool.spool.begin(spool.range(ids[2], ids[3]))
         try spool.execute("UPDATE deliveries SET acknowledged = 1 WHERE first_id = \(ids[2])")

@@ -3,16 +3,15 @@ internal import Glibc
 #elseif canImport(Darwin)
 internal import Darwin
 #endif
-internal import LogbeamSpool
 
 /// A value behind a lock that threads can wait on: the one place where a thread of ours sleeps.
 // @unchecked: the value is only touched with the mutex held, and mutex and condition lie at addresses of their own.
-final class Condition<Value>: @unchecked Sendable {
+package final class Condition<Value>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var value: Value
 
-    init(_ value: Value) {
+    package init(_ value: Value) {
         self.value = value
         mutex.initialize(to: pthread_mutex_t())
         pthread_mutex_init(mutex, nil)
@@ -35,7 +34,7 @@ final class Condition<Value>: @unchecked Sendable {
     }
 
     /// Reads or changes the value. Whoever waits looks at it again.
-    func change<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+    package func change<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(mutex)
         defer {
             pthread_cond_broadcast(condition)
@@ -45,7 +44,7 @@ final class Condition<Value>: @unchecked Sendable {
     }
 
     /// Reads the value.
-    func read<Result>(_ body: (Value) -> Result) -> Result {
+    package func read<Result>(_ body: (Value) -> Result) -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return body(value)
@@ -54,7 +53,7 @@ final class Condition<Value>: @unchecked Sendable {
     /// Waits until `body` yields a result, which it may not later than at the deadline; `nil` if it does not.
     ///
     /// - Parameter deadline: in milliseconds of the monotonic clock; `nil` waits for ever.
-    func wait<Result>(until deadline: Int64?, _ body: (inout Value) -> Result?) -> Result? {
+    package func wait<Result>(until deadline: Int64?, _ body: (inout Value) -> Result?) -> Result? {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         while true {

@@ -1,0 +1,188 @@
+internal import CSQLite
+internal import Synchronization
+
+/// Knows whether the spool has room for another record, by its limit and on the disk.
+///
+/// A record takes what it costs from an allowance, which is one subtraction. When the allowance is used up, the pages are
+/// counted (SQLite keeps both numbers in the header of the file, whatever the backlog), and there is a new one: a quarter
+/// of what is free, and 256 KiB at the most, so that a few processes that write at once stay within the limit together.
+///
+/// ## A disk that is full
+///
+/// To send a batch and to delete it takes writes, and so room in the log; and to begin the log anew takes room in the
+/// database for the pages that stand in the log alone. If records took the last of it, a full disk would stay full. So they
+/// are refused while there is still room for those pages and a little more, and a log that has been copied has room of its
+/// own. What others write to the disk in the meantime nobody can prevent.
+///
+/// Not thread-safe: belongs to ``Writer``.
+final class Room {
+    let limit: SpoolLimit?
+    private let connection: Connection
+    private let walMonitor: WALMonitor
+    private let freeSpace: @Sendable (String) -> Int64
+    private let path: String
+    private let selectPages: Statement
+    private let selectFreePages: Statement
+    private var allowance: Int64 = 0
+    /// At which length of the log, in pages, the disk is looked at again.
+    private var diskCheckPages = 0
+    /// Until when it counts as full, in nanoseconds of ``MonotonicClock``: not every record that is refused looks at it.
+    private var fullUntil: UInt64 = 0
+
+    /// The most that is appended between two counts of the pages.
+    private static let largestAllowance: Int64 = 256 << 10
+    /// What records leave free on the disk: several times what the largest transaction that sends or deletes writes.
+    private static let reserve: Int64 = 1 << 20
+    /// What is left of the log's file, in bytes, where the rest is given back to the disk.
+    static let spareLog: Int64 = 256 << 10
+    /// Where so much is free, nothing need be added up.
+    private static let plenty: Int64 = 1 << 30
+    /// Where less is free, the disk may be full in a moment.
+    private static let scarce: Int64 = 64 << 20
+    private static let scarceAllowance: Int64 = 16 << 10
+    private static let fullPause: UInt64 = 100_000_000
+
+    /// - Parameter freeSpace: how many bytes may be written beside a file.
+    init(
+        connection: Connection,
+        walMonitor: WALMonitor,
+        limit: SpoolLimit?,
+        freeSpace: @escaping @Sendable (String) -> Int64
+    ) throws(SpoolError) {
+        self.connection = connection
+        self.walMonitor = walMonitor
+        self.limit = limit
+        self.freeSpace = freeSpace
+        path = connection.canonicalPath
+        // The log's file is cut to its part whenever it begins anew
+        // (https://www.sqlite.org/pragma.html#pragma_journal_size_limit).
+        if let limit { try connection.execute("PRAGMA journal_size_limit = \(limit.logBytes)") }
+        selectPages = try connection.prepare("PRAGMA page_count")
+        selectFreePages = try connection.prepare("PRAGMA freelist_count")
+    }
+
+    /// A record of this cost is being appended.
+    func spend(_ cost: Int64) {
+        allowance -= cost
+    }
+
+    /// What records may cost that are committed together with one that was admitted.
+    var left: Int64 { max(0, allowance) }
+
+    /// Throws ``SpoolError/Kind/atLimit`` unless there is room for records of this cost, ``SpoolError/Kind/logHeld`` if the
+    /// log takes it, and ``SpoolError/Kind/full`` if the disk lacks it. Not for inside of a transaction.
+    func admit(_ cost: Int64) throws(SpoolError) {
+        let isSpent = allowance < cost
+        let isDiskDue = walMonitor.pages.load(ordering: .relaxed) >= diskCheckPages
+        // A short record may make the log longer by pages.
+        guard isSpent || isDiskDue || isLogTooLong else { return }
+        var next = isSpent ? max(cost, Self.largestAllowance) : allowance
+        allowance = 0
+        if let limit, isSpent || isLogTooLong {
+            let needed = limit.room(for: cost)
+            let free = try measure()
+            let excess = walMonitor.length - limit.logBytes
+            if excess > 0, free - excess < needed, !walMonitor.emptyLog(of: connection) {
+                guard free < needed else { throw logHeld }
+            }
+            if isSpent {
+                guard free >= needed else { throw atLimit }
+                next = max(cost, min(next, free / 4))
+            }
+        }
+        if isSpent || isDiskDue { next = try allowed(next, onDiskFor: cost) }
+        allowance = next
+    }
+
+    private var isLogTooLong: Bool { limit.map { walMonitor.length > $0.logBytes } ?? false }
+
+    // MARK: The disk
+
+    /// How much of a new allowance the disk has room for, beside all that it must have room for; it is less where that is
+    /// scarce, for it may soon be less still.
+    private func allowed(_ next: Int64, onDiskFor cost: Int64) throws(SpoolError) -> Int64 {
+        let now = MonotonicClock.nanoseconds()
+        guard now >= fullUntil else { throw diskFull }
+        var free = try freeOnDisk()
+        if free < cost {
+            cutLog()
+            free = try freeOnDisk()
+        }
+        // Pages of the database that are free need no room on the disk.
+        if free < cost, try number(selectFreePages) * SpoolLimit.pageSize < 2 * next {
+            fullUntil = now &+ Self.fullPause
+            throw diskFull
+        }
+        let frames = Int(clamping: max(0, free) / 4 / SpoolLimit.frameSize)
+        diskCheckPages = walMonitor.pages.load(ordering: .relaxed) + min(16_384, max(64, frames))
+        return free < Self.scarce ? min(next, max(cost, Self.scarceAllowance)) : next
+    }
+
+    /// What records may take of the disk.
+    private func freeOnDisk() throws(SpoolError) -> Int64 {
+        let free = freeSpace(path)
+        if free >= Self.plenty { return free }
+        return try free - unplaced() - Self.reserve
+    }
+
+    /// The bytes of pages that stand in the log, and for which the file of the database has no place yet.
+    private func unplaced() throws(SpoolError) -> Int64 {
+        let size = Int64(DiskSpace.size(of: path))
+        return try max(0, number(selectPages) * SpoolLimit.pageSize - size)
+    }
+
+    /// Whether so little is free that the log had better be copied into the database while it can be. Then the next record
+    /// looks at the disk.
+    func isScarce() throws(SpoolError) -> Bool {
+        guard try freeOnDisk() < Self.scarce else { return false }
+        allowance = 0
+        return true
+    }
+
+    /// Copies the log into the database, and leaves as much of its file as it takes to send and delete a batch. What fails
+    /// here leaves the log as it is.
+    private func cutLog() {
+        try? connection.execute("PRAGMA journal_size_limit = \(Self.spareLog)")
+        if walMonitor.emptyLog(of: connection) {
+            // The first commit in it cuts the file.
+            try? connection.execute("PRAGMA application_id = \(Schema.applicationID)")
+        }
+        try? connection.execute("PRAGMA journal_size_limit = \(limit?.logBytes ?? -1)")
+    }
+
+    private var diskFull: SpoolError {
+        SpoolError(.full, path: path, message: "the disk is full, but for what it takes to ship records")
+    }
+
+    /// Records were deleted: whether that is enough is to be looked at anew.
+    func noteDeletion() { fullUntil = 0 }
+
+    /// What was dropped makes up for as much that is added: so a spool that is given less room than it has taken shrinks by
+    /// and by, and not while somebody waits.
+    func exchange(_ freed: Int64) {
+        allowance = max(allowance, min(freed / 2, Self.largestAllowance))
+    }
+
+    /// How many bytes may still be added to the database; negative if it has too many.
+    func measure() throws(SpoolError) -> Int64 {
+        guard let limit else { return .max }
+        return try limit.databaseBytes - (number(selectPages) - number(selectFreePages)) * SpoolLimit.pageSize
+    }
+
+    private func number(_ statement: Statement) throws(SpoolError) -> Int64 {
+        defer { statement.reset() }
+        return try statement.step() ? statement.integer(0) : 0
+    }
+
+    private var logHeld: SpoolError {
+        SpoolError(.logHeld, path: connection.path, message: "the spool's write-ahead log can not be begun anew")
+    }
+
+    private var atLimit: SpoolError {
+        SpoolError(
+            .atLimit,
+            path: connection.path,
+            message: "the spool has reached its limit of \(limit?.bytes ?? 0) bytes"
+        )
+    }
+}

@@ -1,0 +1,55 @@
+import Foundation
+import LogbeamCore
+import LogbeamTestSupport
+import Testing
+
+/// What FullDiskTests of the library have on a disk that is pretended, on one that the kernel makes.
+@Suite("On a file system that is full")
+struct RealDiskTests {
+    private static let mayMount: Bool = {
+        let process = try? ChildProcess("/usr/bin/env", ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"])
+        return (try? process?.wait().exitCode) == 0
+    }()
+
+    @Test(
+        "append says what it could not take, drain empties the spool in the room that is left, and append goes on",
+        .enabled(if: mayMount, "no user namespace in which to mount: FullDiskTests have the same")
+    )
+    func tmpfs() throws {
+        let endpoint = try LocalEndpoint()
+        var command = try Command()
+        command.environment["AWS_ENDPOINT_URL"] = endpoint.url
+        let directory = command.directory.file("disk")
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        let lines = (0..<60_000).map { "\($0) \(String(repeating: "x", count: 180))" }
+        let input = command.directory.file("input")
+        try (lines.joined(separator: "\n") + "\n").write(toFile: input, atomically: false, encoding: .utf8)
+        command.environment["append"] = Command.appendArguments.joined(separator: " ")
+        command.environment["LOGBEAM_SPOOL"] = directory + "/spool.db"
+        // Everything in one shell: the file system is gone with its last process.
+        let ended = try command.runShell(
+            """
+            unshare -rm /bin/bash -c '
+                mount -t tmpfs -o size=8m none "\(directory)" || exit 99
+                "$command" $append < "\(input)" 2> "\(input).err"; echo "append $?"
+                "$command" drain --timeout 120; echo "drain $?"
+                "$command" status | grep -P "^(pending|in_doubt|dropped)\\t"
+                echo after | "$command" $append; echo "append $?"
+                "$command" status | grep -P "^pending\\t"'
+            """
+        )
+        let told = try String(contentsOfFile: input + ".err", encoding: .utf8).split(separator: "\n")
+        let refused = told.filter { $0.hasPrefix("logbeam-spool: not spooled: ") }.map { $0.dropFirst(28) }
+        #expect(refused.count > 10_000 && refused.count < 55_000)
+        #expect(told.count == refused.count + 2, "why, and how many: \(told.filter { !$0.contains("not spooled: ") })")
+        let arrived = endpoint.messages(in: Command.destination)
+        let records = arrived.filter { !$0.hasPrefix("logbeam: ") }
+        #expect(Set(records).union(refused.map(String.init)) == Set(lines))
+        #expect(records.count + refused.count == lines.count)
+        #expect(
+            ended.output
+                == "append 74\ndrain 0\npending\t0\ndropped\t\(refused.count)\nin_doubt\t0\nappend 0\npending\t2\n",
+            "\(ended.error)"
+        )
+    }
+}

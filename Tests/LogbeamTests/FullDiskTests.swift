@@ -1,0 +1,113 @@
+import Foundation
+import Logbeam
+import LogbeamCore
+import LogbeamTestSupport
+import Testing
+
+@testable import LogbeamSpool
+
+/// A disk on which a file can be overwritten, but no longer be made longer.
+@Suite("A disk that is full and stays so")
+final class FullDiskTests: Sendable {
+    private let directory: TemporaryDirectory
+    private let disk: TestDisk
+    private let spool: Spool
+    private let stream: Int64
+    private let message = [UInt8](repeating: 65, count: 400)
+
+    init() throws {
+        // In memory, where there is such a place.
+        let memory = "/dev/shm"
+        directory = try TemporaryDirectory(in: FileManager.default.fileExists(atPath: memory) ? memory : nil)
+        disk = TestDisk(directory: directory.path)
+        var options = Spool.Options(commitTimeout: .seconds(60))
+        options.freeSpace = { [disk] _ in Int64(disk.free) }
+        spool = try Spool(path: directory.file("spool.db"), options: options)
+        stream = try spool.streamID(for: SpoolFixture.destination)
+    }
+
+    private func append() throws(SpoolError) {
+        _ = try message.withUnsafeBufferPointer { message throws(SpoolError) in
+            try spool.append(stream: stream, timestamp: WallClock.milliseconds(), message: message)
+        }
+    }
+
+    /// Appends until nothing is taken any more. Returns how many records were.
+    private func fill() -> Int {
+        var count = 0
+        while count < 1_000_000 {
+            do throws(SpoolError) {
+                try append()
+                count += 1
+            } catch {
+                #expect(error.kind == .full)
+                return count
+            }
+        }
+        Issue.record("it never is full")
+        return count
+    }
+
+    private func ship(_ loop: UploadLoop) throws {
+        _ = try loop.flush()
+        var errors: [SpoolError] = []
+        while try loop.hasRecords(), errors.count < 30 {
+            loop.wake()
+            guard case .waiting = loop.step() else { continue }
+            if let error = loop.spoolError {
+                errors.append(error)
+            } else if loop.inFlight == 0 {
+                usleep(10_000)
+            } else {
+                loop.waitForAnswer(until: MonotonicClock.milliseconds() + 60_000)
+            }
+        }
+        #expect(
+            try !loop.hasRecords(),
+            "\(errors.suffix(3)), \(disk.free) free, the log has \(spool.logFileSize) bytes"
+        )
+    }
+
+    @Test(
+        "lets everything that is pending be shipped and deleted, and then takes records again",
+        arguments: [6, 20, 60]
+    )
+    func full(mebibytes: Int) async throws { try await onOwnThread { try self.fullDisk(mebibytes) } }
+
+    private func fullDisk(_ mebibytes: Int) throws {
+        disk.setCapacity(mebibytes << 20)
+        let service = ScriptedDeliveryService()
+        let acquired = try UploadLease.acquire(spool)
+        let loop = try UploadLoop(lease: try #require(acquired), service: service, limits: BatchLimits(age: 0))
+        let count = fill()
+        #expect(count * 400 > mebibytes << 18, "a quarter of the disk at least holds records")
+        try ship(loop)
+        #expect(service.sent.reduce(0) { $0 + $1.count } == count)
+        try append()
+        #expect(try SpoolStatus.read(path: spool.path).delivered == count)
+        #expect(try SpoolStatus.read(path: spool.path).inDoubt == 0)
+        // Again, with what there is now.
+        let more = fill()
+        #expect(more > count / 2)
+        try ship(loop)
+        #expect(try SpoolStatus.read(path: spool.path).delivered == count + 1 + more)
+    }
+
+    @Test("that somebody else has filled does not keep what is pending from being shipped")
+    func filledByOthers() async throws { try await onOwnThread { try self.fillByOthers() } }
+
+    private func fillByOthers() throws {
+        let service = ScriptedDeliveryService()
+        let acquired = try UploadLease.acquire(spool)
+        let loop = try UploadLoop(lease: try #require(acquired), service: service, limits: BatchLimits(age: 0))
+        disk.setCapacity(100 << 20)
+        for _ in 0..<20_000 { try append() }
+        // The disk has become scarce, which the uploader notices within a second; and then nothing is left.
+        disk.setCapacity(disk.used + (20 << 20))
+        loop.tidyWhileLogging { true }
+        disk.setCapacity(disk.used)
+        #expect(fill() == 0)
+        try ship(loop)
+        try append()
+    }
+}
