@@ -67,8 +67,11 @@ let package = Package(
             dependencies: ["LogbeamCore", "LogbeamTestSupport", "CZlib"],
             exclude: ["Python"]
         ),
-        // Run by the tests of LogbeamSpool: what needs a process of its own.
-        .executableTarget(name: "logbeam-spool-exerciser", dependencies: ["LogbeamCore", "LogbeamSpool"]),
+        // Run by the tests: what needs a process of its own.
+        .executableTarget(
+            name: "logbeam-spool-exerciser",
+            dependencies: ["Logbeam", "LogbeamCore", "LogbeamSpool", .product(name: "Logging", package: "swift-log")]
+        ),
         // Run by the tests: kills a program at a chosen system call.
         .executableTarget(name: "logbeam-kill-at"),
         .testTarget(name: "LogbeamCoreTests", dependencies: ["LogbeamCore", "LogbeamTestSupport"]),

@@ -24,7 +24,7 @@ public struct CloudWatchLogsHandler: LogHandler {
 
     private let label: String
     let shipper: LogShipper
-    private let stream: Int64
+    private let stream: LiveStream
 
     /// Logs into the stream that the shipper was made for.
     ///
@@ -54,7 +54,7 @@ public struct CloudWatchLogsHandler: LogHandler {
         self.label = label
         self.shipper = shipper
         metadataProvider = LoggingSystem.metadataProvider
-        stream = try shipper.streamID(logGroupName: logGroupName, logStreamName: logStreamName)
+        stream = try shipper.stream(logGroupName: logGroupName, logStreamName: logStreamName)
     }
 
     /// Logs with a shipper that the handler makes by itself, with the six arguments and the defaults of the Python

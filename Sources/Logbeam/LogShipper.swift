@@ -2,7 +2,6 @@ internal import LogbeamAWS
 internal import LogbeamCloudWatch
 package import LogbeamCore
 internal import LogbeamSpool
-internal import Synchronization
 
 /// Commits records to a spool on disk, and ships what stands there to CloudWatch Logs.
 ///
@@ -15,18 +14,16 @@ internal import Synchronization
 ///   table `rejected`, with the reason.
 /// - What is not shipped when the process ends is shipped by the next process that opens the spool, or by
 ///   `logbeam-spool drain`.
+/// - Where the file is deleted, replaced or damaged while the process runs, logging goes on in a new one: see
+///   <doc:Survival>. A process made by `fork()` may go on logging.
 /// - Any number of processes may share a spool; one of them uploads at a time, and when it ends or hangs another does.
 public final class LogShipper: Sendable {
     /// How this shipper was made.
     public let configuration: Configuration
 
-    private let spool: Spool
-    private let uploader: Uploader
-    /// The id in the spool of the stream that the configuration names.
-    let ownStream: Int64
-    private let losses = Losses()
-    /// The ids of the streams in the spool, by the names as they were given, with placeholders.
-    private let streams: Mutex<[Destination: Int64]>
+    private let processes: ShippingProcesses
+    /// The stream that the configuration names.
+    let ownStream: LiveStream
     private let facts: @Sendable () -> MachineFacts
     private let maximumMessageSize: Int
 
@@ -37,70 +34,58 @@ public final class LogShipper: Sendable {
     ///   be found; an error that names the file, the cause and the remedy if the spool can not be opened.
     public convenience init(_ configuration: Configuration) throws {
         try configuration.validate()
-        let service: any DeliveryService =
+        // A process made by `fork()` needs connections of its own.
+        try self.init(configuration) {
             if let client = configuration.logsClient {
                 ClientDeliveryService(client, creation: CreationSettings(configuration))
             } else {
                 CloudWatchLogsService(CloudWatchLogsService.Configuration(configuration))
             }
-        try self.init(configuration, service: service)
+        }
     }
 
-    /// - Parameter facts: asked only if the name of a stream has placeholders.
-    package init(
+    package convenience init(
         _ configuration: Configuration,
         service: any DeliveryService,
         facts: @escaping @Sendable () -> MachineFacts = MachineFacts.current
+    ) throws {
+        try self.init(configuration, facts: facts) { service }
+    }
+
+    /// - Parameters:
+    ///   - facts: asked only if the name of a stream has placeholders.
+    ///   - makeService: called once in each process that uses the shipper.
+    private init(
+        _ configuration: Configuration,
+        facts: @escaping @Sendable () -> MachineFacts = MachineFacts.current,
+        makeService: @escaping @Sendable () -> any DeliveryService
     ) throws {
         self.configuration = configuration
         self.facts = facts
         let destination = Destination(logGroup: configuration.logGroupName, logStream: configuration.logStreamName)
         let resolved = try destination.resolved(facts)
         maximumMessageSize = configuration.effectiveMaximumMessageSize
-        spool = try Spool(
-            path: configuration.spool,
-            options: Spool.Options(
-                powerLossSafe: configuration.durability == .powerLoss,
-                commitTimeout: configuration.commitTimeout,
-                limit: SpoolLimit(configuration)
-            )
-        )
-        ownStream = try spool.streamID(for: resolved)
-        streams = Mutex([destination: ownStream])
-        uploader = Uploader(
-            spool: spool,
-            service: service,
-            limits: BatchLimits(configuration),
-            pacing: UploadPlan.Pacing(configuration),
-            reconcileDelay: configuration.reconcileAfter?.milliseconds,
-            lapse: configuration.leaseLapse,
-            losses: losses
-        )
-        try uploader.start()
+        processes = try ShippingProcesses { try ShippingProcess(configuration, service: makeService()) }
+        ownStream = try processes.current().stream(destination) { resolved }
         ExitFlush.register(self)
     }
 
     deinit {
-        uploader.stop(waitingUntil: 0)
+        stop(waitingUntil: 0)
     }
 
     // MARK: Logging
 
-    /// The id of a log stream in the spool; the shipper's own where a name is not given. Placeholders are replaced once:
-    /// the same name stands for the same stream as long as the shipper lives.
-    func streamID(logGroupName: String?, logStreamName: String?) throws -> Int64 {
+    /// A log stream; the shipper's own where a name is not given. Placeholders are replaced once: the same name stands for
+    /// the same stream as long as the shipper lives, and anew in a process made by `fork()`.
+    func stream(logGroupName: String?, logStreamName: String?) throws -> LiveStream {
         var named = configuration
         named.logGroupName = logGroupName ?? configuration.logGroupName
         named.logStreamName = logStreamName ?? configuration.logStreamName
         let destination = Destination(logGroup: named.logGroupName, logStream: named.logStreamName)
-        if let known = streams.withLock({ $0[destination] }) { return known }
-        try named.validate()
-        let id = try spool.streamID(for: destination.resolved(facts))
-        return streams.withLock { streams in
-            // Another thread may have been faster, and a second later is another date.
-            let first = streams[destination] ?? id
-            streams[destination] = first
-            return first
+        return try processes.current().stream(destination) {
+            try named.validate()
+            return try destination.resolved(facts)
         }
     }
 
@@ -109,58 +94,77 @@ public final class LogShipper: Sendable {
     /// - Parameters:
     ///   - timestamp: milliseconds since 1970-01-01T00:00:00Z.
     ///   - isSynced: waits for the disk too. A record that it fails to sync stays in the spool, and goes to standard error.
-    func append(stream: Int64, timestamp: Int64, message: String, isSynced: Bool) {
-        guard append(stream: stream, timestamp: timestamp, message: message), isSynced else { return }
-        do throws(SpoolError) {
-            try spool.sync()
+    func append(stream: LiveStream, timestamp: Int64, message: String, isSynced: Bool) {
+        let process: ShippingProcess
+        do {
+            process = try processes.current()
         } catch {
-            let shown = message.truncated(toUTF8Count: maximumMessageSize)
-            StandardError.write(line: "logbeam: not synced (\(error)): \(shown)")
+            return tell("not spooled (\(error))", message)
+        }
+        guard append(stream: stream, timestamp: timestamp, message: message, in: process), isSynced else { return }
+        do throws(SpoolError) {
+            try process.spool.sync()
+        } catch {
+            tell("not synced (\(error))", message)
         }
     }
 
     /// True if the record is in the spool.
-    private func append(stream: Int64, timestamp: Int64, message: String) -> Bool {
+    private func append(
+        stream: LiveStream,
+        timestamp: Int64,
+        message: String,
+        in process: ShippingProcess
+    ) -> Bool {
         let isQuiet = configuration.logsClient != nil && UploadContext.isActive
         do {
             if !isQuiet, configuration.oversize == .split, message.utf8.count > maximumMessageSize {
-                try appendParts(of: message, stream: stream, timestamp: timestamp)
+                try appendParts(of: message, stream: stream, timestamp: timestamp, in: process)
                 return true
             }
             var message = message.truncated(toUTF8Count: maximumMessageSize)
             let id = try message.withUTF8 {
                 // The uploader must not wait for itself.
-                try spool.append(stream: stream, timestamp: timestamp, message: $0, mayBlock: !isQuiet)
+                try process.spool.append(to: stream, timestamp: timestamp, message: $0, mayBlock: !isQuiet)
             }
             if isQuiet {
-                uploader.mailbox.appendedQuietly(id: id)
+                process.uploader.mailbox.appendedQuietly(id: id)
             } else {
-                uploader.mailbox.appended(bytes: message.utf8.count + BatchLimits.eventOverhead)
+                process.uploader.mailbox.appended(bytes: message.utf8.count + BatchLimits.eventOverhead)
             }
             return true
         } catch {
-            if losses.count(stream: stream, because: error as? SpoolError, at: timestamp) {
+            if process.losses.count(stream: stream, because: error as? SpoolError, at: timestamp) {
                 StandardError.write(line: "logbeam: records that are not spooled follow: \(error)")
             }
-            let shown =
-                configuration.oversize == .split ? message : message.truncated(toUTF8Count: maximumMessageSize)
-            StandardError.write(line: "logbeam: not spooled: \(shown)")
+            tell("not spooled", message)
             return false
         }
     }
 
+    /// Writes a record to standard error, as the spool would have taken it.
+    private func tell(_ what: String, _ message: String) {
+        let shown = configuration.oversize == .split ? message : message.truncated(toUTF8Count: maximumMessageSize)
+        StandardError.write(line: "logbeam: \(what): \(shown)")
+    }
+
     /// Commits all parts of a message that is too long, or none.
-    private func appendParts(of message: String, stream: Int64, timestamp: Int64) throws(SpoolError) {
+    private func appendParts(
+        of message: String,
+        stream: LiveStream,
+        timestamp: Int64,
+        in process: ShippingProcess
+    ) throws(SpoolError) {
         let parts = MessageParts(message, limit: maximumMessageSize, id: UInt64.random(in: .min ... .max))
         try parts.bytes.withUnsafeBufferPointer { bytes throws(SpoolError) in
-            _ = try spool.append(
-                stream: stream,
+            _ = try process.spool.append(
+                to: stream,
                 timestamp: timestamp,
                 messages: parts.ranges.lazy.map { UnsafeBufferPointer(rebasing: bytes[$0]) }
             )
         }
         for range in parts.ranges {
-            uploader.mailbox.appended(bytes: range.count + BatchLimits.eventOverhead)
+            process.uploader.mailbox.appended(bytes: range.count + BatchLimits.eventOverhead)
         }
     }
 
@@ -172,7 +176,7 @@ public final class LogShipper: Sendable {
     /// - Returns: true if everything that was pending at the time of the call has left the spool.
     @discardableResult
     public func flush(timeout: Duration = .seconds(5)) async -> Bool {
-        await uploader.flush(timeout: timeout)
+        await (try? processes.current())?.uploader.flush(timeout: timeout) ?? false
     }
 
     /// Flushes, then stops shipping. What is logged later is still committed to the spool.
@@ -180,18 +184,20 @@ public final class LogShipper: Sendable {
     /// - Parameter timeout: how long to wait for the flush; what is not sent by then stays in the spool. A request that
     ///   is under way at its end is broken off.
     public func shutdown(timeout: Duration = .seconds(5)) async {
-        await flush(timeout: timeout)
-        await uploader.stop()
+        // A child of the process that logged has nothing to stop.
+        guard let process = processes.ours else { return }
+        _ = await process.uploader.flush(timeout: timeout)
+        await process.uploader.stop()
     }
 
-    /// Asks for a flush without waiting for it.
-    func requestFlush() -> Promise<Bool> {
-        uploader.requestFlush()
+    /// Asks for a flush without waiting for it; `nil` if nothing was ever logged in this process.
+    func requestFlush() -> Promise<Bool>? {
+        processes.ours?.uploader.requestFlush()
     }
 
     /// Stops shipping; blocks the calling thread until it has, or until a deadline in milliseconds of the monotonic clock.
     func stop(waitingUntil deadline: Int64) {
-        uploader.stop(waitingUntil: deadline)
+        processes.ours?.uploader.stop(waitingUntil: deadline)
     }
 }
 

@@ -8,11 +8,12 @@ internal import Synchronization
 /// stands on standard error alone.
 package final class Losses: Sendable {
     private struct Key: Hashable {
-        var stream: Int64
+        var stream: LiveStream
         var reason: String
     }
 
     private struct State {
+        /// Which stream a gap is of, the key alone says.
         var gaps: [Key: Gap] = [:]
         /// When a record was last lost for a reason, in milliseconds of the monotonic clock.
         var lastLosses: [String: Int64] = [:]
@@ -30,12 +31,12 @@ package final class Losses: Sendable {
     /// Records of a stream were lost to the spool at a time, in milliseconds since 1970-01-01T00:00:00Z.
     ///
     /// - Returns: true if nobody was told of this trouble yet: one line for a person is enough, beside the records.
-    package func count(_ records: Int = 1, stream: Int64, because error: SpoolError?, at time: Int64) -> Bool {
+    package func count(_ records: Int = 1, stream: LiveStream, because error: SpoolError?, at time: Int64) -> Bool {
         let reason = error?.gapReason ?? "spool error"
         let now = MonotonicClock.milliseconds()
         let isNews = state.withLock { state in
             let key = Key(stream: stream, reason: reason)
-            var gap = state.gaps[key] ?? Gap(stream: stream, reason: reason, records: 0, first: time, last: time)
+            var gap = state.gaps[key] ?? Gap(stream: 0, reason: reason, records: 0, first: time, last: time)
             gap.records += records
             gap.first = min(gap.first, time)
             gap.last = max(gap.last, time)
@@ -51,21 +52,19 @@ package final class Losses: Sendable {
     /// For one thread.
     ///
     /// - Parameter isLast: nothing is kept for later that can be told now.
-    package func note(in spool: Spool, isLast: Bool = false) {
+    package func note(in spool: LiveSpool, isLast: Bool = false) {
         if hasGaps.exchange(false, ordering: .relaxed) { write(to: spool) }
         // What can not be read or told now is there the next time.
-        guard let gaps = try? spool.untoldGaps(), !gaps.isEmpty else { return }
-        let now = MonotonicClock.milliseconds()
-        let due = state.withLock { $0.pacing.due(gaps, at: now) }
-        for gap in isLast ? gaps : due {
-            guard (try? spool.tellGap(gap)) != nil else { return }
+        try? spool.tellGaps { gaps in
+            let due = state.withLock { $0.pacing.due(gaps, at: MonotonicClock.milliseconds()) }
+            return isLast ? gaps : due
         }
     }
 
-    private func write(to spool: Spool) {
+    private func write(to spool: LiveSpool) {
         for (key, gap) in state.withLock({ $0.gaps }) {
             do throws(SpoolError) {
-                try spool.noteGap(gap)
+                try spool.noteGap(gap, of: key.stream)
                 state.withLock { state in
                     // Records may have been lost meanwhile: they stay for the next time.
                     let later = (state.gaps[key]?.records ?? 0) - gap.records

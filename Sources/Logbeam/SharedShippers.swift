@@ -1,3 +1,4 @@
+internal import LogbeamSpool
 internal import Synchronization
 
 /// The shippers of handlers that made none themselves, one for each set of settings.
@@ -25,11 +26,14 @@ enum SharedShippers {
                     ? ObjectIdentifier(client as AnyObject) : ObjectIdentifier(type(of: client))
             }
         )
-        return try shippers.withLock { shippers in
-            if let known = shippers[key] { return known }
-            let new = try LogShipper(configuration)
-            shippers[key] = new
-            return new
+        // A child must not find the lock taken by a thread that it does not have.
+        return try ForkGate.pass {
+            try shippers.withLock { shippers in
+                if let known = shippers[key] { return known }
+                let new = try LogShipper(configuration)
+                shippers[key] = new
+                return new
+            }
         }
     }
 }

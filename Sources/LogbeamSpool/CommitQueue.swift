@@ -46,7 +46,7 @@ struct NewRecord {
 /// Who has the lock commits one round of waiting records, limited in number and bytes, and lets go. Other writes, those
 /// of the uploader, go before waiting records, and commit a round of them before they let go.
 ///
-/// In a process made by `fork()` while the lock was taken it stays taken: all calls fail at their deadlines.
+/// A process made by `fork()` opens a spool of its own: the queue that it inherits stays locked, see ``ForkGate``.
 // @unchecked: the rest is atomic, or touched only under the lock, or, in a seat, by whoever has the record in it.
 final class CommitQueue: @unchecked Sendable {
     private let path: String

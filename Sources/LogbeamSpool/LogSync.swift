@@ -29,6 +29,10 @@ final class LogSync: @unchecked Sendable {
     ///   disk itself has no deadline.
     func sync(until deadline: UInt64) throws(SpoolError) {
         let before = begun.load(ordering: .sequentiallyConsistent)
+        try ForkGate.pass { () throws(SpoolError) in try sync(begunAfter: before, until: deadline) }
+    }
+
+    private func sync(begunAfter before: UInt64, until deadline: UInt64) throws(SpoolError) {
         guard lock.lock(until: deadline) else {
             throw SpoolError(.busy, path: path, message: "the disk did not take the log within the commit timeout")
         }

@@ -53,26 +53,36 @@ package final class Spool: Sendable {
     private let logHeldUntil = Atomic<UInt64>(0)
     /// There may be gaps that their streams have not been told of: perhaps from before this process.
     private let mayHaveUntoldGaps = Atomic<Bool>(true)
+    private let forkNumber: Int
 
     /// Opens a spool, or makes one. A file that is no spool, or one of a later version, is left as it is.
     package init(path: String, options: Options = Options()) throws(SpoolError) {
         commitTimeout = options.commitTimeout.nanoseconds
         limit = options.limit
-        walMonitor = options.limit.map { WALMonitor(safetyThreshold: $0.safetyPages) } ?? WALMonitor()
-        let connection = try SpoolFile.openForWriting(
-            path: path,
-            create: options.create,
-            powerLossSafe: options.powerLossSafe
-        )
-        self.path = connection.canonicalPath
-        let writer = try Writer(
-            connection: connection,
-            walMonitor: walMonitor,
-            limit: options.limit,
-            freeSpace: options.freeSpace
-        )
+        let walMonitor = options.limit.map { WALMonitor(safetyThreshold: $0.safetyPages) } ?? WALMonitor()
+        self.walMonitor = walMonitor
+        let writer = try ForkGate.pass { () throws(SpoolError) in
+            let connection = try SpoolFile.openForWriting(
+                path: path,
+                create: options.create,
+                powerLossSafe: options.powerLossSafe
+            )
+            return try Writer(
+                connection: connection,
+                walMonitor: walMonitor,
+                limit: options.limit,
+                freeSpace: options.freeSpace
+            )
+        }
+        self.path = writer.connection.canonicalPath
+        forkNumber = ForkGate.number
         queue = CommitQueue(lock: lock, writer: writer)
-        logSync = LogSync(path: connection.canonicalPath)
+        logSync = LogSync(path: self.path)
+        ForkGate.add(lock)
+    }
+
+    deinit {
+        if forkNumber == ForkGate.number { ForkGate.remove(lock) }
     }
 
     /// Runs `body` with the lock held, for at most the commit timeout of waiting in all.
@@ -312,11 +322,6 @@ package final class Spool: Sendable {
         _ = roomAlarm.wait(until: end) { (_: inout Void) in
             roomMade.load(ordering: .sequentiallyConsistent) != seen ? true : nil
         }
-    }
-
-    /// Whether a record for which there is no room waits for it.
-    package var waitsForRoom: Bool {
-        if case .block = limit?.whenFull { true } else { false }
     }
 
     private func tellOfRoom() {

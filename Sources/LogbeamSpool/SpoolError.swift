@@ -87,6 +87,21 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 }
 
+extension SpoolError {
+    /// Whether it may be the content of the file that SQLite can not work with: what it calls corrupt, what is cut off,
+    /// and what the statements, which are right, do not fit. A disk that fails, or is full, is none of these.
+    var isSuspicious: Bool {
+        if kind == .damaged || kind == .notASpool { return true }
+        guard let code else { return false }
+        switch code & 0xFF {
+        case SQLITE_ERROR, SQLITE_CONSTRAINT, SQLITE_MISMATCH: return true
+        // SQLITE_IOERR_SHORT_READ, SQLITE_IOERR_CORRUPTFS
+        case SQLITE_IOERR: return code == SQLITE_IOERR | 2 << 8 || code == SQLITE_IOERR | 33 << 8
+        default: return false
+        }
+    }
+}
+
 extension SpoolError.Kind {
     /// What stands behind an error of input or output: SQLite itself tells apart only a disk that is full (os_unix.c,
     /// `unixWrite`).

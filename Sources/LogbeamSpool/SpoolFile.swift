@@ -11,11 +11,13 @@ enum SpoolFile {
         switch try SpoolSafety.size(path: path) {
         case nil:
             guard create else { throw missing(path) }
+            try refuseStrayLog(path: path)
             try make(path: path)
             // Another process, or another user, may have been faster.
             _ = try SpoolSafety.size(path: path)
         case 0:
             // Left by whoever made the file beforehand, to hold its place: it becomes as any new one.
+            try refuseStrayLog(path: path)
             chmod(path, 0o600)
             try NetworkFileSystem.refuse(path: path, at: path)
         default:
@@ -65,6 +67,18 @@ enum SpoolFile {
         // The file may be older than its write-ahead log.
         _ = try Schema.knownVersion(of: connection)
         return connection
+    }
+
+    /// Throws if there is a write-ahead log and nothing that it belongs to: SQLite would take it for that of the new file,
+    /// or delete it.
+    private static func refuseStrayLog(path: String) throws(SpoolError) {
+        guard try SpoolSafety.size(path: path + "-wal") ?? 0 > 0 else { return }
+        // Another process may have made both in between.
+        switch try SpoolSafety.size(path: path) {
+        case nil: throw SpoolError(.damaged, path: path, message: "there is a write-ahead log without its spool")
+        case 0: throw SpoolError(.damaged, path: path, message: "the spool is cut off; its write-ahead log is there")
+        default: return
+        }
     }
 
     /// For how long opening waits while another process holds the file, in nanoseconds.

@@ -39,6 +39,8 @@ package struct SpoolStatus: Sendable, Equatable {
     package var delivered: Int
     /// Who uploads now.
     package var uploader: UploadLease.Holder?
+    /// The files that were set aside beside it because they are damaged, or no spools: see ``Quarantine``.
+    package var setAside: [String] = []
 
     package var pending: Int { streams.reduce(0) { $0 + $1.pending } }
     package var pendingBytes: Int { streams.reduce(0) { $0 + $1.pendingBytes } }
@@ -76,6 +78,7 @@ package struct SpoolStatus: Sendable, Equatable {
             }
         }
         status.uploader = UploadLease.holder(spool: path)
+        status.setAside = Quarantine.files(of: path)
         return status
     }
 

@@ -212,14 +212,17 @@ final class Writer {
 
     /// Writes down that a batch is about to be sent.
     func begin(_ range: BatchRange, in epoch: Int64? = nil) throws(SpoolError) {
-        try delivering(in: epoch) { () throws(SpoolError) in
-            try insertDelivery.bind(range.stream, at: 1)
-            try insertDelivery.bind(range.first, at: 2)
-            try insertDelivery.bind(range.last, at: 3)
-            try insertDelivery.bind(range.latest, at: 4)
-            try insertDelivery.bind(WallClock.milliseconds(), at: 5)
-            try insertDelivery.run()
-        }
+        try delivering(in: epoch) { () throws(SpoolError) in try noteDelivery(of: range) }
+    }
+
+    /// In a transaction of the caller's.
+    func noteDelivery(of range: BatchRange) throws(SpoolError) {
+        try insertDelivery.bind(range.stream, at: 1)
+        try insertDelivery.bind(range.first, at: 2)
+        try insertDelivery.bind(range.last, at: 3)
+        try insertDelivery.bind(range.latest, at: 4)
+        try insertDelivery.bind(WallClock.milliseconds(), at: 5)
+        try insertDelivery.run()
     }
 
     /// Forgets a batch that the service has not taken: nothing in it is in doubt.

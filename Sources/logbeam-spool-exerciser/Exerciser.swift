@@ -16,7 +16,15 @@ enum Exerciser {
         case "join": try join(path, records: count)
         case "hold": try hold(path)
         case "deliver": try deliver(path)
-        default: fail("usage: logbeam-spool-exerciser append|churn|join|hold|deliver SPOOL [COUNT]", exitCode: 64)
+        case "live": try ServiceExerciser(path).live(threads: count)
+        case "fork": try ServiceExerciser(path).fork(children: count)
+        case "orphan": try ServiceExerciser(path).orphan()
+        case "busy": try ServiceExerciser(path).forkBusy()
+        default:
+            fail(
+                "usage: logbeam-spool-exerciser append|churn|join|hold|deliver|live|fork|orphan|busy SPOOL [COUNT]",
+                exitCode: 64
+            )
         }
     }
 
@@ -32,16 +40,16 @@ enum Exerciser {
     }
 
     /// Prints a line at once, as one write.
-    private static func say(_ line: some CustomStringConvertible) {
+    static func say(_ line: some CustomStringConvertible) {
         FileHandle.standardOutput.write(Data("\(line)\n".utf8))
     }
 
-    private static func fail(_ message: String, exitCode: Int32) -> Never {
+    static func fail(_ message: String, exitCode: Int32) -> Never {
         FileHandle.standardError.write(Data("\(message)\n".utf8))
         exit(exitCode)
     }
 
-    private static func onThread(_ body: @escaping @Sendable () throws -> Void) {
+    static func onThread(_ body: @escaping @Sendable () throws -> Void) {
         Thread.detachNewThread {
             do {
                 try body()

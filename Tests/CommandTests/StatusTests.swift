@@ -43,7 +43,8 @@ struct StatusTests {
             lastDelivery: time - 1_000
         )
         let holder = UploadLease.Holder(processID: 42, host: "host", lastBeat: lastBeat, beatInterval: 3_000)
-        let status = SpoolStatus(path: "/s.db", streams: [troubled, quiet], delivered: 7, uploader: holder)
+        var status = SpoolStatus(path: "/s.db", streams: [troubled, quiet], delivered: 7, uploader: holder)
+        status.setAside = ["/s.db.damaged-x"]
         return StatusReport(status: status, now: time + 200_000)
     }
 
@@ -60,6 +61,7 @@ struct StatusTests {
                 in doubt       3 batches
                 last delivery  2026-11-22T19:42:08.123Z (3 min 21 s ago)
                 last error     2026-11-22T19:42:10.123Z (3 min 19 s ago): AccessDenied:\tno
+                set aside      /s.db.damaged-x; see 'logbeam-spool salvage --help'
 
                 LOG GROUP  LOG STREAM     PENDING   BYTES  OLDEST          REJECTED  DROPPED  IN DOUBT  LAST DELIVERY
                 g          evil\u001b[2J   12,000  1.2 MB  3 min 20 s ago         1    1,204         3  -
@@ -84,7 +86,7 @@ struct StatusTests {
                 ["spool", "/s.db"], ["uploader", "42", "host"], ["delivered", "7"], ["pending", "12000"],
                 ["pending_bytes", "1200000"], ["oldest", "2026-11-22T19:42:09.123Z", "200"], ["rejected", "1"],
                 ["dropped", "1204"], ["in_doubt", "3"], ["last_delivery", "2026-11-22T19:42:08.123Z"],
-                ["last_error", "2026-11-22T19:42:10.123Z", #"AccessDenied:\tno"#],
+                ["last_error", "2026-11-22T19:42:10.123Z", #"AccessDenied:\tno"#], ["set_aside", "/s.db.damaged-x"],
                 [
                     "stream", "g", #"evil\u001b[2J"#, "12000", "1200000", "2026-11-22T19:42:09.123Z", "1", "1204", "3",
                     "-",
@@ -114,7 +116,8 @@ struct StatusTests {
              "last_beat": "2026-11-22T19:45:19.123Z", "seems_to_hang": false}, "delivered": 7, "pending": 12000,
              "pending_bytes": 1200000, "oldest": "2026-11-22T19:42:09.123Z", "oldest_age_seconds": 200, "rejected": 1,
              "dropped": 1204, "in_doubt": 3, "last_delivery": "2026-11-22T19:42:08.123Z",
-             "last_error": {"time": "2026-11-22T19:42:10.123Z", "message": "AccessDenied:\tno"}, "streams": [
+             "last_error": {"time": "2026-11-22T19:42:10.123Z", "message": "AccessDenied:\tno"}, "set_aside": ["/s.db.damaged-x"],
+             "streams": [
                 {"log_group": "g", "log_stream": "evil\u001b[2J", "pending": 12000, "pending_bytes": 1200000,
                  "oldest": "2026-11-22T19:42:09.123Z", "rejected": 1, "dropped": 1204, "in_doubt": 3, "last_delivery": null,
                  "last_error": {"time": "2026-11-22T19:42:10.123Z", "message": "AccessDenied:\tno"},

@@ -22,19 +22,22 @@ enum ExitFlush {
     static func register(_ shipper: LogShipper) {
         guard shipper.configuration.exitFlushTimeout > .zero else { return }
         _ = atExit
-        entries.withLock { entries in
-            entries.removeAll { $0.shipper == nil }
-            entries.append(Entry(shipper: shipper))
+        // A child must not find the lock taken by a thread that it does not have.
+        ForkGate.pass {
+            entries.withLock { entries in
+                entries.removeAll { $0.shipper == nil }
+                entries.append(Entry(shipper: shipper))
+            }
         }
     }
 
     /// All shippers flush at the same time; each has until its own deadline.
     private static func run() {
-        let shippers = entries.withLock { $0.compactMap(\.shipper) }
+        let shippers = ForkGate.pass { entries.withLock { $0.compactMap(\.shipper) } }
         let start = MonotonicClock.milliseconds()
         for (shipper, isSent) in shippers.map({ ($0, $0.requestFlush()) }) {
             let deadline = start + shipper.configuration.exitFlushTimeout.milliseconds
-            _ = isSent.wait(until: deadline)
+            _ = isSent?.wait(until: deadline)
             shipper.stop(waitingUntil: deadline)
         }
     }

@@ -110,7 +110,8 @@ final class Mailbox: Sendable {
         state.change { $0.flushes.insert(contentsOf: open, at: 0) }
     }
 
-    /// To be called when another process has taken over: it was not told of the flushes that this one was at.
+    /// To be called when another process has taken over, which was not told of the flushes that this one was at, or when the
+    /// spool gets another file, where the records have other ids.
     func renewFlushes() {
         state.change { state in
             for index in state.flushes.indices { state.flushes[index].target = nil }

@@ -4,9 +4,12 @@ internal import LogbeamSpool
 /// Ships what is in the spool, on a thread of its own, for as long as the process holds the upload lease.
 ///
 /// Where another process holds it, this one stands by: it takes over within a second of the other's end, and after a lapse
-/// from one that shows no sign of life. What is superseded itself stands by like the others. Thread-safe.
+/// from one that shows no sign of life. What is superseded itself stands by like the others.
+///
+/// When the spool gets another file, it lets what is on its way come home, moves what is pending, and goes on in the new one.
+/// Thread-safe.
 final class Uploader: Sendable {
-    private let spool: Spool
+    private let spool: LiveSpool
     private let service: any DeliveryService
     private let limits: BatchLimits
     private let pacing: UploadPlan.Pacing
@@ -15,16 +18,20 @@ final class Uploader: Sendable {
     private let losses: Losses
     /// A random number from 0 up to 1, by which those who stand by spread.
     private let chance: @Sendable () -> Double
-    let mailbox = Mailbox()
+    let mailbox: Mailbox
     private let end = Promise<Void>()
 
     /// For how long answers are awaited at the end; the requests are broken off, so they come at once. In milliseconds.
     private static let landing: Int64 = 1_000
+    /// For how long they are awaited when the spool gets another file, in milliseconds: what is not home by then is in doubt
+    /// in the new one too.
+    private static let landingOfOldFile: Int64 = 5_000
     /// How often to look for records of other processes, in milliseconds.
     private static let pollInterval: Int64 = 1_000
 
     init(
-        spool: Spool,
+        spool: LiveSpool,
+        mailbox: Mailbox,
         service: any DeliveryService,
         limits: BatchLimits,
         pacing: UploadPlan.Pacing,
@@ -34,6 +41,7 @@ final class Uploader: Sendable {
         chance: @escaping @Sendable () -> Double = { .random(in: 0..<1) }
     ) {
         self.spool = spool
+        self.mailbox = mailbox
         self.service = service
         self.limits = limits
         self.pacing = pacing
@@ -50,6 +58,7 @@ final class Uploader: Sendable {
                 standBy()
             }
             losses.note(in: spool, isLast: true)
+            spool.settle(holdsLease: false, isPatient: false)
             mailbox.endFlushes()
             end.fulfill(())
         }
@@ -92,9 +101,12 @@ final class Uploader: Sendable {
         _ = end.wait(until: deadline)
     }
 
-    /// Waits until this process gets the lease, and uploads until it loses it.
+    /// Waits until this process gets the lease, and uploads until it loses it, or the spool gets another file.
     private func standBy() {
-        var seeker = LeaseSeeker(spool: spool, lapse: lapse)
+        spool.look(isThorough: true)
+        let generation = spool.current
+        guard let file = try? generation.spool else { return }
+        var seeker = LeaseSeeker(spool: file, lapse: lapse)
         // Opened by the first flush: those who only wait read nothing of the spool.
         var opened: SpoolReader?
         func reader() throws(SpoolError) -> SpoolReader {
@@ -105,21 +117,31 @@ final class Uploader: Sendable {
         }
         while !mailbox.isStopped {
             let mark = mailbox.mark
-            // Where the spool can not be written at the moment, nothing is lost by trying again.
-            if let lease = try? seeker.seek(), let loop = try? makeLoop(lease) { return upload(loop) }
-            mailbox.updateFlushes(
-                target: {
-                    do throws(SpoolError) {
-                        let id = try reader().lastID() ?? 0
-                        // The process that uploads looks for this as often as we look for what becomes of it.
-                        try spool.requestFlush(through: id)
-                        return id
-                    } catch {
-                        return nil
-                    }
-                },
-                isDone: { id in (try? reader().hasRecords(through: id)) == false }
-            )
+            spool.look(isThorough: true)
+            guard spool.current === generation else { return mailbox.renewFlushes() }
+            do {
+                // A fork that came in between would leave the child a lock.
+                if let lease = try ForkGate.pass({ try seeker.seek() }) { return try upload(lease, generation) }
+            } catch {
+                // Where the spool can not be read or written at the moment, nothing is lost by trying again.
+                if let error = error as? SpoolError { _ = spool.mend(generation, after: error, isThorough: true) }
+            }
+            spool.settle(holdsLease: false)
+            ForkGate.pass {
+                mailbox.updateFlushes(
+                    target: {
+                        do throws(SpoolError) {
+                            let id = try reader().lastID() ?? 0
+                            // The process that uploads looks for this as often as we look for what becomes of it.
+                            try file.requestFlush(through: id)
+                            return id
+                        } catch {
+                            return nil
+                        }
+                    },
+                    isDone: { id in (try? reader().hasRecords(through: id)) == false }
+                )
+            }
             losses.note(in: spool)
             mailbox.wait(
                 until: MonotonicClock.milliseconds() + seeker.pause(chance: chance()),
@@ -127,6 +149,15 @@ final class Uploader: Sendable {
                 room: (records: .max, bytes: .max)
             )
         }
+    }
+
+    /// Uploads with a lease, from the file of the spool that it is for.
+    private func upload(_ lease: UploadLease, _ generation: Generation) throws {
+        spool.settle(holdsLease: true)
+        let loop = try ForkGate.pass { try makeLoop(lease) }
+        upload(loop, generation)
+        mailbox.renewFlushes()
+        spool.settle(holdsLease: !loop.isSuperseded)
     }
 
     private func makeLoop(_ lease: UploadLease) throws -> UploadLoop {
@@ -140,30 +171,40 @@ final class Uploader: Sendable {
         )
     }
 
-    private func upload(_ loop: UploadLoop) {
+    /// Uploads until it is stopped, is superseded, or the spool has another file, or is to get what is in an older one.
+    private func upload(_ loop: UploadLoop, _ generation: Generation) {
+        let start = MonotonicClock.milliseconds()
         var mark = mailbox.mark
         while !mailbox.isStopped, !loop.isSuperseded {
-            // Before any step: a step may read what the one before it has caused to be logged.
-            loop.hush(mailbox.takeQuiet())
-            mailbox.updateFlushes(
-                target: { try? loop.flush() },
-                isDone: { id in (try? loop.hasRecords(through: id)) == false }
-            )
-            guard case .waiting(let until) = loop.step(), !loop.isSuperseded else { continue }
+            spool.look(isThorough: true)
+            if let error = loop.spoolError { _ = spool.mend(generation, after: error, isThorough: true) }
+            // What could not be moved before it began is tried again before another loop does.
+            let isTimeToMove = spool.isUnsettled && MonotonicClock.milliseconds() >= start + Self.pollInterval
+            guard spool.current === generation, !isTimeToMove else { break }
+            let step = ForkGate.pass {
+                // Before any step: a step may read what the one before it has caused to be logged.
+                loop.hush(mailbox.takeQuiet())
+                mailbox.updateFlushes(
+                    target: { try? loop.flush() },
+                    isDone: { id in (try? loop.hasRecords(through: id)) == false }
+                )
+                return loop.step()
+            }
+            guard case .waiting(let until) = step, !loop.isSuperseded else { continue }
             losses.note(in: spool)
             // Waiting would not help: a person must mend it first.
             if loop.isDenied { mailbox.endFlushes() }
             if until == nil, loop.inFlight == 0 {
-                loop.tidy(whileIdle: { !mailbox.hasNews })
+                ForkGate.pass { loop.tidy(whileIdle: { !mailbox.hasNews && !ForkGate.isAwaited }) }
             } else {
-                loop.tidyWhileLogging { !mailbox.hasNews }
+                ForkGate.pass { loop.tidyWhileLogging { !mailbox.hasNews && !ForkGate.isAwaited } }
             }
             let poll = MonotonicClock.milliseconds() + min(Self.pollInterval, max(50, limits.age), loop.longestRest)
             mailbox.wait(until: min(until ?? poll, poll), since: mark, room: loop.room)
             mark = mailbox.mark
-            loop.wake()
+            ForkGate.pass { loop.wake() }
         }
-        loop.land(until: MonotonicClock.milliseconds() + Self.landing)
-        mailbox.renewFlushes()
+        let patience = spool.current === generation ? Self.landing : Self.landingOfOldFile
+        loop.land(until: MonotonicClock.milliseconds() + patience)
     }
 }

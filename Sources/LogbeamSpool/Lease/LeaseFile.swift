@@ -18,6 +18,7 @@ final class LeaseFile: Sendable {
     let identity: Identity
     private let place: String
     private let descriptor: Int32
+    private let forkNumber = ForkGate.number
 
     private init(place: String, descriptor: Int32) {
         self.place = place
@@ -25,9 +26,14 @@ final class LeaseFile: Sendable {
         var status = stat()
         fstat(descriptor, &status)
         identity = Identity(status)
+        // Processes that are forked while it is open share its lock with this one, until they close it.
+        ForkGate.add(descriptor: descriptor)
     }
 
     deinit {
+        // The lock is the parent's, who needs it.
+        guard forkNumber == ForkGate.number else { return }
+        ForkGate.remove(descriptor: descriptor)
         // To close it would not do: a process that is just being started still has the descriptor until its exec, and with
         // it the lock.
         var lock = Self.wholeFile
@@ -110,6 +116,14 @@ final class LeaseFile: Sendable {
     var isInPlace: Bool {
         var status = stat()
         return lstat(place, &status) == 0 && Identity(status) == identity
+    }
+
+    /// Whether another file is in place, or nobody is kept from making one. Where the directory itself is out of reach, nobody
+    /// comes by this name: it may be called otherwise now, or the process has another root.
+    var isReplaced: Bool {
+        var status = stat()
+        if lstat(place, &status) == 0 { return Identity(status) != identity }
+        return lstat(SpoolSafety.split(place).directory, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
     #if os(Linux)

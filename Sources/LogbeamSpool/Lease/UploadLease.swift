@@ -140,7 +140,7 @@ package final class UploadLease: Sendable {
 
     /// False if the lease is lost: another has put its file in place of ours, or is about to. Asks the file system alone,
     /// and waits for nobody.
-    package var isInPlace: Bool { file.isInPlace }
+    package var isInPlace: Bool { !file.isReplaced }
 
     /// Throws if the lease is lost.
     ///

@@ -21,18 +21,31 @@ final class Connection {
     let handle: OpaquePointer
     let path: String
     let busyPolicy = BusyPolicy()
+    private let forkNumber = ForkGate.number
     // Prepared with the first transaction: parsing them each time is a tenth of a small commit.
     private var begin: OpaquePointer?
     private var commit: OpaquePointer?
 
     init(path: String, mode: Mode) throws(SpoolError) {
+        handle = try ForkGate.pass { () throws(SpoolError) in
+            try ForkGate.closeInherited(path: path)
+            let handle = try Self.open(path, mode)
+            ForkGate.add(connection: handle)
+            return handle
+        }
+        self.path = path
+        sqlite3_extended_result_codes(handle, 1)
+        busyPolicy.install(on: handle)
+    }
+
+    private static func open(_ path: String, _ mode: Mode) throws(SpoolError) -> OpaquePointer {
         let flags =
             switch mode {
             case .readWrite: SQLITE_OPEN_READWRITE
             case .readOnly, .untouched: SQLITE_OPEN_READONLY
             }
         // The path goes in as a URI: that is the one way to ask for `immutable`.
-        let name = "file:" + Self.percentEncoded(path) + (mode == .untouched ? "?immutable=1" : "")
+        let name = "file:" + percentEncoded(path) + (mode == .untouched ? "?immutable=1" : "")
         var opened: OpaquePointer?
         let code = sqlite3_open_v2(name, &opened, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, nil)
         guard code == SQLITE_OK, let opened else {
@@ -41,17 +54,21 @@ final class Connection {
             sqlite3_close_v2(opened)
             throw SpoolError(SpoolError.Kind(resultCode: code), path: path, message: message, code: extended)
         }
-        handle = opened
-        self.path = path
-        sqlite3_extended_result_codes(opened, 1)
-        busyPolicy.install(on: opened)
+        return opened
     }
 
     deinit {
-        sqlite3_finalize(begin)
-        sqlite3_finalize(commit)
-        sqlite3_close_v2(handle)
+        guard !isInherited else { return }
+        ForkGate.pass {
+            ForkGate.remove(connection: handle)
+            sqlite3_finalize(begin)
+            sqlite3_finalize(commit)
+            sqlite3_close_v2(handle)
+        }
     }
+
+    /// It belongs to the process of which this one is a child, and its handle may be closed already: see ``ForkGate``.
+    var isInherited: Bool { forkNumber != ForkGate.number }
 
     /// The path as SQLite resolved it: absolute, without symbolic links.
     var canonicalPath: String {

@@ -14,7 +14,7 @@ final class Statement {
     }
 
     deinit {
-        sqlite3_finalize(handle)
+        if !connection.isInherited { sqlite3_finalize(handle) }
     }
 
     func bind(_ value: Int64, at index: Int32) throws(SpoolError) {

@@ -24,8 +24,10 @@ final class DatabaseFile {
         pageSize = size
         log = logFile.map { WriteAheadLog($0, pageSize: size) }
         let own = (file.size + size - 1) / size
-        // A database grows by pages that are in the log, or nearly: a page number that is far out is made up.
-        pageCount = max(own, min(log?.pages.keys.max() ?? 0, 2 * (own + (log?.pages.count ?? 0))))
+        // A database grows by pages that are in the log, or nearly: a page number that is far out is made up, unless the
+        // file was cut off.
+        let likely = max(2 * (own + (log?.pages.count ?? 0)), Self.cutOffLimit)
+        pageCount = max(own, min(log?.pages.keys.max() ?? 0, likely))
         let first = log?.pages[1].flatMap { [logFile] in logFile?.read(100, at: $0) } ?? file.read(100, at: 0) ?? []
         header = first.starts(with: Array("SQLite format 3\0".utf8)) ? first : []
     }
@@ -144,6 +146,10 @@ final class DatabaseFile {
         // Which spools are made with.
         return good.contains(4_096) ? 4_096 : good.last ?? 4_096
     }
+
+    /// Up to this number a page that only the log has is looked for however short the file is: 16 GiB, at half a megabyte of
+    /// memory.
+    private static let cutOffLimit = 1 << 22
 
     /// The bytes from which the page size is found out where the header of the file is damaged: a thousand pages.
     private static let sampleSize = 4 << 20

@@ -56,9 +56,9 @@ package struct SpoolCheck: Sendable, Equatable {
     /// Reads it all in one snapshot, beside any process that uses the spool, and changes nothing. A file that does not
     /// begin like a spool is an error of the kind `notASpool`; all other damage is told in ``problems``.
     package static func run(path: String) throws(SpoolError) -> SpoolCheck {
-        let connection = try SpoolFile.openForReading(path: path)
         var check = SpoolCheck(path: path, currentVersion: Int(Schema.version))
         do throws(SpoolError) {
+            let connection = try SpoolFile.openForReading(path: path)
             try connection.execute("BEGIN")
             check.version = Int(try connection.integer("PRAGMA user_version"))
             check.journalMode = try connection.rows("PRAGMA journal_mode").joined()
@@ -66,7 +66,8 @@ package struct SpoolCheck: Sendable, Equatable {
             let lines = try connection.rows("PRAGMA integrity_check(\(problemLimit))")
             if lines != ["ok"] { check.problems += lines }
             if try check.compareSchema(connection) { try check.count(connection) }
-        } catch  where error.isDamage {
+        } catch  where error.isDamage && (check.version > 0 || error.kind == .damaged) {
+            if check.files.isEmpty { check.lookAtFiles() }
             check.problems.append(error.message)
         }
         return check
@@ -89,7 +90,7 @@ package struct SpoolCheck: Sendable, Equatable {
         if stat(directory, &status) == 0, status.st_mode & S_IWOTH != 0, status.st_mode & S_ISVTX == 0 {
             warnings.append("everybody can put other files in the place of the spool: \(directory) is open to them")
         }
-        if journalMode != "wal" {
+        if version > 0, journalMode != "wal" {
             warnings.append("the journal mode is \(journalMode), not wal; the next program that writes changes it back")
         }
     }

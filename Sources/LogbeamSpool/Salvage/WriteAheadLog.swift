@@ -16,6 +16,8 @@ struct WriteAheadLog {
     private(set) var damagedFrames = 0
     /// Those of them that lie before the last commit: pages of the database are older than it says.
     private(set) var lostFrames = 0
+    /// Commits that SQLite does not find, because a frame before them is not as it should be.
+    private(set) var lostCommits = 0
     /// Frames after the last commit.
     private(set) var uncommittedFrames = 0
 
@@ -37,6 +39,7 @@ struct WriteAheadLog {
         var pending: [(page: Int, offset: Int, isVerified: Bool)] = []
         var others = 0
         var isPredecessorOurs = true
+        var isLostToSQLite = header == nil
 
         let frameSize = Self.frameHeaderSize + pageSize
         var offset = Self.headerSize
@@ -51,6 +54,7 @@ struct WriteAheadLog {
             // No page is the zeroth; the checksum of nothing but zeros is zero.
             let isVerified = sum == own && (frame.bigEndian(at: 0, count: 4) ?? 0) > 0
             let frameSalts = frame.bigEndian(at: 8, count: 4).map { [$0, frame.bigEndian(at: 12, count: 4)] }
+            if !isVerified || frameSalts != header?.salts { isLostToSQLite = true }
             // Salts are in no checksum. Where they differ, the frame is damaged there, or it is one of an earlier log that
             // this one has not overwritten yet; only in the first case it continues the frame before.
             guard salts == nil || salts == frameSalts || isVerified && isPredecessorOurs else {
@@ -72,6 +76,7 @@ struct WriteAheadLog {
             damagedFrames += others
             others = 0
             guard commit > 0 else { continue }
+            if isLostToSQLite { lostCommits += 1 }
             for frame in pending {
                 if frame.isVerified { pages[frame.page] = frame.offset }
                 doubtful[frame.page] = frame.isVerified ? nil : frame.offset

@@ -90,8 +90,13 @@ struct Append: ParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)
         let limit = SpoolLimit(bytes: Int64(maxSpoolSize), whenFull: whenFull.policy)
-        let spool = try Spool(path: spool.path, options: Spool.Options(commitTimeout: .seconds(30), limit: limit))
-        let stream = try spool.streamID(for: Destination(logGroup: logGroup, logStream: logStream))
+        let spool = try LiveSpool(
+            path: spool.path,
+            options: Spool.Options(commitTimeout: .seconds(30), limit: limit),
+            report: { StandardStreams.complain($0) }
+        )
+        let stream = LiveStream(Destination(logGroup: logGroup, logStream: logStream))
+        try spool.prepare(stream)
         var appender = Appender(
             spool: spool,
             stream: stream,
@@ -106,6 +111,7 @@ struct Append: ParsableCommand {
         }
         lines.take(atEnd: true) { appender.append($0) }
         appender.finish()
+        spool.settle(holdsLease: false, isPatient: false)
 
         if lines.cutLines > 0 {
             let maximum = HumanUnits.count(BatchLimits.maximumMessageBytes)

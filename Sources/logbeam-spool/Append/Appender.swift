@@ -9,8 +9,8 @@ internal import Darwin
 
 /// Commits lines, and says what became of those that could not be committed.
 struct Appender {
-    private let spool: Spool
-    private let stream: Int64
+    private let spool: LiveSpool
+    private let stream: LiveStream
     private(set) var echo: Echo?
     /// How many records the spool has not taken.
     private(set) var unspooled = 0
@@ -18,7 +18,7 @@ struct Appender {
     private let signals: TerminationSignals
     private var isTold = false
 
-    init(spool: Spool, stream: Int64, signals: TerminationSignals, echo: Echo?) {
+    init(spool: LiveSpool, stream: LiveStream, signals: TerminationSignals, echo: Echo?) {
         self.spool = spool
         self.stream = stream
         self.signals = signals
@@ -34,6 +34,7 @@ struct Appender {
             return lose(chunk.messages, at: now, because: error)
         }
         losses.note(in: spool)
+        spool.settle(holdsLease: false)
         echo?.write(chunk.bytes)
     }
 
@@ -46,7 +47,7 @@ struct Appender {
     private mutating func commit(_ messages: [UnsafeBufferPointer<UInt8>], at time: Int64) throws(SpoolError) {
         while true {
             do throws(SpoolError) {
-                try spool.append(stream: stream, timestamp: time, messages: messages)
+                try spool.append(to: stream, timestamp: time, messages: messages)
                 return
             } catch {
                 guard error.kind == .atLimit, spool.waitsForRoom, !signals.haveCome else { throw error }

@@ -103,6 +103,7 @@ struct Drain: ParsableCommand {
             signals: try TerminationSignals.watch(),
             deadline: timeout.map { start + Int64(($0 * 1_000).rounded(.up)) }
         )
+        if let told = Quarantine.copyDamagedLog(of: path) { StandardStreams.complain(told) }
         let spool = try Spool(path: path, options: Spool.Options(create: false))
         guard let lease = try lease(of: spool, stop) else { return }
         let service = service()

@@ -63,7 +63,10 @@ struct StatusReport {
             )
         }
         let age = oldestAge.map { JSON.number($0 / 1_000) } ?? .null
-        return JSON.object(spool + totals + [("oldest_age_seconds", age), ("streams", .array(streams))]).text + "\n"
+        let setAside = JSON.array(status.setAside.map { .string($0) })
+        return JSON.object(
+            spool + totals + [("oldest_age_seconds", age), ("set_aside", setAside), ("streams", .array(streams))]
+        ).text + "\n"
     }
 
     private static func numbers(
@@ -106,6 +109,7 @@ struct StatusReport {
             ["last_delivery", Self.time(lastDelivery)],
             ["last_error"] + (lastError.map { [Self.time($0.time), $0.message] } ?? ["-"]),
         ]
+        lines += status.setAside.map { ["set_aside", $0] }
         for stream in status.streams {
             lines.append([
                 "stream", stream.destination.logGroup, stream.destination.logStream, "\(stream.pending)",
@@ -141,7 +145,7 @@ struct StatusReport {
                 ["in doubt", HumanUnits.count(status.inDoubt, "batch", plural: "batches")],
                 ["last delivery", lastDelivery.map { "\(Self.time($0)) (\(age(of: $0)))" } ?? "-"],
                 ["last error", lastError.map { "\(Self.time($0.time)) (\(age(of: $0.time))): \($0.message)" } ?? "-"],
-            ],
+            ] + status.setAside.map { ["set aside", "\($0); see 'logbeam-spool salvage --help'"] },
             rightAligned: []
         )
         guard !status.streams.isEmpty else { return text }

@@ -12,13 +12,17 @@ struct TestBed {
 
     let endpoint: LocalEndpoint
     private let directory: TemporaryDirectory
+    private let subdirectory: String?
 
-    init(accessKeys: [AccessKey] = [.any]) throws {
+    /// - Parameter subdirectory: in which the spool is to be; none if `nil`.
+    init(accessKeys: [AccessKey] = [.any], inDirectory subdirectory: String? = nil) throws {
+        self.subdirectory = subdirectory
         endpoint = try LocalEndpoint(accessKeys: accessKeys, autoCreate: true)
         directory = try TemporaryDirectory()
     }
 
-    var spool: String { directory.file("spool.db") }
+    var path: String { directory.path }
+    var spool: String { directory.file((subdirectory.map { $0 + "/" } ?? "") + "spool.db") }
     var hasSpool: Bool { FileManager.default.fileExists(atPath: spool) }
 
     /// All that a process of the test bed knows of AWS.
@@ -50,6 +54,37 @@ struct TestBed {
         )
     }
 
+    /// Starts a service that does what a test says; see `logbeam-spool-exerciser`.
+    func startExerciser(_ action: String, _ count: Int = 0, shell: String? = nil) throws -> ChildProcess {
+        let exerciser = try BuiltProducts.executable("logbeam-spool-exerciser")
+        let arguments = [action, spool, "\(count)"]
+        guard let shell else { return try ChildProcess(exerciser, arguments, environment: environment) }
+        let all = environment.merging(["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]) { $1 }
+        return try ChildProcess("/bin/sh", ["-c", shell, exerciser] + arguments, environment: all)
+    }
+
+    /// The messages of all streams that arrived.
+    func arrived() -> [String] { Self.messages(endpoint.records) }
+
+    /// Blocks until all of these have arrived, or a minute has gone by.
+    func waitForArrival(of messages: Set<String>) -> Bool {
+        endpoint.wait { messages.isSubset(of: Self.messages($0)) }
+    }
+
+    /// Looks again and again until the condition holds; `false` if it does not within a minute.
+    func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while try !condition() {
+            if ContinuousClock.now > deadline { return false }
+            usleep(2_000)
+        }
+        return true
+    }
+
+    private static func messages(_ records: LocalEndpoint.Records) -> [String] {
+        records.destinations.flatMap { records.events(in: $0).map(\.message) }
+    }
+
     /// Starts `logbeam-spool drain`.
     func startDrain(
         _ options: [String] = [],
@@ -79,6 +114,40 @@ struct TestBed {
         let process = try startDrain(identity: identity)
         let exitCode = try process.wait().exitCode
         #expect(exitCode == 0, "\(process.text(.standardError))")
+    }
+
+    /// Whether `logbeam-spool check` calls the spool good.
+    func isSound() throws -> Bool {
+        try run(["check", "--spool", spool]) == 0
+    }
+
+    /// The files that were set aside beside the spool.
+    func setAside() throws -> [String] {
+        let names = try FileManager.default.contentsOfDirectory(atPath: directory.path)
+        let suffixes = ["-wal", "-shm", "-uploader", ".db"]
+        return names.filter { $0.hasPrefix("spool.db.damaged-") && !suffixes.contains(where: $0.hasSuffix) }.sorted()
+            .map(directory.file)
+    }
+
+    /// Takes what is readable out of a damaged spool, and ships it. Returns whether something of it was not readable.
+    func salvage(_ file: String) throws -> Bool {
+        let target = file + ".salvaged.db"
+        let code = try run(["salvage", file, "--into", target])
+        guard FileManager.default.fileExists(atPath: target) else { return true }
+        // A damaged time may lie in the future: its record remains.
+        return try run(["drain", "--spool", target]) != 0 || code == 65
+    }
+
+    private func run(_ arguments: [String]) throws -> Int32? {
+        let process = try ChildProcess(
+            BuiltProducts.executable("logbeam-spool"),
+            arguments,
+            environment: environment
+        )
+        process.closeInput()
+        let code = try process.wait().exitCode
+        #expect([0, 65, 75].contains(code), "\(arguments): \(process.text(.standardError))")
+        return code
     }
 
     func query(_ sql: String) throws -> [String] {

@@ -1,0 +1,121 @@
+internal import LogbeamCore
+internal import LogbeamSpool
+internal import Synchronization
+
+/// What a ``LogShipper`` has in one process: a process made by `fork()` needs all of it anew. Thread-safe.
+final class ShippingProcess: Sendable {
+    let spool: LiveSpool
+    let uploader: Uploader
+    let losses = Losses()
+    /// By the names as they were given, with placeholders.
+    private let streams = Mutex<[Destination: LiveStream]>([:])
+    private let forkNumber = ForkGate.number
+
+    init(_ configuration: LogShipper.Configuration, service: any DeliveryService) throws {
+        let mailbox = Mailbox()
+        spool = try LiveSpool(
+            path: configuration.spool,
+            options: Spool.Options(
+                powerLossSafe: configuration.durability == .powerLoss,
+                commitTimeout: configuration.commitTimeout,
+                limit: SpoolLimit(configuration)
+            ),
+            report: { StandardError.write(line: "logbeam: \($0)") },
+            onReplacement: { spool in
+                // Without an uploader somebody else must move what is pending.
+                guard mailbox.isStopped else { return mailbox.wakeUp() }
+                try? BackgroundThread.start(name: "logbeam-move") { Self.settle(spool) }
+            }
+        )
+        uploader = Uploader(
+            spool: spool,
+            mailbox: mailbox,
+            service: service,
+            limits: BatchLimits(configuration),
+            pacing: UploadPlan.Pacing(configuration),
+            reconcileDelay: configuration.reconcileAfter?.milliseconds,
+            lapse: configuration.leaseLapse,
+            losses: losses
+        )
+        try uploader.start()
+    }
+
+    /// False in a child of the process that made it: nothing of it may be used there, for threads that do not exist there
+    /// may hold its locks.
+    var isOurs: Bool { forkNumber == ForkGate.number }
+
+    /// The stream with a name, which is made known to the spool; always the same for the same name.
+    ///
+    /// - Parameter resolve: replaces the placeholders, where the stream is not known yet.
+    func stream(_ name: Destination, _ resolve: () throws -> Destination) throws -> LiveStream {
+        if let known = streams.withLock({ $0[name] }) { return known }
+        let stream = LiveStream(try resolve())
+        try spool.prepare(stream)
+        return streams.withLock { streams in
+            // Another thread may have been faster, and a second later is another date.
+            let first = streams[name] ?? stream
+            streams[name] = first
+            return first
+        }
+    }
+
+    private static func settle(_ spool: LiveSpool) {
+        // Threads that append to the old file are through with it after the commit timeout.
+        for _ in 0..<600 where !spool.settle(holdsLease: false, isPatient: false) {
+            MonotonicClock.sleep(nanoseconds: 100_000_000)
+        }
+    }
+}
+
+/// The ``ShippingProcess`` of whatever process asks. Thread-safe.
+final class ShippingProcesses: Sendable {
+    private let latest: Atomic<Unmanaged<ShippingProcess>>
+    /// One more than ``ForkGate/number`` of the process in which a thread makes a new one; a value from before a fork is
+    /// that of a thread which does not exist here.
+    private let maker = Atomic<Int>(0)
+    private let make: @Sendable () throws -> ShippingProcess
+
+    /// Makes the first one at once.
+    init(_ make: @escaping @Sendable () throws -> ShippingProcess) throws {
+        self.make = make
+        latest = Atomic(Unmanaged.passRetained(try make()))
+    }
+
+    deinit {
+        // What was inherited stays as it is for ever.
+        if let ours { Unmanaged.passUnretained(ours).release() }
+    }
+
+    /// That of this process; `nil` if it was made by `fork()` and has not asked for one yet.
+    var ours: ShippingProcess? {
+        let found = latest.load(ordering: .acquiring).takeUnretainedValue()
+        return found.isOurs ? found : nil
+    }
+
+    /// That of this process, which is made if need be.
+    func current() throws -> ShippingProcess {
+        if let ours { return ours }
+        let mark = ForkGate.number + 1
+        var found = maker.load(ordering: .relaxed)
+        while true {
+            if found != mark {
+                let (exchanged, original) = maker.compareExchange(
+                    expected: found,
+                    desired: mark,
+                    ordering: .acquiringAndReleasing
+                )
+                if exchanged { break }
+                found = original
+                continue
+            }
+            MonotonicClock.sleep(nanoseconds: 100_000)
+            if let ours { return ours }
+            found = maker.load(ordering: .relaxed)
+        }
+        defer { maker.store(0, ordering: .releasing) }
+        if let ours { return ours }
+        let new = try make()
+        latest.store(Unmanaged.passRetained(new), ordering: .releasing)
+        return new
+    }
+}

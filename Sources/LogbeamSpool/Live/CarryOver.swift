@@ -1,0 +1,182 @@
+internal import CSQLite
+internal import LogbeamCore
+
+/// Moves what is pending in a file that is in use no more into the one that is, and all that is noted of it.
+///
+/// A slice is deleted there in a transaction that spans the one which writes it here: a process that dies in between leaves
+/// it in both. Batches in doubt stay what they are: each is written here in one transaction, and noted as a delivery. That
+/// holds only where nobody else uploads from the new file meanwhile, so only with the lease.
+struct CarryOver {
+    let old: Spool
+    let new: Spool
+    let holdsLease: Bool
+
+    private struct Row {
+        var id: Int64
+        var stream: Int64
+        var timestamp: Int64
+        var message: [UInt8]
+    }
+
+    /// Stops between two slices when `isWanted` says no. Returns whether all is moved.
+    func run(while isWanted: () -> Bool) throws(SpoolError) -> Bool {
+        for (range, isAcknowledged) in try deliveries() {
+            guard isWanted() else { return false }
+            if isAcknowledged {
+                try old.finish(range)
+            } else if holdsLease {
+                try move(range)
+            }
+        }
+        while try moveSlice() {
+            new.lock.giveWay()
+            guard isWanted() else { return false }
+        }
+        try moveNotes()
+        return true
+    }
+
+    private func deliveries() throws(SpoolError) -> [(BatchRange, Bool)] {
+        try old.write { writer throws(SpoolError) in
+            let rows = try writer.connection.prepare(
+                "SELECT stream_id, first_id, last_id, latest_timestamp, acknowledged FROM deliveries ORDER BY id"
+            )
+            defer { rows.reset() }
+            var found: [(BatchRange, Bool)] = []
+            while try rows.step() {
+                let range = BatchRange(
+                    stream: rows.integer(0),
+                    first: rows.integer(1),
+                    last: rows.integer(2),
+                    latest: rows.integer(3)
+                )
+                found.append((range, rows.integer(4) != 0))
+            }
+            return found
+        }
+    }
+
+    /// A batch in doubt, as a whole: it is bounded by what the service takes in one request.
+    private func move(_ range: BatchRange) throws(SpoolError) {
+        let condition = """
+            id BETWEEN \(range.first) AND \(range.last) AND stream_id = \(range.stream) AND timestamp <= \(range.latest)
+            """
+        _ = try move(where: condition, limit: .max, bytes: .max) { (writer, ids, stream) throws(SpoolError) in
+            guard let first = ids.first, let last = ids.last else { return }
+            try writer.noteDelivery(of: BatchRange(stream: stream, first: first, last: last, latest: range.latest))
+        }
+        try old.abandon(range)
+    }
+
+    /// The next records. False if there are none.
+    private func moveSlice() throws(SpoolError) -> Bool {
+        try move(where: "1", limit: Writer.sliceSize, bytes: Spool.sliceBytes) { _, _, _ in }
+    }
+
+    /// Moves records in one transaction; `body` is in it, and is told their new ids, and that of the stream of the last.
+    private func move(
+        where condition: String,
+        limit: Int,
+        bytes: Int,
+        _ body: (Writer, [Int64], Int64) throws(SpoolError) -> Void
+    ) throws(SpoolError) -> Bool {
+        try old.write { source throws(SpoolError) in
+            try source.connection.transaction { () throws(SpoolError) in
+                let rows = try read(source.connection, where: condition, limit: limit, bytes: bytes)
+                guard let last = rows.last else { return false }
+                let streams = try new.streamIDs(of: source.connection)
+                try new.write { target throws(SpoolError) in
+                    try target.connection.transaction { () throws(SpoolError) in
+                        var ids: [Int64] = []
+                        for row in rows {
+                            ids.append(try append(row, to: target, stream: streams[row.stream] ?? 0, after: ids.last))
+                        }
+                        try body(target, ids, streams[last.stream] ?? 0)
+                    }
+                }
+                try source.connection.execute("DELETE FROM records WHERE (\(condition)) AND id <= \(last.id)")
+                return true
+            }
+        }
+    }
+
+    private func read(
+        _ connection: Connection,
+        where condition: String,
+        limit: Int,
+        bytes: Int
+    ) throws(SpoolError) -> [Row] {
+        let select = try connection.prepare(
+            "SELECT id, stream_id, timestamp, message FROM records WHERE \(condition) ORDER BY id LIMIT \(limit)"
+        )
+        defer { select.reset() }
+        var rows: [Row] = []
+        var size = 0
+        while size < bytes, try select.step() {
+            let message = [UInt8](select.bytes(3))
+            size += message.count
+            rows.append(
+                Row(id: select.integer(0), stream: select.integer(1), timestamp: select.integer(2), message: message)
+            )
+        }
+        return rows
+    }
+
+    private func append(
+        _ row: Row,
+        to writer: Writer,
+        stream: Int64,
+        after previous: Int64?
+    ) throws(SpoolError) -> Int64 {
+        let result = row.message.withUnsafeBufferPointer { message in
+            Result { () throws(SpoolError) in
+                // What is in the spool already is not refused for want of room.
+                try writer.insert(stream: stream, timestamp: row.timestamp, message: message, after: previous)
+            }
+        }
+        return try result.get()
+    }
+
+    private func moveNotes() throws(SpoolError) {
+        try old.write { source throws(SpoolError) in
+            let streams = try new.streamIDs(of: source.connection)
+            try new.appendNotes(of: source.connection, streams: streams)
+            try source.connection.execute("DELETE FROM rejected; DELETE FROM gaps")
+        }
+    }
+}
+
+extension Spool {
+    /// Copies the log into the file, which may lie under another name than the log by now, and leaves the log at that.
+    func settleLog() throws(SpoolError) {
+        try write { writer throws(SpoolError) in
+            sqlite3_wal_checkpoint_v2(writer.connection.handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
+            writer.connection.keepLogAtClose()
+        }
+    }
+
+    /// How many records of each stream are pending, and from when.
+    func pendingByStream() throws(SpoolError) -> [(destination: Destination, gap: Gap)] {
+        try write { writer throws(SpoolError) in
+            let rows = try writer.connection.prepare(
+                """
+                SELECT log_group, log_stream, stream_id, count(*), min(timestamp), max(timestamp)
+                FROM records JOIN streams ON streams.id = stream_id GROUP BY stream_id
+                """
+            )
+            defer { rows.reset() }
+            var found: [(destination: Destination, gap: Gap)] = []
+            while try rows.step() {
+                let gap = Gap(
+                    stream: rows.integer(2),
+                    reason: "spool file lost",
+                    records: Int(rows.integer(3)),
+                    first: rows.integer(4),
+                    last: rows.integer(5)
+                )
+                found.append((Destination(logGroup: rows.text(0), logStream: rows.text(1)), gap))
+            }
+            return found
+        }
+    }
+}

@@ -1,0 +1,164 @@
+internal import LogbeamCore
+
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// Where files go that lie in the place of a spool and are none: beside it, as `NAME.damaged-20260102T030405Z`, with what
+/// belongs to them. Nothing is ever overwritten or deleted.
+package enum Quarantine {
+    /// The files that were set aside beside a spool, oldest first.
+    package static func files(of path: String) -> [String] {
+        let (directory, name) = SpoolSafety.split(path)
+        guard let stream = opendir(directory) else { return [] }
+        defer { closedir(stream) }
+        var found: [String] = []
+        while let entry = readdir(stream) {
+            let file = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            let isPart = ["-wal", "-shm", ".salvaged.db", ".salvaged.db-wal", ".salvaged.db-shm"].contains {
+                file.hasSuffix($0)
+            }
+            if file.hasPrefix(name + infix), !isPart { found.append(directory + "/" + file) }
+        }
+        return found.sorted()
+    }
+
+    /// Moves a file, its log and the log's index out of the way. Returns the new path of the file; `nil` if the file is
+    /// not the expected one any more: another process has done it.
+    ///
+    /// - Parameter expected: the file; `nil` if a log, and no file, is there.
+    static func setAside(
+        _ path: String,
+        expected: FileIdentity?,
+        until deadline: UInt64
+    ) throws(SpoolError) -> String? {
+        try withLock(on: path, until: deadline) { () throws(SpoolError) in
+            guard FileIdentity(path) == expected else { return nil }
+            let place = try reserve(path)
+            if expected != nil, rename(path, place) != 0 {
+                let error = failure(path, "can not be set aside")
+                unlink(place)
+                throw error
+            }
+            for suffix in ["-wal", "-shm"] where link(path + suffix, place + suffix) == 0 { unlink(path + suffix) }
+            return place
+        }
+    }
+
+    /// Moves out of the way the log of a spool that is not there any more, if it still lies there.
+    ///
+    /// - Parameters:
+    ///   - log: the write-ahead log of the spool.
+    ///   - main: the spool: where it is there, the log is in its place.
+    /// - Returns: what it is called now: where it was put, without `-wal`.
+    static func setAsideLog(
+        _ path: String,
+        log: FileIdentity,
+        of main: FileIdentity,
+        until deadline: UInt64
+    ) throws(SpoolError) -> String? {
+        try withLock(on: path, until: deadline) { () throws(SpoolError) in
+            guard FileIdentity(path) != main, FileIdentity(path + "-wal") == log else { return nil }
+            let place = try reserve(path)
+            for suffix in ["-wal", "-shm"] where link(path + suffix, place + suffix) == 0 { unlink(path + suffix) }
+            return place
+        }
+    }
+
+    /// To be called before a spool is opened. SQLite ends the log of a dead process at the first frame that is damaged, and
+    /// overwrites what comes after: where that has commits, a copy of the log is set aside first, with nothing of the file.
+    ///
+    /// - Returns: a line for people; `nil` where nothing is lost.
+    package static func copyDamagedLog(of path: String) -> String? {
+        // Whoever has it open knows what is in the log, and changes it while we look.
+        guard UploadLease.holder(spool: path) == nil, !ForkGate.hasConnection(to: path), hasLostCommits(path),
+            !isOpenElsewhere(path), let log = try? ReadOnlyFile(path: path + "-wal"), let place = try? reserve(path)
+        else { return nil }
+        let copy = open(place + "-wal", O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+        guard copy >= 0 else { return nil }
+        defer { close(copy) }
+        fchmod(copy, 0o600)
+        SpoolSafety.giveToOwner(copy, ofSpool: path)
+        for offset in stride(from: 0, to: log.size, by: 1 << 20) {
+            guard let part = log.read(1 << 20, at: offset) else { break }
+            guard part.withUnsafeBytes({ write(copy, $0.baseAddress, $0.count) }) == part.count else { break }
+        }
+        return "the write-ahead log of the spool \(path) is damaged, and what was committed after that is cut off"
+            + "; a copy is set aside as \(place)-wal; 'logbeam-spool salvage \(place) --into \(path)' takes back what is "
+            + "readable, some of it for the second time"
+    }
+
+    /// Whether another process has a lock on the file that SQLite keeps as long as it is open
+    /// (https://www.sqlite.org/fileformat2.html#the_lock_byte_page, "shared lock").
+    private static func isOpenElsewhere(_ path: String) -> Bool {
+        // Stays open for ever: to close it would free all locks of this process on the file, should it have any that are
+        // none of ours. That is one descriptor for each damaged log.
+        let descriptor = open(path, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        var lock = flock()
+        lock.l_type = Int16(F_WRLCK)
+        lock.l_whence = Int16(SEEK_SET)
+        lock.l_start = 0x4000_0002
+        lock.l_len = 510
+        return fcntl(descriptor, F_GETLK, &lock) == 0 && Int32(lock.l_type) != Int32(F_UNLCK)
+    }
+
+    private static func hasLostCommits(_ path: String) -> Bool {
+        guard let log = try? ReadOnlyFile(path: path + "-wal") else { return false }
+        // Where the header of the log does not tell it: the page size of what is made here.
+        return WriteAheadLog(log, pageSize: 4_096).lostCommits > 0
+    }
+
+    private static let infix = ".damaged-"
+
+    /// A path beside another that nobody has, held by an empty file.
+    private static func reserve(_ path: String) throws(SpoolError) -> String {
+        let time = UTCTime(millisecondsSinceEpoch: WallClock.milliseconds()).iso8601
+        // 2026-01-02T03:04:05.678Z
+        let name = path + infix + time.prefix(19).filter { $0 != "-" && $0 != ":" } + "Z"
+        for number in 1...1_000 {
+            let place = number == 1 ? name : "\(name)-\(number)"
+            if ["-wal", "-shm"].contains(where: { access(place + $0, F_OK) == 0 }) { continue }
+            let descriptor = open(place, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+            guard descriptor < 0 else {
+                fchmod(descriptor, 0o600)
+                SpoolSafety.giveToOwner(descriptor, ofSpool: path)
+                close(descriptor)
+                return place
+            }
+            guard errno == EEXIST else { break }
+        }
+        throw failure(path, "nothing can be set aside beside it")
+    }
+
+    /// Runs `body` while no other process, and no other thread, sets anything aside in the same directory.
+    private static func withLock<Result>(
+        on path: String,
+        until deadline: UInt64,
+        _ body: () throws(SpoolError) -> Result
+    ) throws(SpoolError) -> Result {
+        let descriptor = open(SpoolSafety.split(path).directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure(path, "its directory can not be opened") }
+        ForkGate.add(descriptor: descriptor)
+        defer {
+            ForkGate.remove(descriptor: descriptor)
+            close(descriptor)
+        }
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            guard errno == EWOULDBLOCK || errno == EINTR else { throw failure(path, "its directory can not be locked") }
+            guard MonotonicClock.nanoseconds() < deadline else {
+                throw SpoolError(.busy, path: path, message: "another process keeps its directory locked")
+            }
+            MonotonicClock.sleep(nanoseconds: 1_000_000)
+        }
+        return try body()
+    }
+
+    private static func failure(_ path: String, _ what: String) -> SpoolError {
+        SpoolError(.unwritable, path: path, message: "\(what): \(String(cString: strerror(errno)))")
+    }
+}

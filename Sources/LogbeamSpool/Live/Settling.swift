@@ -1,0 +1,91 @@
+internal import LogbeamCore
+internal import Synchronization
+
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+extension LiveSpool {
+    /// For so long a file is left to the process that uploads from it, in nanoseconds: that has noticed by then, or never
+    /// will.
+    private static let grace: UInt64 = 3_000_000_000
+
+    /// Whether there is anything to settle.
+    package var isUnsettled: Bool { hasRetired.load(ordering: .acquiring) }
+
+    /// Moves what is pending in files that are in use no more into the one that is, and lets them go. Does nothing where
+    /// there is nothing to do, at the cost of a load; otherwise takes time that grows with what is pending.
+    ///
+    /// - Parameters:
+    ///   - holdsLease: nobody else uploads from these files, nor from the one in use. Without it only those are moved
+    ///     that have no name any more, so that no other process can ever open them.
+    ///   - isPatient: waits until the process that uploads has had its chance.
+    /// - Returns: whether nothing is left to do.
+    @discardableResult
+    package func settle(holdsLease: Bool, isPatient: Bool = true) -> Bool {
+        guard isUnsettled else { return true }
+        guard !isSettling.exchange(true, ordering: .acquiring) else { return false }
+        defer { isSettling.store(false, ordering: .releasing) }
+        for retired in withRepairs({ $0.retired }) ?? [] {
+            let isRipe =
+                holdsLease || !isPatient || !retired.leavesRecords
+                || MonotonicClock.nanoseconds() >= retired.since &+ Self.grace
+            guard isRipe, waitUntilUnused(retired.generation) else { continue }
+            guard ForkGate.pass({ settle(retired, holdsLease: holdsLease) }) else { continue }
+            withRepairs { repairs in
+                repairs.retired.removeAll { $0.generation === retired.generation }
+                if repairs.retired.isEmpty { hasRetired.store(false, ordering: .releasing) }
+            }
+            ForkGate.pass { retired.generation.letGo() }
+        }
+        return !isUnsettled
+    }
+
+    /// Threads that are at work in a file leave it after the commit timeout, or a few commits more. False if they have not.
+    private func waitUntilUnused(_ generation: Generation) -> Bool {
+        let deadline = deadline
+        while generation.users.load(ordering: .sequentiallyConsistent) > 0 {
+            guard MonotonicClock.nanoseconds() < deadline else { return false }
+            MonotonicClock.sleep(nanoseconds: 100_000)
+        }
+        return true
+    }
+
+    /// True if the file can be let go.
+    private func settle(_ retired: Retired, holdsLease: Bool) -> Bool {
+        guard let old = try? retired.generation.spool else { return true }
+        guard retired.leavesRecords, holdsLease || !retired.hasName else {
+            _ = try? old.settleLog()
+            return true
+        }
+        do throws(SpoolError) {
+            let carryOver = CarryOver(old: old, new: try current.spool, holdsLease: holdsLease)
+            guard try carryOver.run(while: { !ForkGate.isAwaited }) else { return false }
+            try old.settleLog()
+            for file in retired.leftovers { unlink(file) }
+            return true
+        } catch {
+            return giveUp(retired, old, after: error)
+        }
+    }
+
+    /// Counts as lost what can not be read. False if that is to be tried again, for it is not the old file's fault.
+    private func giveUp(_ retired: Retired, _ old: Spool, after error: SpoolError) -> Bool {
+        guard error.isSuspicious else { return false }
+        var lost: [(destination: Destination, gap: Gap)] = []
+        do throws(SpoolError) {
+            lost = try old.pendingByStream()
+            // The new file may be the one that is damaged; then it will be replaced in its turn.
+            for (destination, gap) in lost { try noteGap(gap, of: LiveStream(destination)) }
+        } catch {
+            if lost.isEmpty == false { return false }
+        }
+        let count = lost.isEmpty ? "an unknown number of" : "\(lost.reduce(0) { $0 + $1.gap.records })"
+        let remedy =
+            retired.leftovers.first.map { "; 'logbeam-spool salvage \($0)' may find some of them" } ?? ""
+        report("\(count) records of the old spool \(path) can not be read (\(error))\(remedy)")
+        return true
+    }
+}
