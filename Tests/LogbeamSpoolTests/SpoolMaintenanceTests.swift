@@ -20,7 +20,7 @@ struct SpoolMaintenanceTests {
         try maintenance.whileIdle { true }
         // The pages that are kept for the next records are 1 MiB.
         #expect(try size(test.path) < 2 * Self.mebibyte)
-        #expect(try test.walBytes <= 256 << 10)
+        #expect(try test.walBytes <= Self.mebibyte)
         #expect(try integrity(of: test.path) == "ok")
         try test.append()
         #expect(try test.ids().count == 1)
@@ -58,7 +58,7 @@ struct SpoolMaintenanceTests {
         try Connection(path: path, mode: .readWrite).execute("DELETE FROM records")
         #expect(try Connection(path: path, mode: .readOnly).integer("PRAGMA freelist_count") > 256)
         try SpoolMaintenance(spool: spool, reader: SpoolReader(path: path)).whileIdle { true }
-        #expect(try size(path + "-wal") <= 256 << 10)
+        #expect(try size(path + "-wal") <= Self.mebibyte)
     }
 
     @Test("keeps the log short while records come and go")
@@ -99,7 +99,7 @@ struct SpoolMaintenanceTests {
 
         try other.execute("COMMIT")
         try maintenance.whileIdle { true }
-        #expect(try test.walBytes <= 256 << 10)
+        #expect(try test.walBytes <= Self.mebibyte)
         #expect(try test.ids().count == 3)
         #expect(try integrity(of: test.path) == "ok")
     }
