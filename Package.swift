@@ -80,7 +80,11 @@ let package = Package(
             dependencies: ["LogbeamSpool", "LogbeamTestSupport"],
             exclude: ["Fixtures"]
         ),
-        .testTarget(name: "LogbeamAWSTests", dependencies: ["LogbeamAWS", "LogbeamTestSupport"]),
+        .testTarget(
+            name: "LogbeamAWSTests",
+            dependencies: ["LogbeamAWS", "LogbeamCore", "LogbeamTestSupport"],
+            exclude: ["Python"]
+        ),
         .testTarget(name: "LogbeamCloudWatchTests", dependencies: ["LogbeamCloudWatch", "LogbeamTestSupport"]),
         .testTarget(
             name: "LogbeamTests",
@@ -100,7 +104,10 @@ let package = Package(
         ),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["logbeam-spool", "Logbeam", "LogbeamCore", "LogbeamSpool", "LogbeamTestSupport"]
+            dependencies: [
+                "logbeam-spool", "Logbeam", "LogbeamCore", "LogbeamAWS", "LogbeamCloudWatch", "LogbeamSpool",
+                "LogbeamTestSupport",
+            ]
         ),
     ],
     swiftLanguageModes: [.v6]

@@ -48,6 +48,16 @@ static inline CURLcode logbeam_curl_set_quick_exit(CURL *handle) {
 #endif
 }
 
+/// What easy handles that follow one another need to share the TLS sessions that were agreed on; NULL if out of memory.
+static inline CURLSH *logbeam_curl_share_tls_sessions(void) {
+    CURLSH *share = curl_share_init();
+    if (share && curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != CURLSHE_OK) {
+        curl_share_cleanup(share);
+        return NULL;
+    }
+    return share;
+}
+
 /// The result inside a CURLMsg, whose union Swift imports awkwardly.
 static inline CURLcode logbeam_curl_message_result(const CURLMsg *message) { return message->data.result; }
 

@@ -177,14 +177,14 @@ extension LogShipper {
             case split
         }
 
-        /// The region; `nil`, the default, for `AWS_REGION`, else `AWS_DEFAULT_REGION`.
+        /// The region; `nil`, the default, for `AWS_REGION`, else `AWS_DEFAULT_REGION`, the profile's, the instance's.
         ///
         /// A label of a host name, 1 to 63 letters, digits and hyphens: it becomes part of one.
         public var region: String?
 
         /// The endpoint to use in place of the region's: an `http` or `https` URL without user name and password, at
         /// most 2,048 bytes. `nil`, the default, for `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`, else
-        /// `AWS_ENDPOINT_URL`, else the region's.
+        /// `AWS_ENDPOINT_URL`, the profile's `endpoint_url`, the region's own.
         public var endpointURL: String?
 
         /// The profile in the shared AWS files; `nil`, the default, for `AWS_PROFILE`, else `default`.

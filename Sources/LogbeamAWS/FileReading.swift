@@ -39,3 +39,29 @@ func readFile(_ path: String, limit: Int) throws(FileReadError) -> [UInt8]? {
         content += chunk[..<count]
     }
 }
+
+/// Puts a file of mode 0600 in the place of what is there, in one step: whoever reads sees the one or the other.
+func replaceFile(_ path: String, with content: [UInt8]) throws(FileReadError) {
+    var template = Array("\(path).XXXXXX".utf8CString)
+    // mkstemp makes it for its owner alone.
+    let descriptor = mkstemp(&template)
+    guard descriptor >= 0 else { throw .system(errno) }
+    defer { close(descriptor) }
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    var written = 0
+    while written < content.count {
+        let count = content[written...].withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else {
+            let code = errno
+            unlink(template)
+            throw .system(code)
+        }
+        written += count
+    }
+    guard rename(template, path) == 0 else {
+        let code = errno
+        unlink(template)
+        throw .system(code)
+    }
+}

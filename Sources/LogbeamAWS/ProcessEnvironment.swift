@@ -7,9 +7,13 @@ internal import Darwin
 /// The environment variables, as a value. A variable that is set to nothing counts as not set.
 package struct ProcessEnvironment: Sendable, Equatable {
     private let variables: [String: String]
+    /// `HOME`, else where the system's list of users has it: services are often started without the variable.
+    let home: String?
 
-    package init(_ variables: [String: String]) {
+    /// - Parameter home: the home directory if the variables don't name one.
+    package init(_ variables: [String: String], home: String? = nil) {
         self.variables = variables.filter { !$0.value.isEmpty }
+        self.home = self.variables["HOME"] ?? home
     }
 
     package subscript(name: String) -> String? { variables[name] }
@@ -17,12 +21,37 @@ package struct ProcessEnvironment: Sendable, Equatable {
     /// Whether a variable says `true`, in any case of letters.
     package func isTrue(_ name: String) -> Bool { self[name]?.asciiLowercased == "true" }
 
-    /// The path that a variable gives, with a leading `~/` expanded; without it, the given one below the home directory.
-    /// `nil` if that takes a `HOME` that is not set.
+    /// The path that a variable gives, with variables and a leading `~/` expanded as botocore expands them; without it, the
+    /// given one below the home directory. `nil` if that takes a home directory and none is known.
     func path(_ name: String, else belowHome: String) -> String? {
-        let path = self[name] ?? "~/\(belowHome)"
+        let path = self[name].map(expandingVariables) ?? "~/\(belowHome)"
         guard path.hasPrefix("~/") else { return path }
-        return self["HOME"].map { $0 + path.dropFirst() }
+        return home.map { $0 + path.dropFirst() }
+    }
+
+    /// As a program that is started gets them.
+    var lines: [String] { variables.map { "\($0.key)=\($0.value)" } }
+
+    /// Replaces `$NAME` and `${NAME}`. What is not set stays as it stands.
+    private func expandingVariables(_ text: String) -> String {
+        var expanded = ""
+        var rest = text[...]
+        while let dollar = rest.firstIndex(of: "$") {
+            expanded += rest[..<dollar]
+            let after = rest[rest.index(after: dollar)...]
+            let name: Substring
+            let end: Substring.Index
+            if after.first == "{", let close = after.firstIndex(of: "}") {
+                name = after[after.index(after: after.startIndex)..<close]
+                end = after.index(after: close)
+            } else {
+                name = after.prefix { $0.isASCII && ($0.isLetter || $0.isNumber) || $0 == "_" }
+                end = name.endIndex
+            }
+            expanded += variables[String(name)] ?? String(rest[dollar..<end])
+            rest = rest[end...]
+        }
+        return expanded + rest
     }
 
     /// A copy of the process's environment as it is now. Not to be taken while another thread calls `setenv`.
@@ -33,12 +62,31 @@ package struct ProcessEnvironment: Sendable, Equatable {
         let start: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = environ
         #endif
         var variables: [String: String] = [:]
-        guard var next = start else { return ProcessEnvironment(variables) }
+        guard var next = start else { return ProcessEnvironment(variables, home: homeInUserList()) }
         while let entry = next.pointee {
             let parts = String(cString: entry).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             if parts.count == 2 { variables[String(parts[0])] = String(parts[1]) }
             next += 1
         }
-        return ProcessEnvironment(variables)
+        return ProcessEnvironment(variables, home: variables["HOME"] == nil ? homeInUserList() : nil)
     }
+
+    private static func homeInUserList() -> String? {
+        var entry = passwd()
+        var result: UnsafeMutablePointer<passwd>?
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 16_384) { buffer in
+            guard let start = buffer.baseAddress,
+                getpwuid_r(getuid(), &entry, start, buffer.count, &result) == 0, result != nil,
+                let directory = entry.pw_dir
+            else { return nil }
+            return String(cString: directory)
+        }
+    }
+}
+
+/// The variables hold secrets: no description shows any.
+extension ProcessEnvironment: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    package var description: String { "ProcessEnvironment(\(variables.count) variables)" }
+    package var debugDescription: String { description }
+    package var customMirror: Mirror { Mirror(self, children: ["count": variables.count]) }
 }

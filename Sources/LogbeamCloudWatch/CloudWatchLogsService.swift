@@ -27,7 +27,7 @@ package final class CloudWatchLogsService: DeliveryService {
         package var creation = CreationSettings()
         /// Takes a line for a person about what went wrong and is not tried again.
         package var report: @Sendable (String) -> Void = { _ in }
-        /// Where variables are read from. The proxies' are read by libcurl, from the process's environment.
+        /// Where variables are read from, those of proxies among them.
         package var environment: ProcessEnvironment
 
         package init(environment: ProcessEnvironment = .current) {
@@ -35,8 +35,11 @@ package final class CloudWatchLogsService: DeliveryService {
         }
     }
 
-    private let caller: JSONCaller
-    private let transport: any HTTPTransport
+    let caller: JSONCaller
+    let transport: any HTTPTransport
+    let finder: EndpointFinder
+    let configuration: Configuration
+    private let credentials: CredentialsCache
     private let creator: DestinationCreator
 
     /// - Parameters:
@@ -49,20 +52,29 @@ package final class CloudWatchLogsService: DeliveryService {
     ) {
         let transport = transport ?? HTTPClientPool(HTTPClient.Configuration(configuration))
         let service = AWSService(endpointPrefix: "logs", environmentID: "CLOUDWATCH_LOGS")
+        let finder = EndpointFinder(
+            service,
+            given: .init(region: configuration.region, url: configuration.endpointURL),
+            profile: configuration.profile,
+            environment: configuration.environment
+        )
+        let credentials = CredentialsCache(
+            CredentialsChain(
+                environment: configuration.environment,
+                profile: configuration.profile,
+                region: configuration.region
+            )
+        )
+        self.configuration = configuration
         self.transport = transport
+        self.finder = finder
+        self.credentials = credentials
         creator = DestinationCreator(configuration.creation, report: configuration.report)
         caller = JSONCaller(
             service: service,
             targetPrefix: "Logs_20140328",
-            endpoint: Result { () throws(EndpointError) in
-                try Endpoint.resolve(
-                    service,
-                    region: configuration.region,
-                    url: configuration.endpointURL,
-                    environment: configuration.environment
-                )
-            },
-            credentials: CredentialsChain(environment: configuration.environment, profile: configuration.profile),
+            endpoint: { () throws(EndpointError) in try finder.find().endpoint },
+            credentials: credentials,
             transport: transport,
             compresses: configuration.compressesRequests,
             now: now
@@ -88,7 +100,10 @@ package final class CloudWatchLogsService: DeliveryService {
         caller.call(operation, body)
     }
 
+    package var warning: String? { caller.credentialsTrouble }
+
     package func cancel() {
+        credentials.cancel()
         transport.cancel()
     }
 }
@@ -121,6 +136,17 @@ extension CloudWatchLogsService: CreationCalls {
     }
 }
 
+extension CloudWatchLogsService.Configuration {
+    /// The file of certificate authorities to trust instead of the system's. Reads the shared AWS files; where they cannot be
+    /// read, whoever needs them for more says so.
+    var certificateAuthorityFile: String? {
+        CertificateBundle.path(
+            environment: environment,
+            profiles: try? Profiles(environment: environment, chosen: profile)
+        )
+    }
+}
+
 extension HTTPClient.Configuration {
     fileprivate init(_ configuration: CloudWatchLogsService.Configuration) {
         self.init()
@@ -129,7 +155,8 @@ extension HTTPClient.Configuration {
         // A page of GetLogEvents has 1 MB of events. With names and times around each of at most 10,000 messages, and
         // every byte of them escaped as `\u0001`, it becomes 8 MB of JSON at most.
         responseLimit = 8 << 20
-        certificateAuthorityFile = configuration.environment["AWS_CA_BUNDLE"]
+        proxies = ProxyRules(environment: configuration.environment)
+        certificateAuthorityFile = configuration.certificateAuthorityFile
     }
 }
 

@@ -32,6 +32,11 @@ extension ServiceError {
                 || Self.expiryCodes.contains(code))
     }
 
+    /// True if the same credentials will not be taken by any other signature or at any other time.
+    var saysCredentialsAreWorthless: Bool {
+        Self.credentialCodes.contains(code) || code.hasPrefix("ExpiredToken")
+    }
+
     /// Throttling and passing trouble under status 400: what botocore's retry handlers (`_retry.json`, `standard.py`)
     /// repeat, and what CloudWatch Logs and the common errors of AWS's APIs document as passing.
     private static let transientCodes: Set<String> = [

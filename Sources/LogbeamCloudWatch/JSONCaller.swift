@@ -1,5 +1,5 @@
-internal import LogbeamAWS
-internal import LogbeamCore
+package import LogbeamAWS
+package import LogbeamCore
 internal import Synchronization
 
 /// What came of one call.
@@ -17,30 +17,29 @@ enum CallResult {
 final class JSONCaller: Sendable {
     /// A body above this many bytes is compressed: AWS's own agents do the same.
     private static let compressionThreshold = 1_024
-    /// Credentials are looked for again this many seconds before they end.
-    private static let expirationMargin: Int64 = 60
 
-    private struct State {
-        var credentials: Credentials?
-        /// What to add to our clock, in seconds, to have AWS's.
-        var clockOffset: Int64 = 0
+    private struct Clock {
+        /// What to add to our clock, in seconds, to sign by AWS's.
+        var offset: Int64 = 0
+        /// How far the clock of whoever answered last was ahead of ours.
+        var observedOffset: Int64?
     }
 
     private let service: AWSService
     /// The prefix of `X-Amz-Target`: the service's name and the version of its API.
     private let targetPrefix: String
-    private let endpoint: Result<Endpoint, EndpointError>
-    private let credentials: CredentialsChain
+    private let endpoint: @Sendable () throws(EndpointError) -> Endpoint
+    private let credentials: CredentialsCache
     private let transport: any HTTPTransport
     private let now: @Sendable () -> Int64
     private let compresses: Bool
-    private let state = Mutex(State())
+    private let clock = Mutex(Clock())
 
     init(
         service: AWSService,
         targetPrefix: String,
-        endpoint: Result<Endpoint, EndpointError>,
-        credentials: CredentialsChain,
+        endpoint: @escaping @Sendable () throws(EndpointError) -> Endpoint,
+        credentials: CredentialsCache,
         transport: any HTTPTransport,
         compresses: Bool,
         now: @escaping @Sendable () -> Int64
@@ -77,7 +76,7 @@ final class JSONCaller: Sendable {
     /// `nil` if the body goes as it is. AWS speaks HTTPS alone: behind a plain HTTP endpoint stands a substitute on this
     /// machine, where compressing saves nothing, and moto's server (5.2) can not take it.
     private func compress(_ body: [UInt8]) -> [UInt8]? {
-        guard compresses, body.count > Self.compressionThreshold, (try? endpoint.get())?.isEncrypted == true,
+        guard compresses, body.count > Self.compressionThreshold, (try? endpoint())?.isEncrypted == true,
             // Without zlib's memory the body goes as it is.
             var gzip = try? Gzip()
         else { return nil }
@@ -91,24 +90,32 @@ final class JSONCaller: Sendable {
         hasEmptyAnswer: Bool
     ) -> CallResult {
         let response: HTTPResponse
+        let used: Credentials
         do {
-            response = try transport.perform(try request(operation, body, isCompressed: isCompressed))
+            // Before the credentials, which may take requests of their own.
+            let endpoint = try endpoint()
+            let time = signingTime
+            used = try credentials.credentials(at: time)
+            let request = try request(operation, body, isCompressed, to: endpoint, signedWith: used, at: time)
+            response = try transport.perform(request)
         } catch {
             return .undelivered(.of(error))
         }
+        let offset = noteClock(of: response)
         if (200..<300).contains(response.status) {
             return success(response, mayBeEmpty: hasEmptyAnswer)
         }
         let refusal = ServiceError(response, now: now())
         if refusal.mayHealWithFreshSignature {
-            let serverTime = response[header: "Date"].flatMap(HTTPDate.secondsSinceEpoch)
-            state.withLock { state in
-                state.credentials = nil
-                if let serverTime { state.clockOffset = serverTime - now() }
-            }
+            // For this call and later ones, and for signatures alone: records keep the time that they were logged at.
+            if let offset { clock.withLock { $0.offset = offset } }
+            credentials.doubt(used, areWorthless: refusal.saysCredentialsAreWorthless)
         }
         return .refused(refusal)
     }
+
+    /// The time to sign by, in seconds since 1970-01-01T00:00:00Z.
+    private var signingTime: Int64 { now() + clock.withLock { $0.offset } }
 
     /// A success without a JSON object is not the service's: a captive portal or a proxy says 200 as well.
     private func success(_ response: HTTPResponse, mayBeEmpty: Bool) -> CallResult {
@@ -119,9 +126,14 @@ final class JSONCaller: Sendable {
         return .undelivered(.transient(DeliveryFailure(code: "UnexpectedAnswer", message: message)))
     }
 
-    private func request(_ operation: String, _ body: [UInt8], isCompressed: Bool) throws -> HTTPRequest {
-        let endpoint = try endpoint.get()
-        let (credentials, time) = try signingState()
+    private func request(
+        _ operation: String,
+        _ body: [UInt8],
+        _ isCompressed: Bool,
+        to endpoint: Endpoint,
+        signedWith credentials: Credentials,
+        at time: Int64
+    ) throws(Signer.Failure) -> HTTPRequest {
         var headers = [
             HTTPHeader("Host", endpoint.host),
             HTTPHeader("Content-Type", "application/x-amz-json-1.1"),
@@ -137,25 +149,49 @@ final class JSONCaller: Sendable {
         return HTTPRequest(method: .post, url: endpoint.url, headers: headers, body: body)
     }
 
-    /// The credentials, looked for if there are none, and the time by AWS's clock.
-    private func signingState() throws(CredentialsError) -> (credentials: Credentials, time: Int64) {
-        let (known, offset) = state.withLock { ($0.credentials, $0.clockOffset) }
-        let time = now() + offset
-        if let known, known.expiration.map({ $0 - Self.expirationMargin > time }) ?? true { return (known, time) }
-        let found = try credentials.resolve()
-        state.withLock { $0.credentials = found }
-        return (found, time)
+    /// See `CredentialsCache.trouble`.
+    var credentialsTrouble: String? {
+        credentials.trouble(at: signingTime)
+    }
+}
+
+// MARK: The clock
+
+extension JSONCaller {
+    /// From the day of CloudWatch Logs' API, 2014-03-28, to 2100-01-01. A signature for another time would be good for
+    /// nobody but whoever keeps it until then.
+    private static let plausibleTimes: ClosedRange<Int64> = 1_395_964_800...4_102_444_800
+
+    /// How far the clock of whoever answers is ahead of ours, in seconds, and notes it; `nil` if it says nothing, or what no
+    /// clock of AWS shows. Ours may be off by decades: small machines start in 1970.
+    private func noteClock(of response: HTTPResponse) -> Int64? {
+        guard let time = response[header: "Date"].flatMap(HTTPDate.secondsSinceEpoch),
+            Self.plausibleTimes.contains(time)
+        else { return nil }
+        let (offset, overflow) = time.subtractingReportingOverflow(now())
+        if overflow { return nil }
+        clock.withLock { $0.observedOffset = offset }
+        return offset
+    }
+
+    /// Now by the clock of whoever answered last, in seconds since 1970-01-01T00:00:00Z.
+    var observedTime: Int64 { now() + clock.withLock { $0.observedOffset ?? $0.offset } }
+
+    /// Sends a request that is not signed; returns how far the clock of whoever answers is ahead, as far as that is told.
+    func greet(_ endpoint: Endpoint) throws(HTTPError) -> Int64? {
+        noteClock(of: try transport.perform(HTTPRequest(method: .get, url: endpoint.url)))
     }
 }
 
 extension DeliveryOutcome {
     /// What it means that a request could not be sent or has no answer.
-    fileprivate static func of(_ error: any Error) -> DeliveryOutcome {
+    static func of(_ error: any Error) -> DeliveryOutcome {
         switch error {
         case let error as HTTPError: .of(error)
         case let error as EndpointError:
-            .denied(unsent(error == .noRegion ? "NoRegion" : "InvalidEndpoint", error))
-        case let error as CredentialsError: .denied(unsent("NoCredentials", error))
+            .denied(unsent(error.isMissingRegion ? "NoRegion" : "InvalidEndpoint", error))
+        case let error as CredentialsError:
+            error.isPassing ? .transient(unsent("NoCredentials", error)) : .denied(unsent("NoCredentials", error))
         default: .transient(unsent("SigningError", error))
         }
     }
@@ -164,7 +200,7 @@ extension DeliveryOutcome {
         DeliveryFailure(code: code, message: "\(error)", mayHaveArrived: false)
     }
 
-    private static func of(_ error: HTTPError) -> DeliveryOutcome {
+    package static func of(_ error: HTTPError) -> DeliveryOutcome {
         func failure(_ code: String, _ remedy: String = "") -> DeliveryFailure {
             DeliveryFailure(
                 code: code,
@@ -178,13 +214,18 @@ extension DeliveryOutcome {
         case .tooLarge: .transient(failure("UnexpectedAnswer"))
         case .cancelled: .transient(failure(DeliveryFailure.cancelled))
         case .unusable: .denied(failure("RequestError"))
-        case .certificate:
-            .denied(
-                failure(
-                    "CertificateError",
-                    "; if a certificate authority of your own is to be trusted, name its file in AWS_CA_BUNDLE"
-                )
-            )
+        case .proxy: .denied(failure("ProxyError"))
+        case .certificate(let fault): .denied(failure("CertificateError", "; \(remedy(fault))"))
+        }
+    }
+
+    private static func remedy(_ fault: HTTPError.CertificateFault) -> String {
+        switch fault {
+        case .untrusted:
+            "if a certificate authority of your own is to be trusted, name its file in AWS_CA_BUNDLE"
+        case .expired, .notYetValid: "renew it, or set the clock of this machine right"
+        case .otherHost: "check the endpoint, and that no portal or proxy answers in its place"
+        case .unusableFile: "AWS_CA_BUNDLE, or ca_bundle in the profile, must name a file of certificates in PEM"
         }
     }
 }

@@ -12,12 +12,17 @@ package protocol DeliveryService: Sendable {
     /// Looks for the events of a batch whose answer was never seen. A service that can not look finds nothing.
     func lookUp(_ batch: EventBatch) -> LookUpOutcome
 
+    /// What will go wrong before long though batches are accepted now, for `status`; `nil` if nothing is known to.
+    var warning: String? { get }
+
     /// Makes the call in progress, and every later one, return soon with a transient failure.
     func cancel()
 }
 
 extension DeliveryService {
     package func lookUp(_ batch: EventBatch) -> LookUpOutcome { .found([]) }
+
+    package var warning: String? { nil }
 }
 
 /// What came of looking for the events of a batch.

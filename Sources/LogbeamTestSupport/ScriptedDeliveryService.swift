@@ -12,6 +12,7 @@ package final class ScriptedDeliveryService: DeliveryService {
         var created: [Destination] = []
         var lookedUp: [EventBatch] = []
         var isCancelled = false
+        var warning: String?
     }
 
     private let state = Monitor(State())
@@ -68,6 +69,11 @@ package final class ScriptedDeliveryService: DeliveryService {
         }
         return isCancelled ? .failed(Self.cancelled) : search(batch)
     }
+
+    /// What it warns of from now on.
+    package func warn(of warning: String?) { state.withLock { $0.warning = warning } }
+
+    package var warning: String? { state.withLock { $0.warning } }
 
     package func cancel() {
         state.withLock { $0.isCancelled = true }

@@ -19,9 +19,10 @@ enum ExitStatus: Int32, CaseIterable {
     /// (EX_IOERR).
     case failedIO = 74
     /// Records remain, and another try may ship them: the time was over, a signal came, another process kept the spool
-    /// locked (EX_TEMPFAIL).
+    /// locked (EX_TEMPFAIL). `doctor`: AWS cannot be reached, or is in trouble.
     case recordsRemain = 75
-    /// Records remain, and a person must mend something first: credentials, permissions, region (EX_NOPERM).
+    /// Records remain, and a person must mend something first: credentials, permissions, region (EX_NOPERM). `doctor`:
+    /// something of that kind is wrong.
     case refused = 77
 
     /// Where the spool itself is the trouble.
@@ -52,8 +53,8 @@ enum ExitStatus: Int32, CaseIterable {
         case .uploadedElsewhere: "another process is uploading from the spool"
         case .unwritableSpool: "the spool can not be created or opened for writing"
         case .failedIO: "reading or writing failed, the disk is full for example"
-        case .recordsRemain: "records remain, try again"
-        case .refused: "records remain, AWS refused the credentials or the permission"
+        case .recordsRemain: "records remain, try again; doctor: AWS cannot be reached"
+        case .refused: "records remain, AWS refused the credentials or the permission; doctor: one of these is wrong"
         }
     }
 }

@@ -25,6 +25,10 @@ struct SpoolCommand: ParsableCommand {
                   Ship everything that a program left behind, now.
               myprogram 2>&1 | logbeam-spool append --log-group g --log-stream s --tee
                   Make every line that a program prints a record that survives its death.
+              logbeam-spool doctor
+                  Whether everything is there that shipping needs, and what to do if not.
+              logbeam-spool policy --log-group g --log-stream s
+                  The least permissions that shipping needs.
               logbeam-spool check
                   Whether the file is sound.
               logbeam-spool salvage logs.db
@@ -36,7 +40,9 @@ struct SpoolCommand: ParsableCommand {
             \(ExitStatus.help)
             """,
         version: Version.current,
-        subcommands: [Status.self, Drain.self, Append.self, Check.self, SalvageCommand.self]
+        subcommands: [
+            Status.self, Drain.self, Append.self, Doctor.self, Policy.self, Check.self, SalvageCommand.self,
+        ]
     )
 
     static func main() {

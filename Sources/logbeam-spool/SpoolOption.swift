@@ -19,13 +19,18 @@ struct SpoolOption: ParsableArguments {
     ///
     /// - Parameter change: sets what else was given.
     func validate(_ change: (inout LogShipper.Configuration) -> Void) throws {
+        try Self.validate(spool: path, change)
+    }
+
+    /// The same where there is no spool.
+    static func validate(spool path: String = "-", _ change: (inout LogShipper.Configuration) -> Void) throws {
         var configuration = LogShipper.Configuration(logGroupName: "-", logStreamName: "-", spool: path)
         change(&configuration)
         do {
             try configuration.validate()
         } catch {
             throw ValidationError(
-                "\(Self.options[error.setting] ?? error.setting) is \(error.value); it must be \(error.bound)"
+                "\(options[error.setting] ?? error.setting) is \(error.value); it must be \(error.bound)"
             )
         }
     }

@@ -27,6 +27,12 @@ struct UsageTests {
             (["drain", "--region", "a/b"], "--region is \"a/b\""),
             (["drain", "--endpoint-url", "ftp://x"], "--endpoint-url is \"ftp://x\""),
             (["drain", "--profile", ""], "--profile"),
+            (["doctor", "--log-group", "g"], "go together"),
+            (["doctor", "--log-group", "g", "--log-stream", "a:b"], "--log-stream is \"a:b\""),
+            (["doctor", "--region", "a/b"], "--region is \"a/b\""),
+            (["policy", "--log-group", "g", "--log-stream", "a*"], "--log-stream is \"a*\""),
+            (["policy", "--log-group", "g", "--log-stream", "s", "--account", "1"], "--account is \"1\""),
+            (["policy", "--log-group", "g", "--log-stream", "s", "--create", "all"], "--create"),
             (["status", "--spool", ""], "--spool is \"\""),
             (["status", "--spool", ":memory:"], "--spool"),
             (["status", "--fast"], "--fast"),
@@ -69,6 +75,14 @@ struct UsageTests {
             "append": ["--spool", "--log-group", "--log-stream", "--tee", "--max-spool-size", "--when-full"],
             "drain": ["--spool", "--timeout", "--region", "--endpoint-url", "--profile"],
             "status": ["--spool", "--json"],
+            "doctor": [
+                "--spool", "--log-group", "--log-stream", "--region", "--endpoint-url", "--profile", "--write",
+                "--json",
+            ],
+            "policy": [
+                "--log-group", "--log-stream", "--create", "--retention", "--tags", "--reconcile", "--account",
+                "--region", "--endpoint-url", "--profile",
+            ],
             "check": ["--spool", "--json"],
             "salvage": ["--into", "--json"],
         ]

@@ -145,7 +145,7 @@ struct CloudWatchLogsServiceTests {
         arguments: [
             (.connection, "ConnectionError", false), (.timeout, "Timeout", false),
             (.tooLarge, "UnexpectedAnswer", false),
-            (.cancelled, "Cancelled", false), (.certificate, "CertificateError", true),
+            (.cancelled, "Cancelled", false), (.certificate(.untrusted), "CertificateError", true),
             (.unusable, "RequestError", true),
         ] as [(HTTPError.Kind, String, Bool)]
     )
@@ -155,7 +155,7 @@ struct CloudWatchLogsServiceTests {
         #expect(outcome == (isDenied ? .denied(failure) : .transient(failure)))
         #expect(failure.code == code)
         #expect(failure.message.hasPrefix("said the script in two lines"))
-        #expect(failure.message.contains("AWS_CA_BUNDLE") == (kind == .certificate))
+        #expect(failure.message.contains("AWS_CA_BUNDLE") == (kind == .certificate(.untrusted)))
     }
 
     @Test("passes on what the service refuses, after one try")
@@ -195,7 +195,9 @@ struct CloudWatchLogsServiceTests {
         let transport = ScriptedTransport(.answer(200, "{}"), .answer(200, "{}"))
         let service = service(
             transport,
-            environment: ["AWS_REGION": "r", "AWS_SHARED_CREDENTIALS_FILE": file.path]
+            environment: [
+                "AWS_REGION": "r", "AWS_SHARED_CREDENTIALS_FILE": file.path, "AWS_EC2_METADATA_DISABLED": "true",
+            ]
         )
         let outcome = service.send(batch("x"))
         guard case .denied(let failure) = outcome else {

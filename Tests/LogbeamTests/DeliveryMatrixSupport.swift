@@ -73,7 +73,10 @@ final class Delivery {
         )
         var configuration = CloudWatchLogsService.Configuration(
             environment: ProcessEnvironment(
-                environment.merging(["AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": url ?? endpoint.url]) { $1 }
+                environment.merging([
+                    "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": url ?? endpoint.url,
+                    "AWS_EC2_METADATA_DISABLED": "true",
+                ]) { $1 }
             )
         )
         var service: any DeliveryService = CloudWatchLogsService(configuration) { time.withLock { $0 } / 1000 }

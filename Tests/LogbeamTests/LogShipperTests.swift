@@ -104,22 +104,24 @@ import Testing
 
     @Test("A flush waits for a healthy stream though another is denied")
     func deniedBesideHealthy() async throws {
-        let fixture = try SpoolFixture()
-        let gate = Gate()
-        let service = ScriptedDeliveryService(gate: gate) { _, batch in
-            batch.texts == ["refused"]
-                ? .denied(DeliveryFailure(code: "AccessDeniedException", message: "")) : .accepted(.none)
+        try await onOwnThreads {
+            let fixture = try SpoolFixture()
+            let gate = Gate()
+            let service = ScriptedDeliveryService(gate: gate) { _, batch in
+                batch.texts == ["refused"]
+                    ? .denied(DeliveryFailure(code: "AccessDeniedException", message: "")) : .accepted(.none)
+            }
+            let shipper = try LogShipper(fixture.configuration, service: service)
+            let other = try CloudWatchLogsHandler(label: "", shipper: shipper, logStreamName: "healthy")
+            fixture.logger(shipper).info("refused")
+            Logger(label: "") { _ in other }.info("taken")
+            async let flush = shipper.flush(timeout: .seconds(3600))
+            #expect(try await onOwnThread { gate.waitForArrivals() })
+            gate.open()
+            #expect(await flush == false)
+            #expect(try fixture.pending() == ["refused"])
+            #expect(service.sent.contains { $0.texts == ["taken"] })
         }
-        let shipper = try LogShipper(fixture.configuration, service: service)
-        let other = try CloudWatchLogsHandler(label: "", shipper: shipper, logStreamName: "healthy")
-        fixture.logger(shipper).info("refused")
-        Logger(label: "") { _ in other }.info("taken")
-        async let flush = shipper.flush(timeout: .seconds(3600))
-        #expect(try await onOwnThread { gate.waitForArrivals() })
-        gate.open()
-        #expect(await flush == false)
-        #expect(try fixture.pending() == ["refused"])
-        #expect(service.sent.contains { $0.texts == ["taken"] })
     }
 
     @Test("A smaller setting for messages puts nothing aside that is in the spool already")
@@ -281,16 +283,18 @@ import Testing
 
     @Test("A shutdown breaks off a request that hangs")
     func shutdownCancels() async throws {
-        let fixture = try SpoolFixture()
-        let gate = Gate()
-        let service = ScriptedDeliveryService(gate: gate)
-        let shipper = try LogShipper(fixture.configuration, service: service)
-        fixture.logger(shipper).info("one")
-        async let shutdown: Void = shipper.shutdown(timeout: .milliseconds(10))
-        #expect(try await onOwnThread { gate.waitForArrivals() })
-        await shutdown
-        #expect(service.isCancelled)
-        #expect(try fixture.pending() == ["one"])
+        try await onOwnThreads {
+            let fixture = try SpoolFixture()
+            let gate = Gate()
+            let service = ScriptedDeliveryService(gate: gate)
+            let shipper = try LogShipper(fixture.configuration, service: service)
+            fixture.logger(shipper).info("one")
+            async let shutdown: Void = shipper.shutdown(timeout: .milliseconds(10))
+            #expect(try await onOwnThread { gate.waitForArrivals() })
+            await shutdown
+            #expect(service.isCancelled)
+            #expect(try fixture.pending() == ["one"])
+        }
     }
 
     @Test("Of two shippers on one spool one uploads; the other takes over when it ends")

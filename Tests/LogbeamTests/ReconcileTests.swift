@@ -53,6 +53,9 @@ import Testing
             "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example", "AWS_REGION": "us-east-1",
             "AWS_ENDPOINT_URL": endpoint.url,
         ])
-        return CloudWatchLogsService(CloudWatchLogsService.Configuration(environment: environment))
+        var configuration = CloudWatchLogsService.Configuration(environment: environment)
+        // No request may end by itself while a busy machine gets to the next line.
+        configuration.requestTimeout = .seconds(3600)
+        return CloudWatchLogsService(configuration)
     }
 }

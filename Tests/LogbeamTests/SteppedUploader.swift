@@ -129,6 +129,7 @@ private final class Relay: DeliveryService {
     func create(_ destination: Destination) -> DeliveryOutcome { service.create(destination) }
     func lookUp(_ batch: EventBatch) -> LookUpOutcome { service.lookUp(batch) }
     func cancel() { service.cancel() }
+    var warning: String? { service.warning }
 }
 
 extension DeliveryOutcome {

@@ -45,4 +45,25 @@ import Testing
         try turn { loop.inFlight == 0 }
         #expect(loop.isDenied)
     }
+
+    @Test("Notes what the service warns of, for status, though all goes well, and takes it back")
+    func warning() throws {
+        let uploader = try SteppedUploader(service: ScriptedDeliveryService())
+        func lastError() throws -> String? { try SpoolStatus.read(path: uploader.spool.path).streams.first?.lastError }
+        uploader.service.warn(of: "the credentials end soon")
+        for text in ["one", "two"] {
+            try uploader.append(text)
+            // Nothing waits as it would after a failure.
+            #expect(uploader.settle() == .max)
+            #expect(try uploader.pendingCount() == 0)
+            #expect(try lastError() == "the credentials end soon")
+            #expect(uploader.loop.troubles.isEmpty)
+        }
+        try uploader.restart()
+        uploader.service.warn(of: nil)
+        try uploader.append("three")
+        #expect(uploader.settle() == .max)
+        #expect(try lastError() == nil)
+        #expect(uploader.service.sent.count == 3)
+    }
 }

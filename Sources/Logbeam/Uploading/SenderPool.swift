@@ -22,6 +22,8 @@ final class SenderPool: Sendable {
         /// Nothing is known of what was sent: it may have arrived.
         var isInDoubt = false
         var outcome: DeliveryOutcome
+        /// What the service warned of while it took the batch.
+        var warning: String?
     }
 
     private struct State {
@@ -130,6 +132,7 @@ final class SenderPool: Sendable {
             answer.outcome = post(batch)
         }
         answer.isInDoubt = answer.outcome.failure?.mayHaveArrived ?? false
+        answer.warning = service.warning
         return answer
     }
 

@@ -339,6 +339,10 @@ package final class UploadLoop {
                     bytes: batch.messages.count
                 )
             )
+            if let warning = answer.warning {
+                // Of a delivery that went well: no failure is counted, and nothing waits for it.
+                try? lease.noteFailure(stream: range.stream, message: warning, failures: 0, time: now().wall)
+            }
         case .transient(let failure), .destinationMissing(let failure):
             retry(range, batch.destination, failure, isDenied: false)
         case .denied(let failure):
@@ -442,13 +446,4 @@ package final class UploadLoop {
 
 extension UploadPlan.Moment {
     package static var now: Self { Self(wall: WallClock.milliseconds(), monotonic: MonotonicClock.milliseconds()) }
-}
-
-extension Duration {
-    /// Whole milliseconds.
-    var milliseconds: Int64 {
-        let (seconds, attoseconds) = components
-        return seconds.multipliedReportingOverflow(by: 1000).overflow
-            ? (seconds < 0 ? .min : .max) : seconds * 1000 + attoseconds / 1_000_000_000_000_000
-    }
 }

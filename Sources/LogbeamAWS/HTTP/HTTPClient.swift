@@ -3,9 +3,9 @@ internal import Synchronization
 
 /// An HTTP client on libcurl for one thread at a time; others wait for their turn.
 ///
-/// Keeps its connections open between requests, speaks HTTP/2 where TLS offers it, and goes through the proxy that
-/// `HTTPS_PROXY`, `http_proxy` and `NO_PROXY` name. TLS is 1.2 or later and always verified. It follows no redirects and
-/// repeats nothing of which a body went out: libcurl would by itself, on a new connection, where one that was kept open ends
+/// Keeps its connections open between requests, speaks HTTP/2 where TLS offers it, and goes by the proxies that it is told
+/// of; what libcurl would read in the environment by itself it does not. TLS is 1.2 or later and always verified; a new
+/// connection of HTTP/1.1 takes up the TLS session of the last one. It follows no redirects and repeats nothing of which a body went out: libcurl would by itself, on a new connection, where one that was kept open ends
 /// before anything of an answer has come.
 package final class HTTPClient: HTTPTransport {
     package struct Configuration: Sendable {
@@ -17,8 +17,9 @@ package final class HTTPClient: HTTPTransport {
         package var certificateAuthorityFile: String?
         /// The largest body of an answer, in bytes.
         package var responseLimit = 1 << 20
-        /// Whether to go through the proxy that the environment names.
-        package var usesProxy = true
+        /// The proxies to go by. HTTPS goes through them as it is, by CONNECT: they see the host's name and no more. Of HTTP
+        /// they see all.
+        package var proxies = ProxyRules.direct
 
         package init() {}
     }
@@ -56,7 +57,7 @@ package final class HTTPClient: HTTPTransport {
         on multi: MultiHandle
     ) throws(HTTPError) -> HTTPResponse {
         try checkCancellation()
-        let transfer = try Transfer(request, body: body, configuration: configuration)
+        let transfer = try Transfer(request, body: body, configuration: configuration, sessions: multi.sessions)
         guard curl_multi_add_handle(multi.handle, transfer.easy) == CURLM_OK else {
             throw HTTPError(.unusable, "libcurl cannot take a request")
         }
@@ -73,8 +74,9 @@ package final class HTTPClient: HTTPTransport {
             }
             if let code = multi.result(of: transfer.easy) { return try transfer.response(after: code) }
             try checkCancellation(of: transfer)
-            // libcurl shortens the wait to its own next timeout, and cancel() ends it.
-            guard curl_multi_poll(multi.handle, nil, 0, 60_000, nil) == CURLM_OK else {
+            // libcurl shortens the wait to its own next timeout, and cancel() ends it. It is short by itself because libcurl 7.88
+            // may hold back what it has read of HTTP/2 until it is called again, though nothing more comes.
+            guard curl_multi_poll(multi.handle, nil, 0, 100, nil) == CURLM_OK else {
                 let message = "libcurl cannot wait for an answer"
                 throw HTTPError(.unusable, message, requestWasSent: transfer.requestWasSent)
             }
@@ -96,14 +98,22 @@ private final class MultiHandle: @unchecked Sendable {
     private static let isLibraryReady = OpenSSL.isReady && curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
     let handle: UnsafeMutableRawPointer
+    /// The TLS sessions, which an easy handle would take with it. Needs no lock: it is used under the client's.
+    let sessions: UnsafeMutableRawPointer
 
     init?() {
         guard Self.isLibraryReady, let handle = curl_multi_init() else { return nil }
+        guard let sessions = logbeam_curl_share_tls_sessions() else {
+            curl_multi_cleanup(handle)
+            return nil
+        }
         self.handle = handle
+        self.sessions = sessions
     }
 
     deinit {
         curl_multi_cleanup(handle)
+        curl_share_cleanup(sessions)
     }
 
     func wakeUp() {

@@ -46,13 +46,27 @@ package struct HTTPError: Error, Sendable, Equatable, CustomStringConvertible {
         /// The server took too long to connect or to answer.
         case timeout
         /// The server's certificate is not to be trusted, or the file that says whom to trust cannot be used.
-        case certificate
+        case certificate(CertificateFault)
+        /// The proxy answered that it does not let the request through; another try will not help.
+        case proxy
         /// The answer is larger than the client takes.
         case tooLarge
         /// `cancel()` was called.
         case cancelled
         /// The request is not one that can be sent, or libcurl cannot be used.
         case unusable
+    }
+
+    /// Why a certificate is not to be trusted.
+    package enum CertificateFault: Sendable, Equatable {
+        /// Nobody who is trusted vouches for it.
+        case untrusted
+        /// Its time is over, or has not come yet, by the clock of this machine.
+        case expired
+        case notYetValid
+        case otherHost
+        /// The file that says whom to trust cannot be read, or is none.
+        case unusableFile
     }
 
     package var kind: Kind

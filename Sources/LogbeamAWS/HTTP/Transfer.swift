@@ -4,11 +4,12 @@ internal import CCurl
 final class Transfer {
     let easy: UnsafeMutableRawPointer
     private let collector: ResponseCollector
-    private let host: String
+    let host: String
+    let proxy: Proxy?
     /// What libcurl has not taken of the body yet.
     private var unread: UnsafeBufferPointer<UInt8>
     private var headerList: UnsafeMutablePointer<curl_slist>?
-    private let errorText: UnsafeMutablePointer<CChar>
+    let errorText: UnsafeMutablePointer<CChar>
     /// Whether libcurl took every option so far.
     private var isComplete = true
 
@@ -16,10 +17,13 @@ final class Transfer {
     init(
         _ request: HTTPRequest,
         body: UnsafeBufferPointer<UInt8>,
-        configuration: HTTPClient.Configuration
+        configuration: HTTPClient.Configuration,
+        sessions: UnsafeMutableRawPointer
     ) throws(HTTPError) {
+        let proxy = try configuration.proxies.proxy(for: request.url)
         guard let easy = curl_easy_init() else { throw HTTPError(.unusable, "libcurl is out of memory") }
         self.easy = easy
+        self.proxy = proxy
         unread = body
         collector = ResponseCollector(bodyLimit: configuration.responseLimit)
         host = String(request.url.split(separator: "/", omittingEmptySubsequences: true).dropFirst().first ?? "")
@@ -30,8 +34,9 @@ final class Transfer {
         take(logbeam_curl_set_http_protocols_only(easy))
         setMethod(request.method, body)
         try setHeaders(request.headers)
+        set(CURLOPT_SHARE, UnsafeRawPointer(sessions))
         setTLS(configuration)
-        if !configuration.usesProxy { set(CURLOPT_PROXY, "") }
+        setProxy(configuration)
         set(CURLOPT_CONNECTTIMEOUT_MS, configuration.connectTimeout.wholeMilliseconds)
         set(CURLOPT_TIMEOUT_MS, configuration.requestTimeout.wholeMilliseconds)
         // Signals would go to whichever thread the kernel likes.
@@ -65,22 +70,6 @@ final class Transfer {
             throw HTTPError(.connection, "the answer of \(host) has no status", requestWasSent: true)
         }
         return HTTPResponse(status: status, headers: collector.headers, body: collector.body)
-    }
-
-    private func error(_ code: CURLcode) -> HTTPError {
-        let kind: HTTPError.Kind =
-            switch code {
-            case CURLE_OPERATION_TIMEDOUT: .timeout
-            case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR,
-                CURLE_SSL_INVALIDCERTSTATUS:
-                .certificate
-            case CURLE_URL_MALFORMAT, CURLE_FAILED_INIT, CURLE_OUT_OF_MEMORY, CURLE_NOT_BUILT_IN: .unusable
-            // CURLE_UNSUPPORTED_PROTOCOL is here as well: it also means that a server doesn't answer in HTTP.
-            default: .connection
-            }
-        let detail = String(cString: errorText)
-        let text = detail.isEmpty ? String(cString: curl_easy_strerror(code)) : detail
-        return HTTPError(kind, "no answer from \(host): \(text)", requestWasSent: requestWasSent)
     }
 
     /// Whether any of the request went out. Where libcurl can not say, it may have.
@@ -153,7 +142,26 @@ extension Transfer {
         set(CURLOPT_SSL_VERIFYPEER, 1)
         set(CURLOPT_SSL_VERIFYHOST, 2)
         set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
-        if let file = configuration.certificateAuthorityFile { set(CURLOPT_CAINFO, file) }
+        guard let file = configuration.certificateAuthorityFile else { return }
+        set(CURLOPT_CAINFO, file)
+        // Or the system's would be trusted as well.
+        take(logbeam_curl_set_string(easy, CURLOPT_CAPATH, nil))
+    }
+
+    private func setProxy(_ configuration: HTTPClient.Configuration) {
+        // Empty texts keep libcurl from the environment, which it reads by other rules.
+        set(CURLOPT_PROXY, proxy?.url ?? "")
+        set(CURLOPT_NOPROXY, "")
+        guard let proxy else { return }
+        if let user = proxy.user {
+            set(CURLOPT_PROXYUSERNAME, user)
+            set(CURLOPT_PROXYPASSWORD, proxy.password ?? "")
+        }
+        guard proxy.url.hasPrefix("https:") else { return }
+        set(CURLOPT_PROXY_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        guard let file = configuration.certificateAuthorityFile else { return }
+        set(CURLOPT_PROXY_CAINFO, file)
+        take(logbeam_curl_set_string(easy, CURLOPT_PROXY_CAPATH, nil))
     }
 
     private func setCallbacks() {

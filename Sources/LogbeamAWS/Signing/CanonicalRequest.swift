@@ -7,10 +7,12 @@ struct CanonicalRequest {
     /// The canonical request itself.
     let text: String
 
-    /// Fields that proxies or the HTTP client may add or change. botocore leaves out all but the first two as well,
-    /// which can't be part of what they describe.
+    /// Fields that proxies or the HTTP client may add or change. botocore leaves them out as well, and the first can't be
+    /// part of what it describes.
     private static let unsigned: Set<String> = [
-        "authorization", "connection", "expect", "transfer-encoding", "user-agent", "x-amzn-trace-id",
+        "authorization", "baggage", "connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization",
+        "te",
+        "traceparent", "tracestate", "trailer", "transfer-encoding", "upgrade", "user-agent", "x-amzn-trace-id",
     ]
 
     init(_ request: SigningRequest, payloadHash: String, normalizingPath: Bool) {
@@ -55,7 +57,7 @@ struct CanonicalRequest {
     }
 
     /// RFC 3986's unreserved characters stay as they are; every other byte becomes `%` and two capital digits.
-    private static func percentEncoded(_ text: String, keeping kept: UInt8? = nil) -> String {
+    static func percentEncoded(_ text: String, keeping kept: UInt8? = nil) -> String {
         let digits = Array("0123456789ABCDEF".utf8)
         var encoded: [UInt8] = []
         for byte in text.utf8 {

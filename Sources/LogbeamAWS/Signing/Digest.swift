@@ -1,6 +1,6 @@
 internal import COpenSSL
 
-/// SHA-256 and HMAC-SHA-256, each in one call into libcrypto.
+/// SHA-256, HMAC-SHA-256 and SHA-1, each in one call into libcrypto.
 enum Digest {
     /// libcrypto could not compute a digest: it is out of memory, or its provider has SHA-256 switched off.
     struct Failure: Error, Equatable, Sendable {}
@@ -13,6 +13,15 @@ enum Digest {
         var digest = [UInt8](repeating: 0, count: byteCount)
         // libcrypto takes no null pointer, which an empty array may give.
         let computed = bytes.isEmpty ? SHA256([0], 0, &digest) : SHA256(bytes, bytes.count, &digest)
+        guard computed != nil else { throw Failure() }
+        return digest
+    }
+
+    /// For names of files alone: SHA-1 protects nothing any more.
+    static func sha1(_ bytes: [UInt8]) throws(Failure) -> [UInt8] {
+        guard OpenSSL.isReady else { throw Failure() }
+        var digest = [UInt8](repeating: 0, count: Int(SHA_DIGEST_LENGTH))
+        let computed = bytes.isEmpty ? SHA1([0], 0, &digest) : SHA1(bytes, bytes.count, &digest)
         guard computed != nil else { throw Failure() }
         return digest
     }

@@ -96,7 +96,7 @@ final class HTTPConnection {
 }
 
 #if os(Linux)
-private let withoutSignal = Int32(MSG_NOSIGNAL)
+let withoutSignal = Int32(MSG_NOSIGNAL)
 #else
-private let withoutSignal: Int32 = 0
+let withoutSignal: Int32 = 0
 #endif

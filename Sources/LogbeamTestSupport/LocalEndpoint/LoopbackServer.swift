@@ -113,7 +113,7 @@ final class LoopbackServer: Sendable {
 }
 
 #if os(Linux)
-private let streamSocket = Int32(SOCK_STREAM.rawValue)
+let streamSocket = Int32(SOCK_STREAM.rawValue)
 #else
-private let streamSocket = SOCK_STREAM
+let streamSocket = SOCK_STREAM
 #endif

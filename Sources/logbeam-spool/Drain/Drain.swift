@@ -30,7 +30,7 @@ struct Drain: ParsableCommand {
 
             On a terminal it shows how far it is. Otherwise it writes nothing but errors, to standard error.
 
-            Credentials come from the environment or the shared AWS files, as with other AWS tools.
+            Credentials and region come from where other AWS tools look for them; 'logbeam-spool doctor' says from where.
 
             Examples:
               logbeam-spool drain
@@ -52,43 +52,14 @@ struct Drain: ParsableCommand {
     @Flag(help: "Where another process uploads, take over from it.")
     var takeOver = false
 
-    @Option(
-        help: ArgumentHelp(
-            "The AWS region. (default: $AWS_REGION, else $AWS_DEFAULT_REGION)",
-            valueName: "region"
-        )
-    )
-    var region: String?
-
-    @Option(
-        help: ArgumentHelp(
-            """
-            Where to ship to. (default: $AWS_ENDPOINT_URL_CLOUDWATCH_LOGS, else $AWS_ENDPOINT_URL, else the region's \
-            endpoint)
-            """,
-            valueName: "url"
-        )
-    )
-    var endpointURL: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "The profile of the shared AWS files to use. (default: $AWS_PROFILE, else 'default')",
-            valueName: "profile"
-        )
-    )
-    var profile: String?
+    @OptionGroup var aws: AWSOptions
 
     /// A year; so that no sum overflows.
     private static let longestTimeout = 31_536_000.0
 
     func validate() throws {
         if wait, takeOver { throw ValidationError("--wait and --take-over exclude each other") }
-        try spool.validate {
-            $0.region = region
-            $0.endpointURL = endpointURL
-            $0.profile = profile
-        }
+        try spool.validate(aws.apply)
         if let timeout, !(timeout > 0 && timeout <= Self.longestTimeout) {
             throw ValidationError(
                 "--timeout is \(timeout); it must be more than 0 and at most \(Int(Self.longestTimeout)) seconds"
@@ -106,7 +77,7 @@ struct Drain: ParsableCommand {
         if let told = Quarantine.copyDamagedLog(of: path) { StandardStreams.complain(told) }
         let spool = try Spool(path: path, options: Spool.Options(create: false))
         guard let lease = try lease(of: spool, stop) else { return }
-        let service = service()
+        let service = CloudWatchLogsService(aws.service)
         try stop.whenDue { service.cancel() }
         let loop = try UploadLoop(lease: lease, service: service, limits: BatchLimits())
         let end = try drain(loop, stop, start: start, progress: Self.progress(path))
@@ -144,14 +115,6 @@ struct Drain: ParsableCommand {
             progress?.finish(Summary.text(loop.totals, milliseconds: elapsed))
         }
         return try Drainer(loop: loop, stop: stop, progress: progress).run()
-    }
-
-    private func service() -> CloudWatchLogsService {
-        var configuration = CloudWatchLogsService.Configuration()
-        configuration.region = region
-        configuration.endpointURL = endpointURL
-        configuration.profile = profile
-        return CloudWatchLogsService(configuration)
     }
 
     /// `nil` where nobody would see it.

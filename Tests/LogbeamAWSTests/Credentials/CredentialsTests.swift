@@ -6,7 +6,10 @@ import Testing
 @Suite("Credentials")
 struct CredentialsTests {
     private func resolve(_ variables: [String: String], profile: String? = nil) throws -> Credentials {
-        try CredentialsChain(environment: ProcessEnvironment(variables), profile: profile).resolve()
+        var variables = variables
+        variables["AWS_EC2_METADATA_DISABLED"] = "true"
+        return try CredentialsChain(environment: ProcessEnvironment(variables), profile: profile).resolve(at: 0)
+            .credentials
     }
 
     @Test("show neither secret nor token, however they are printed")
@@ -19,10 +22,10 @@ struct CredentialsTests {
         struct Holder { var credentials: Credentials }
         var dumped = ""
         dump(Holder(credentials: credentials), to: &dumped)
-        dump(CredentialsLookup.found(credentials), to: &dumped)
+        dump(CredentialsLookup.found(credentials, place: "here"), to: &dumped)
         let texts = [
             "\(credentials)", String(reflecting: credentials), "\(Holder(credentials: credentials))",
-            String(reflecting: [credentials]), "\(CredentialsLookup.found(credentials))", dumped,
+            String(reflecting: [credentials]), "\(CredentialsLookup.found(credentials, place: "here"))", dumped,
         ]
         for text in texts {
             #expect(!text.contains("hidden"))
@@ -91,27 +94,44 @@ struct CredentialsTests {
     @Test("that are nowhere name each place, what is missing there, and the remedy")
     func nowhere() throws {
         let folder = try TemporaryFolder()
-        let file = try folder.write("[other]\n[empty]\nregion = r\n", to: "credentials")
+        _ = try folder.write("[other]\n[empty]\nregion = r\n", to: ".aws/credentials")
         func missing(_ variables: [String: String], profile: String? = nil) -> String {
             let error = #expect(throws: CredentialsError.self) { try resolve(variables, profile: profile) }
             return error?.description ?? ""
         }
-        let places = "no AWS credentials; looked in environment variables (AWS_ACCESS_KEY_ID is not set), then in "
-        let remedy = "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or add a profile with `aws configure`"
+        let home = folder.path
         #expect(
-            missing(["AWS_SHARED_CREDENTIALS_FILE": file])
-                == places + "profile [default] of \(file) (no such section in the file)" + remedy
+            missing(["HOME": home, "AWS_PROFILE": "empty"])
+                == "no AWS credentials; looked in environment variables (no AWS_ACCESS_KEY_ID), "
+                + "then in assumed role (no role_arn in profile [empty]), "
+                + "then in web identity (no AWS_WEB_IDENTITY_TOKEN_FILE), "
+                + "then in SSO (no sso_account_id in profile [empty]), "
+                + "then in shared credentials file (no aws_access_key_id in profile [empty] of \(home)/.aws/credentials), "
+                + "then in credential_process (none in profile [empty]), "
+                + "then in config file (\(home)/.aws/config: no such file), "
+                + "then in container credentials (no AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI), "
+                + "then in instance metadata (AWS_EC2_METADATA_DISABLED is true); "
+                + "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, add a profile with `aws configure`, or give this "
+                + "machine or container a role"
         )
+        // What five sources miss is said once.
+        let nobody =
+            "is in neither \(home)/.aws/config (no such file) nor \(home)/.aws/credentials"
         #expect(
-            missing(["AWS_SHARED_CREDENTIALS_FILE": file, "AWS_PROFILE": "empty"])
-                == places + "profile [empty] of \(file) (the section has no aws_access_key_id)" + remedy
+            missing(["HOME": home]).hasPrefix(
+                "no AWS credentials; looked in environment variables (no AWS_ACCESS_KEY_ID), "
+                    + "then in assumed role, SSO, shared credentials file, credential_process, config file "
+                    + "(profile [default] \(nobody)), then in web identity (no AWS_WEB_IDENTITY_TOKEN_FILE), "
+            )
         )
+        #expect(missing([:]).contains("~/.aws/credentials (neither AWS_SHARED_CREDENTIALS_FILE nor HOME is set)"))
         #expect(
-            missing(["HOME": "/nowhere"])
-                == places + "profile [default] of /nowhere/.aws/credentials (no such file)" + remedy
+            missing(["HOME": home, "AWS_PROFILE": "nobody"])
+                == "no AWS credentials from profile [nobody]: profile [nobody] \(nobody); "
+                + "name another one in AWS_PROFILE, or unset it"
         )
-        #expect(missing([:]).contains("neither AWS_SHARED_CREDENTIALS_FILE nor HOME is set"))
-        #expect(!missing([:], profile: "p").contains("environment variables"))
+        let chosen = missing(["HOME": home, "AWS_ACCESS_KEY_ID": "A"], profile: "empty")
+        #expect(chosen.contains("environment variables (profile [empty] was chosen by name)"))
     }
 
     @Test("in a file that cannot be read are an error that says where")
@@ -128,9 +148,5 @@ struct CredentialsTests {
         #expect(ProcessEnvironment(["A": ""])["A"] == nil)
         #expect(ProcessEnvironment(["A": "True"]).isTrue("A"))
         #expect(!ProcessEnvironment(["A": "1"]).isTrue("A"))
-        let home = ProcessEnvironment(["HOME": "/h", "FILE": "~/f", "OTHER": "/o"])
-        #expect(home.path("FILE", else: "x") == "/h/f")
-        #expect(home.path("OTHER", else: "x") == "/o")
-        #expect(home.path("UNSET", else: "x/y") == "/h/x/y")
     }
 }

@@ -21,25 +21,60 @@ struct INIFileTests {
             \tindented = but it is the first setting
             \tnext: one
             \r
-            s3 =
-              nested = left out
             after = read\r
             [default]
             region = eu-central-1
             """
         )
         #expect(
-            file["default"] == [
+            file["default"]?.values == [
                 "aws_access_key_id": "AKID", "aws_secret_access_key": "se=cr:et#;x", "region": "eu-central-1",
             ]
         )
-        #expect(file["other"] == ["indented": "but it is the first setting", "next": "one", "after": "read"])
+        #expect(file["other"]?.values == ["indented": "but it is the first setting", "next": "one", "after": "read"])
         #expect(file["none"] == nil)
+        #expect(file.sections.map(\.name) == ["default", "other"])
+    }
+
+    @Test("reads what goes on in lines that are indented deeper, and settings inside of a setting")
+    func continuation() throws {
+        let file = try parse(
+            """
+            [services s]
+            cloudwatch_logs =
+              endpoint_url = http://127.0.0.1:1/?a=b
+              # a comment
+
+              Empty =
+              Other=x
+            command = one
+                [two]
+              # a comment
+                three
+              four
+            last = y
+            """
+        )
+        let section = try #require(file["services s"])
+        #expect(section[nested: "cloudwatch_logs"] == ["endpoint_url": "http://127.0.0.1:1/?a=b", "Other": "x"])
+        #expect(section["cloudwatch_logs"] == nil)
+        #expect(section["command"] == "one\n[two]\nthree\nfour")
+        #expect(section["last"] == "y")
     }
 
     @Test("lets the last of two settings count, and an empty one be none")
     func duplicates() throws {
-        #expect(try parse("[a]\nx = 1\nx = 2\ny = 1\ny =\n")["a"] == ["x": "2"])
+        #expect(try parse("[a]\nx = 1\nx = 2\ny = 1\ny =\n")["a"]?.values == ["x": "2"])
+        let replaced = try parse("[a]\nx = 1\nx =\n  y = 2\nz =\n  y = 2\nz = 1\n")["a"]
+        #expect(replaced?.values == ["z": "1"])
+        #expect(replaced?.nested == ["x": ["y": "2"]])
+    }
+
+    @Test("lets every section have what stands in DEFAULT and not in the section")
+    func defaults() throws {
+        let file = try parse("[a]\nx = 1\n[DEFAULT]\nx = 2\ny = 3\n")
+        #expect(file["a"]?.values == ["x": "1", "y": "3"])
+        #expect(file["DEFAULT"] == nil)
     }
 
     @Test(
@@ -49,6 +84,10 @@ struct INIFileTests {
             ("[a]\n= secret", "/a/file, line 2, section [a]: expected NAME = VALUE"),
             ("secret = 1", "/a/file, line 1: a setting stands before the first [SECTION]"),
             ("[a]\n\n[b", "/a/file, line 3, section [a]: the section's name has no ]"),
+            (
+                "[a]\nx =\n  y = 1\n  secret\n",
+                "/a/file, line 2, section [a]: expected NAME = VALUE in each line of the value"
+            ),
         ]
     )
     func errors(_ text: String, _ expected: String) {
@@ -56,22 +95,23 @@ struct INIFileTests {
         #expect(error?.description == expected)
     }
 
-    @Test("refuses what is not UTF-8, a folder, and a file above the limit")
-    func refuses() throws {
-        let folder = try TemporaryFolder()
+    @Test("refuses what is not UTF-8")
+    func encoding() throws {
         #expect(throws: INIFile.Failure(path: "f", reason: "the file is not UTF-8")) {
             try INIFile([0x5B, 0xFF, 0x5D], path: "f")
         }
-        #expect(throws: INIFile.Failure(path: folder.path, reason: "Is a directory")) {
-            try INIFile(path: folder.path)
+    }
+
+    @Test("shows the names of settings and no value, however it is printed")
+    func description() throws {
+        let file = try parse("[a]\nplain = hidden\nnested =\n  x = hidden\n")
+        var texts = ["\(file)", String(reflecting: file), "\(file.sections)"]
+        var dumped = ""
+        dump(file, to: &dumped)
+        texts.append(dumped)
+        for text in texts {
+            #expect(!text.contains("hidden"))
+            #expect(text.contains("plain"))
         }
-        let limit = INIFile.byteLimit
-        let largest = try folder.write("[a]\nx = " + String(repeating: "x", count: limit - 8), to: "largest")
-        #expect(try INIFile(path: largest)?["a"]?["x"]?.utf8.count == limit - 8)
-        let tooLarge = try folder.write("[a]\nx = " + String(repeating: "x", count: limit - 7), to: "too-large")
-        #expect(throws: INIFile.Failure(path: tooLarge, reason: "the file is larger than 1048576 bytes")) {
-            try INIFile(path: tooLarge)
-        }
-        #expect(try INIFile(path: folder.path("missing")) == nil)
     }
 }

@@ -11,17 +11,11 @@ struct EndpointTests {
         url: String? = nil,
         _ variables: [String: String] = [:]
     ) throws(EndpointError) -> Endpoint {
-        try Endpoint.resolve(Self.logs, region: region, url: url, environment: ProcessEnvironment(variables))
-    }
-
-    @Test("takes the region from the configuration, AWS_REGION or AWS_DEFAULT_REGION, in this order")
-    func region() throws {
-        var variables = ["AWS_DEFAULT_REGION": "third"]
-        #expect(try resolve(variables).region == "third")
-        variables["AWS_REGION"] = "second"
-        #expect(try resolve(variables).region == "second")
-        #expect(try resolve(region: "first", variables).region == "first")
-        #expect(throws: EndpointError.noRegion) { try resolve(["AWS_REGION": ""]) }
+        try EndpointChoice.resolve(
+            Self.logs,
+            given: .init(region: region, url: url),
+            environment: ProcessEnvironment(variables)
+        ).endpoint
     }
 
     @Test(
@@ -32,7 +26,9 @@ struct EndpointTests {
         ]
     )
     func invalidRegion(_ region: String) {
-        #expect(throws: EndpointError.invalidRegion(region)) { try resolve(region: region) }
+        let expected = EndpointError.invalidRegion(region, source: "the configuration")
+        #expect(throws: expected) { try resolve(region: region) }
+        #expect(expected.description.contains("\n") == false)
     }
 
     @Test(
@@ -47,6 +43,7 @@ struct EndpointTests {
             ("us-gov-west-1", false, false, "logs.us-gov-west-1.amazonaws.com"),
             ("us-gov-west-1", true, false, "logs.us-gov-west-1.amazonaws.com"),
             ("us-gov-east-1", true, false, "logs.us-gov-east-1.amazonaws.com"),
+            ("aws-cn-global", false, false, "logs.aws-cn-global.amazonaws.com.cn"),
             ("us-gov-west-1", true, true, "logs-fips.us-gov-west-1.api.aws"),
             ("us-iso-east-1", false, false, "logs.us-iso-east-1.c2s.ic.gov"),
             ("us-isob-east-1", false, false, "logs.us-isob-east-1.sc2s.sgov.gov"),
@@ -60,21 +57,6 @@ struct EndpointTests {
             ["AWS_USE_FIPS_ENDPOINT": "\(fips)", "AWS_USE_DUALSTACK_ENDPOINT": "\(dualStack)"]
         )
         #expect(endpoint == Endpoint(region: region, origin: "https://\(expected)", host: expected, path: "/"))
-    }
-
-    @Test("lets a configured endpoint override the default, the nearer one first")
-    func configured() throws {
-        var variables = [
-            "AWS_REGION": "r", "AWS_USE_FIPS_ENDPOINT": "true", "AWS_ENDPOINT_URL": "https://general",
-            "AWS_ENDPOINT_URL_LOGS": "https://not-a-name",
-        ]
-        #expect(try resolve(variables).host == "general")
-        variables["AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"] = "https://service"
-        #expect(try resolve(variables).host == "service")
-        #expect(try resolve(url: "https://given", variables).host == "given")
-        variables["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "TRUE"
-        #expect(try resolve(variables).host == "logs-fips.r.amazonaws.com")
-        #expect(try resolve(url: "https://given", variables).host == "given")
     }
 
     @Test(
