@@ -52,7 +52,7 @@ package final class Spool: Sendable {
     /// Until when nobody waits for the log, in nanoseconds of ``MonotonicClock``.
     private let logHeldUntil = Atomic<UInt64>(0)
     /// There may be gaps that their streams have not been told of: perhaps from before this process.
-    private let mayHaveUntoldGaps = Atomic<Bool>(true)
+    let mayHaveUntoldGaps = Atomic<Bool>(true)
     private let forkNumber: Int
 
     /// Opens a spool, or makes one. A file that is no spool, or one of a later version, is left as it is.

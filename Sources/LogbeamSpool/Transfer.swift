@@ -1,4 +1,5 @@
 internal import LogbeamCore
+internal import Synchronization
 
 extension Spool {
     /// Appends all that is in another spool, which nobody else uses: under new ids, for those that upload from this one
@@ -55,6 +56,7 @@ extension Spool {
             for column in 2...4 as ClosedRange<Int32> { try insert.bind(row.integer(column), at: column + 1) }
             try insert.run()
         }
+        mayHaveUntoldGaps.store(true, ordering: .releasing)
     }
 
     /// Makes known the streams of another file. Returns the ids that they have here, by those that they have there.

@@ -195,7 +195,7 @@ package final class LiveSpool: Sendable {
     package func mend(_ generation: Generation, after error: SpoolError, isThorough: Bool = false) -> Bool {
         switch error.kind {
         // These say nothing about the file.
-        case .busy, .full, .quotaExceeded, .atLimit, .superseded: return false
+        case .busy, .full, .quotaExceeded, .atLimit, .logHeld, .superseded: return false
         default: break
         }
         return mend(generation) { replace(generation, after: error, isThorough: isThorough) }
