@@ -175,20 +175,22 @@ struct SpoolLimitTests {
         let directory = try TemporaryDirectory()
         let spools = try (0..<3).map { _ in try spool(.dropOldest, in: directory) }
         let message = [UInt8](repeating: 65, count: 700)
-        let largest =
-            try await onThreads(9) { thread -> Int64 in
-                let (spool, stream) = spools[thread % 3]
-                var largest: Int64 = 0
-                for number in 0..<700 {
-                    try spool.append(message, stream: stream)
-                    if number % 20 == 0 { largest = try max(largest, diskUse(spool)) }
-                }
-                return largest
-            }.max() ?? 0
+        let results = try await onThreads(9) { thread -> (largest: Int64, taken: Int) in
+            let (spool, stream) = spools[thread % 3]
+            var result = (largest: Int64(0), taken: 0)
+            for number in 0..<700 {
+                let error = spoolError { try spool.append(message, stream: stream) }
+                if error == nil { result.taken += 1 }
+                // Where processes write all the time, it takes luck to begin so short a log anew.
+                #expect(error == nil || error?.kind == .logHeld)
+                if number % 20 == 0 { result.largest = try max(result.largest, diskUse(spool)) }
+            }
+            return result
+        }
         // Within one batch.
-        #expect(largest < Self.limit + Self.mebibyte)
+        #expect(results.allSatisfy { $0.largest < Self.limit + Self.mebibyte })
         let status = try SpoolStatus.read(path: spools[0].spool.path)
-        #expect(status.pending + status.dropped == 9 * 700)
+        #expect(status.pending + status.dropped == results.reduce(0) { $0 + $1.taken })
         #expect(status.dropped > 3_000)
     }
 

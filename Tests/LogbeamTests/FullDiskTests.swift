@@ -19,7 +19,7 @@ final class FullDiskTests: Sendable {
         // In memory, where there is such a place.
         let memory = "/dev/shm"
         directory = try TemporaryDirectory(in: FileManager.default.fileExists(atPath: memory) ? memory : nil)
-        disk = TestDisk(directory: directory.path)
+        disk = TestDisk(directory: directory.path, records: false)
         var options = Spool.Options(commitTimeout: .seconds(60))
         options.freeSpace = { [disk] _ in Int64(disk.free) }
         spool = try Spool(path: directory.file("spool.db"), options: options)

@@ -85,10 +85,14 @@ package final class TestDisk: Sendable {
     }
 
     private let directory: String
+    private let records: Bool
     private let state = Mutex(State())
 
-    /// - Parameter directory: exists, and has no other disk.
-    package init(directory: String) {
+    /// - Parameters:
+    ///   - directory: exists, and has no other disk.
+    ///   - records: whether it is written down what is written: all of that is in memory.
+    package init(directory: String, records: Bool = true) {
+        self.records = records
         self.directory = URL(fileURLWithPath: directory).resolvingSymlinksInPath().path
         TestVFS.register()
         Self.disks.withLock { $0[self.directory] = Entry(disk: self) }
@@ -203,6 +207,8 @@ package final class TestDisk: Sendable {
             let code = body(count)
             if code == 0 {
                 state.sizes[file, default: 0] += growth
+            }
+            if code == 0, records {
                 state.events.append(.write(file: file, offset: offset, bytes: Array(bytes.prefix(count))))
             }
             return failure?.code ?? code
