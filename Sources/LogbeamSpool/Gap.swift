@@ -22,12 +22,18 @@ package struct Gap: Sendable, Equatable, CustomStringConvertible {
     package var description: String {
         let times = [first, last].map { UTCTime(millisecondsSinceEpoch: $0).iso8601 }
         let noun = records == 1 ? "record" : "records"
-        return "logbeam: \(grouped(records)) \(noun) dropped between \(times[0]) and \(times[1]): \(reason)"
+        return "\(Self.signature)\(grouped(records)) \(noun) dropped between \(times[0]) and \(times[1]): \(reason)"
     }
 
     /// How a reason stands in `gaps` as long as the stream has not been told: apart from what it was told already, so that
     /// the next process knows.
     package static func untold(_ reason: String) -> String { reason + untoldMark }
+    /// How records stand in `gaps` that the service refused, until their stream has been told; afterwards `rejected` alone
+    /// counts them.
+    static func refusal(_ reason: RejectionReason) -> String { "\(refusalMark) (\(reason.rawValue))" }
+    static let refusalMark = "refused by CloudWatch Logs"
+    /// How what is told in a stream begins. That it was refused is not told again, or that would never end.
+    static let signature = "logbeam: "
     /// No description has more bytes than this.
     static let longestDescription = 200
     static let untoldMark = " (not told yet)"

@@ -13,7 +13,7 @@ final class RejectedTable {
     /// Under this name the records that had to make room are counted in `gaps`.
     static let overflow = "rejected, and no longer kept"
 
-    private let selectLength: Statement
+    private let selectRecord: Statement
     private let copyRecord: Statement
     private let deleteRecord: Statement
     private let selectSize: Statement
@@ -25,7 +25,12 @@ final class RejectedTable {
     /// - Parameter limit: what the spool as a whole is bound to; it may leave less than ``byteLimit``.
     init(connection: Connection, limit: SpoolLimit? = nil) throws(SpoolError) {
         byteLimit = limit.map { Int($0.rejectedBytes) } ?? Self.byteLimit
-        selectLength = try connection.prepare("SELECT length(CAST(message AS BLOB)) FROM records WHERE id = ?1")
+        selectRecord = try connection.prepare(
+            """
+            SELECT length(CAST(message AS BLOB)), stream_id, timestamp, substr(message, 1, length(?2)) = ?2
+            FROM records WHERE id = ?1
+            """
+        )
         copyRecord = try connection.prepare(
             """
             INSERT OR IGNORE INTO rejected (id, stream_id, timestamp, message, reason, rejected_at)
@@ -55,14 +60,24 @@ final class RejectedTable {
 
     /// Moves records here from `records`, and makes room. Returns how many it is done with: it stops after the record with
     /// which the messages have `byteSlice` bytes.
-    func take(_ records: ArraySlice<RefusedRecord>, byteSlice: Int) throws(SpoolError) -> Int {
+    ///
+    /// - Parameter refusals: gets what the streams are to be told.
+    func take(
+        _ records: ArraySlice<RefusedRecord>,
+        byteSlice: Int,
+        _ refusals: inout [Gap]
+    ) throws(SpoolError) -> Int {
         let now = WallClock.milliseconds()
         var count = 0
         var bytes: Int64 = 0
         for record in records where bytes < byteSlice {
-            try selectLength.bind(record.id, at: 1)
-            if try selectLength.step() { bytes += selectLength.integer(0) }
-            selectLength.reset()
+            try selectRecord.bind(record.id, at: 1)
+            try selectRecord.bind(Gap.signature, at: 2)
+            if try selectRecord.step() {
+                bytes += selectRecord.integer(0)
+                if selectRecord.integer(3) == 0 { refusals.count(selectRecord, record.reason) }
+            }
+            selectRecord.reset()
             try copyRecord.bind(record.id, at: 1)
             try copyRecord.bind(record.reason.rawValue, at: 2)
             try copyRecord.bind(now, at: 3)
@@ -108,5 +123,19 @@ final class RejectedTable {
         try deleteOldest.bind(last, at: 1)
         try deleteOldest.run()
         return true
+    }
+}
+
+extension [Gap] {
+    /// Counts the record at which the statement stands. There are few streams and reasons in one call.
+    fileprivate mutating func count(_ record: Statement, _ reason: RejectionReason) {
+        let (stream, time) = (record.integer(1), record.integer(2))
+        let reason = Gap.refusal(reason)
+        guard let index = firstIndex(where: { $0.stream == stream && $0.reason == reason }) else {
+            return append(Gap(stream: stream, reason: reason, records: 1, first: time, last: time))
+        }
+        self[index].records += 1
+        self[index].first = Swift.min(self[index].first, time)
+        self[index].last = Swift.max(self[index].last, time)
     }
 }

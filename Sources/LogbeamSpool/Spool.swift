@@ -170,6 +170,7 @@ package final class Spool: Sendable {
         try write { writer throws(SpoolError) in
             try writer.acknowledge(range, refused: refused, delivered: delivered, in: epoch)
         }
+        if !refused.isEmpty { mayHaveUntoldGaps.store(true, ordering: .releasing) }
         try finish(range, in: epoch, afterSlice: afterSlice)
     }
 
@@ -192,6 +193,7 @@ package final class Spool: Sendable {
         while !rest.isEmpty {
             let moved = try write { writer throws(SpoolError) in try writer.moveToRejected(rest, in: epoch) }
             rest = rest.dropFirst(moved)
+            mayHaveUntoldGaps.store(true, ordering: .releasing)
             tellOfRoom()
             afterSlice()
             try giveWay()

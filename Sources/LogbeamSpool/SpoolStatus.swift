@@ -67,7 +67,8 @@ package struct SpoolStatus: Sendable, Equatable {
                 connection,
                 """
                 SELECT stream_id, replace(reason, '\(Gap.untoldMark)', '') AS cause, sum(records), min(first_at), max(last_at)
-                FROM gaps GROUP BY stream_id, cause ORDER BY cause
+                FROM gaps WHERE substr(reason, 1, \(Gap.refusalMark.count)) <> '\(Gap.refusalMark)'
+                GROUP BY stream_id, cause ORDER BY cause
                 """
             )
             try readStreams(connection) { id, stream in

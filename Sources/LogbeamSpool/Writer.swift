@@ -299,7 +299,9 @@ final class Writer {
 
     @discardableResult
     private func reject(_ records: ArraySlice<RefusedRecord>, byteSlice: Int = .max) throws(SpoolError) -> Int {
-        let moved = records.prefix(try rejected.take(records, byteSlice: byteSlice))
+        var refusals: [Gap] = []
+        let moved = records.prefix(try rejected.take(records, byteSlice: byteSlice, &refusals))
+        for refusal in refusals { try gaps.add(refusal, isTold: false) }
         if let last = moved.map(\.id).max() {
             try raiseLastID.bind(last, at: 1)
             try raiseLastID.run()
@@ -346,7 +348,7 @@ final class Writer {
         try room.admit(SpoolLimit.cost(ofMessage: Gap.longestDescription))
         return try connection.transaction { () throws(SpoolError) in
             guard let gap = try gaps.takeUntold(stream: stream, reason: reason) else { return false }
-            try gaps.add(gap, isTold: true)
+            if !reason.hasPrefix(Gap.refusalMark) { try gaps.add(gap, isTold: true) }
             var text = gap.description
             let now = WallClock.milliseconds()
             _ = try text.withUTF8 { utf8 in

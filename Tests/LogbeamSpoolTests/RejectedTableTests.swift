@@ -6,7 +6,8 @@ import Testing
 
 @Suite("What the service refused")
 struct RejectedTableTests {
-    private static let gaps = "SELECT stream_id, reason, records, first_at, last_at FROM gaps ORDER BY stream_id"
+    private static let gaps =
+        "SELECT stream_id, reason, records, first_at, last_at FROM gaps WHERE reason NOT LIKE 'refused by%' ORDER BY stream_id"
     /// What is in `rejected`, counted; then what the counters say.
     private static let sizes = [
         "SELECT count(*), coalesce(sum(length(CAST(message AS BLOB))), 0) FROM rejected",
@@ -75,7 +76,7 @@ struct RejectedTableTests {
         let id = try test.spool.append(String(repeating: "é€😀", count: 10) + "\0a", stream: test.stream)
         try test.spool.reject(refuse([id]))
         #expect(try test.ids("rejected") == Array(2...64) + ids + [id])
-        #expect(try test.number("SELECT records FROM gaps") == 1)
+        #expect(try test.number("SELECT records FROM gaps WHERE reason NOT LIKE 'refused by%'") == 1)
         try expectCounted(test)
         let fits = try test.spool.append(String(repeating: "é", count: (1 << 19) - 1), stream: test.stream)
         try test.spool.reject(refuse([fits]))
@@ -99,6 +100,31 @@ struct RejectedTableTests {
         try expectCounted(test)
     }
 
+    @Test("is told once in each stream, by reason, and that the service refused what is told is not told again")
+    func told() throws {
+        let test = try TestSpool()
+        let ids = try test.append(5, timestamp: 1_000) + test.append(1, to: test.otherStream, timestamp: 2_000)
+        try test.spool.reject(ids.map { RefusedRecord(id: $0, reason: $0 == ids[0] ? .tooOld : .invalid) })
+        let untold = try test.spool.untoldGaps()
+        #expect(untold.map(\.records).sorted() == [1, 1, 4])
+        for gap in untold + untold { _ = try test.spool.tellGap(gap) }
+        let time = "1970-01-01T00:00:01.000Z"
+        #expect(
+            try sqlite3(test.path, "SELECT message FROM records WHERE stream_id = \(test.stream) ORDER BY message")
+                == """
+                logbeam: 1 record dropped between \(time) and \(time): refused by CloudWatch Logs (too old)
+                logbeam: 4 records dropped between \(time) and \(time): refused by CloudWatch Logs (invalid)
+
+                """
+        )
+        // They are counted where they are kept, and nowhere else.
+        let status = try SpoolStatus.read(path: test.path)
+        #expect((status.rejected, status.dropped) == (6, 0))
+        try test.spool.reject(refuse(try test.ids()))
+        #expect(try test.spool.untoldGaps() == [])
+        #expect(try test.ids() == [])
+    }
+
     @Test("makes room without a record in the stream, which might be refused as well, and so for ever")
     func noFeedback() throws {
         let test = try TestSpool()
@@ -107,7 +133,7 @@ struct RejectedTableTests {
         // As an uploader would, to whom everything is refused.
         for _ in 1...10 { try test.spool.reject(refuse(try test.ids())) }
         #expect(try test.ids() == [])
-        #expect(try test.number("SELECT records FROM gaps") == 1)
+        #expect(try test.number("SELECT records FROM gaps WHERE reason NOT LIKE 'refused by%'") == 1)
     }
 
     @Test("keeps its counts true whatever comes and goes", arguments: 1...3 as ClosedRange<UInt64>)
@@ -164,7 +190,7 @@ struct RejectedTableTests {
         try test.execute("DROP TRIGGER failure")
         try test.spool.acknowledge(range, refused: refuse(ids), delivered: 0)
         #expect(try test.ids("rejected") == Array(3...10_000) + ids)
-        #expect(try test.number("SELECT sum(records) FROM gaps") == 2)
+        #expect(try test.number("SELECT sum(records) FROM gaps WHERE reason NOT LIKE 'refused by%'") == 2)
         try expectCounted(test)
     }
 
@@ -180,7 +206,7 @@ struct RejectedTableTests {
             kept.append(try test.ids("rejected").count)
         }
         #expect(kept == [25_001, 10_000, 10_000, 10_000])
-        #expect(try test.number("SELECT records FROM gaps") == 35_004)
+        #expect(try test.number("SELECT records FROM gaps WHERE reason NOT LIKE 'refused by%'") == 35_004)
         try expectCounted(test)
     }
 

@@ -238,10 +238,18 @@ import Testing
         let logger = fixture.logger(shipper)
         for text in ["a", "b", "c", "d"] { logger.info("\(text)") }
         #expect(await shipper.flush(timeout: patience))
-        #expect(try fixture.pending() == [])
         let status = try fixture.status()
         #expect(status.rejected == 2)
         #expect(status.delivered == 2)
+        // The stream is told of it, once for each reason.
+        @Sendable func told() throws -> Set<String> {
+            let texts = try service.sent.flatMap(\.texts) + fixture.pending()
+            return Set(texts.filter { $0.contains("refused by CloudWatch Logs") })
+        }
+        try await waitUntil("the stream is told") { try told().count == 2 }
+        #expect(await shipper.flush(timeout: patience))
+        #expect(try fixture.pending() == [])
+        #expect(try told().count == 2)
     }
 
     @Test("What a shipper leaves in the spool is sent by the next one, with the boundaries of the batch in doubt")

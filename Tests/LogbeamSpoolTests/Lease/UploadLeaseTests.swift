@@ -118,12 +118,12 @@ struct UploadLeaseTests {
 
     @Test("shows a sign of life as often as its lapse asks for, and at most so often")
     func beats() throws {
+        let start = MonotonicClock.milliseconds()
         let lease = try #require(try UploadLease.acquire(spool, lapse: .seconds(1)))
         #expect(lease.beatInterval == 100)
         let first = try #require(UploadLease.sighting(path)?.note.beat)
         #expect(first == LeaseNote.Beat(epoch: 1, number: 0, interval: 100))
         var beats: Set<UInt64> = []
-        let start = MonotonicClock.milliseconds()
         while beats.count < 4 {
             #expect(lease.beat())
             try beats.insert(#require(UploadLease.sighting(path)?.note.beat).number)

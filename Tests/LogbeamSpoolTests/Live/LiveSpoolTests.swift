@@ -134,7 +134,7 @@ struct LiveSpoolTests {
         try live.log("after")
         #expect(try live.spool.current.spool.untoldGaps() == [])
         #expect(live.spool.settle(holdsLease: true))
-        #expect(try live.spool.current.spool.untoldGaps().map(\.records) == [3])
+        #expect(try live.spool.current.spool.untoldGaps().map(\.records).sorted() == [1, 3])
         let status = try SpoolStatus.read(path: live.path)
         #expect(status.rejected == 1)
         #expect(status.dropped == 3)

@@ -34,7 +34,7 @@ struct SalvageTests {
             try copy()
             let report = try Salvage.run(path)
             #expect(report.isComplete)
-            #expect(report.records == 302 && report.rejected == 1 && report.streams == 2 && report.gaps == 1)
+            #expect(report.records == 302 && report.rejected == 1 && report.streams == 2 && report.gaps == 2)
             #expect(report.deliveries == 1 && report.orphanPages == 0 && report.unknownPages == 0)
             for table in ["records", "rejected", "gaps"] {
                 #expect(try rows("* FROM \(table)", salvaged) == rows("* FROM \(table)", original.path))
@@ -270,7 +270,10 @@ struct SalvageTests {
                 == rows("message, timestamp, stream_id FROM records", original.path)
         )
         #expect(try rows("message FROM rejected", target.path).sorted() == ["message 0", "there before"])
-        #expect(try rows("records || ' ' || first_at || ' ' || last_at FROM gaps", target.path) == ["7 500 2000"])
+        #expect(
+            try rows("records || ' ' || first_at || ' ' || last_at FROM gaps WHERE reason = 'disk full'", target.path)
+                == ["7 500 2000"]
+        )
     }
 
     @Test("makes the spool that it is told to, if there is none")
