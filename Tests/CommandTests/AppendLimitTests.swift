@@ -1,0 +1,75 @@
+import Foundation
+import LogbeamCore
+import LogbeamSpool
+import LogbeamTestSupport
+import Testing
+
+@Suite("append, when the spool is full")
+struct AppendLimitTests {
+    private static let limit = ["--max-spool-size", "16777216"]
+    private static let lines = (0..<1_500).map { "\($0) \(String(repeating: "x", count: 20_000))" }
+
+    private let command: Command
+    private let endpoint: LocalEndpoint
+
+    init() throws {
+        endpoint = try LocalEndpoint()
+        var command = try Command()
+        command.environment["AWS_ENDPOINT_URL"] = endpoint.url
+        self.command = command
+    }
+
+    private func start(_ options: [String]) throws -> ChildProcess {
+        let file = command.directory.file("input")
+        try (Self.lines.joined(separator: "\n") + "\n").write(toFile: file, atomically: false, encoding: .utf8)
+        let arguments = (Command.appendArguments + Self.limit + options).joined(separator: " ")
+        return try command.startShell("exec \"$command\" \(arguments) < '\(file)'")
+    }
+
+    @Test("lines wait until drain has made room, and none is lost")
+    func wait() async throws {
+        try await onOwnThread {
+            let process = try start([])
+            try process.waitForOutput(.standardError) { $0.contains("waiting for room") }
+            #expect(try command.run(["drain"]).code == 0)
+            #expect(try process.wait().exitCode == 0)
+            #expect(process.text(.standardError).split(separator: "\n").count == 1, "it is told once")
+            #expect(try command.run(["drain"]).code == 0)
+            #expect(endpoint.messages(in: Command.destination).sorted() == Self.lines.sorted())
+            #expect(try command.status().dropped == 0)
+        }
+    }
+
+    @Test("a signal ends the waiting: what is not committed goes to standard error, and is counted")
+    func signal() async throws {
+        try await onOwnThread {
+            let process = try start([])
+            try process.waitForOutput(.standardError) { $0.contains("waiting for room") }
+            process.kill(SIGTERM)
+            #expect(try process.wait().exitCode == 74)
+            let prefix = "logbeam-spool: not spooled: "
+            let told = process.text(.standardError).split(separator: "\n").filter { $0.hasPrefix(prefix) }
+            let pending = try command.pending().filter { !$0.hasPrefix("logbeam: ") }
+            let seen = pending + told.map { String($0.dropFirst(prefix.count)) }
+            // The reading may have ended inside a line, which is a record as it is.
+            let whole = Set(seen).intersection(Self.lines)
+            #expect(seen.count - whole.count <= 1)
+            #expect(whole == Set(Self.lines.prefix(whole.count)))
+            #expect(!told.isEmpty)
+            #expect(try command.status().dropped == told.count)
+        }
+    }
+
+    @Test("the oldest make room if that is asked for, and the stream is told")
+    func dropOldest() async throws {
+        try await onOwnThread {
+            let process = try start(["--when-full", "drop-oldest"])
+            #expect(try process.wait().exitCode == 0)
+            let pending = try command.pending()
+            let kept = pending.filter { !$0.hasPrefix("logbeam: ") }
+            #expect(kept == Array(Self.lines.suffix(kept.count)))
+            #expect(try command.status().dropped == Self.lines.count - kept.count)
+            #expect(pending.count == kept.count + 1)
+        }
+    }
+}
