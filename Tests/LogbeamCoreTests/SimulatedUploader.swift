@@ -289,9 +289,11 @@ struct SimulatedUploader {
         let bytes = batch.reduce(0) { $0 + max(1, $1.byteCount) + 26 }
         let times = batch.map(\.timestamp)
         let isLate = (times.min() ?? 0) + limits.age <= now.wall
-        // A batch that was late when it was gathered is not late any more when the clock was set back since.
-        guard batch.count <= (isLate || clockWasSet || halves.contains(range) ? BatchLimits.maximumCount : limits.count)
-        else {
+        // A batch that was late when it was gathered is not late any more when the clock was set back since, or when its
+        // oldest records were dropped.
+        let wasLate = clockWasSet || dropped.contains { (range.first...range.last).contains($0) }
+        let mayBeFull = isLate || wasLate || halves.contains(range)
+        guard batch.count <= (mayBeFull ? BatchLimits.maximumCount : limits.count) else {
             throw broken("a batch of \(batch.count)")
         }
         guard onTheWay.count < pacing.inFlight else { throw broken("too many batches on their way") }
