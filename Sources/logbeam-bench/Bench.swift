@@ -51,6 +51,18 @@ struct Run: AsyncParsableCommand {
             commits.append(try await commitBench.run(threads: threads))
         }
 
+        let durabilityBench = DurabilityBench(
+            directory: scratch,
+            lines: lines,
+            rounds: quick ? 1 : 5,
+            recordsPerRound: quick ? 200 : 2_000
+        )
+        var durabilities: [DurabilityFigures] = []
+        for threads in [1, 8] {
+            progress("levels of durability, \(threads) at a time")
+            durabilities += try await durabilityBench.run(threads: threads)
+        }
+
         let sizes = quick ? [20_000, 100_000, 200_000] : [100_000, 1_000_000, 2_000_000]
         let drainBench = DrainBench(directory: scratch, lines: lines)
         var appends: [[AppendFigures]] = sizes.map { _ in [] }
@@ -78,6 +90,7 @@ struct Run: AsyncParsableCommand {
             isQuick: quick,
             machine: machine,
             commits: commits,
+            durabilities: durabilities,
             append: .median(of: appends[1]),
             drains: drainMedians,
             latencies: latencies,

@@ -90,7 +90,8 @@ struct CommitBench {
         )
     }
 
-    private func measure(_ committer: some Committer, threads: Int) throws -> CommitFigures {
+    /// One round.
+    func measure(_ committer: some Committer, threads: Int) throws -> CommitFigures {
         try restartLog(committer.path)
         // The first commit of a log that was restarted syncs its header: not what is measured.
         committer.commit(0)

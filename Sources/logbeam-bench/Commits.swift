@@ -19,11 +19,21 @@ final class LoggingCommitter: Committer {
     private let shipper: LogShipper
     private let logger: Logger
     private let messages: [Logger.Message]
+    private let errorEvery: Int
 
-    /// - Parameter isShipping: Whether the uploader ships, to a service that takes everything at once, or is held up in
-    ///   its first request for as long as the committer lives.
-    init(path: String, lines: SampleLines, isShipping: Bool) throws {
+    /// - Parameters:
+    ///   - isShipping: Whether the uploader ships, to a service that takes everything at once, or is held up in its first
+    ///     request for as long as the committer lives.
+    ///   - errorEvery: One record in so many is of the level `error`, the others are `info`.
+    init(
+        path: String,
+        lines: SampleLines,
+        isShipping: Bool,
+        durability: LogShipper.Configuration.Durability = .processCrash,
+        errorEvery: Int = .max
+    ) throws {
         self.path = path
+        self.errorEvery = errorEvery
         let service: any DeliveryService = isShipping ? Taker() : ScriptedDeliveryService(gate: Gate())
         let configuration = LogShipper.Configuration(
             logGroupName: "bench",
@@ -31,7 +41,8 @@ final class LoggingCommitter: Committer {
             spool: path,
             bufferDuration: .seconds(isShipping ? 10 : 3600),
             batchCount: isShipping ? 10_000 : 1,
-            exitFlushTimeout: .zero
+            exitFlushTimeout: .zero,
+            durability: durability
         )
         shipper = try LogShipper(configuration, service: service)
         logger = Logger(label: "bench") { [shipper] label in CloudWatchLogsHandler(label: label, shipper: shipper) }
@@ -44,7 +55,8 @@ final class LoggingCommitter: Committer {
     }
 
     func commit(_ number: Int) {
-        logger.info(messages[number % messages.count])
+        let level = number % errorEvery == errorEvery - 1 ? Logger.Level.error : .info
+        logger.log(level: level, messages[number % messages.count])
     }
 
     func end() async {
@@ -69,7 +81,7 @@ final class BareCommitter: Committer, @unchecked Sendable {
     private var insert: OpaquePointer?
     private var lastID: Int64 = 0
 
-    init(path: String, lines: SampleLines, threads: Int) throws {
+    init(path: String, lines: SampleLines, threads: Int, powerLossSafe: Bool = false) throws {
         self.path = path
         self.lines = lines
         lock = threads > 1 ? NSLock() : nil
@@ -77,7 +89,7 @@ final class BareCommitter: Committer, @unchecked Sendable {
         _ = try Spool(path: path)
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX
         try check(sqlite3_open_v2(path, &connection, flags, nil))
-        let settings = Spool.connectionSettings(powerLossSafe: false) + "PRAGMA wal_autocheckpoint = 0"
+        let settings = Spool.connectionSettings(powerLossSafe: powerLossSafe) + "PRAGMA wal_autocheckpoint = 0"
         try check(sqlite3_exec(connection, settings, nil, nil, nil))
         let sql = "INSERT INTO records (id, stream_id, timestamp, message) VALUES (?1, ?2, ?3, ?4)"
         try check(sqlite3_prepare_v3(connection, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &insert, nil))

@@ -7,6 +7,7 @@ struct Report: Codable {
     var isQuick: Bool
     var machine: Machine
     var commits: [CommitComparison]
+    var durabilities: [DurabilityFigures]
     var append: AppendFigures
     /// Ascending by the number of records.
     var drains: [DrainFigures]
@@ -78,6 +79,9 @@ extension Report {
             One record of 128 bytes a commit
             \(commitTable)
 
+            What a level of durability costs: one error in \(DurabilityBench.errorEvery) records
+            \(durabilityTable)
+
             Append and drain, records of 128 bytes
             \(drainTable)
 
@@ -107,6 +111,20 @@ extension Report {
             add("bare commit", comparison.threads, comparison.bareCommit, decimals: 1)
             add("  ratio", comparison.threads, comparison.ratio, decimals: 2)
             add("log() while shipping", comparison.threads, comparison.logWhileShipping, decimals: 1)
+        }
+        return table.text
+    }
+
+    private var durabilityTable: String {
+        var table = Table(columns: ["", "threads", "p50 µs", "p99 µs", "p99.9 µs", "records/s"])
+        for figures in durabilities {
+            let times = [
+                figures.commits.p50Microseconds, figures.commits.p99Microseconds, figures.commits.p999Microseconds,
+            ]
+            table.add(
+                [figures.name, "\(figures.threads)"] + times.map { $0.with(decimals: 1) }
+                    + [figures.commits.recordsPerSecond.grouped]
+            )
         }
         return table.text
     }
