@@ -48,7 +48,8 @@ package final class Spool: Sendable {
     /// How often room was made, and how many threads wait for that.
     private let roomMade = Atomic<Int>(0)
     private let roomWaiters = Atomic<Int>(0)
-    private let roomAlarm = Condition(())
+    // Not of `()`: ThreadSanitizer takes a field without a size for the head of its object.
+    private let roomAlarm = Condition(0)
     /// Until when nobody waits for the log, in nanoseconds of ``MonotonicClock``.
     private let logHeldUntil = Atomic<UInt64>(0)
     /// There may be gaps that their streams have not been told of: perhaps from before this process.
@@ -321,7 +322,7 @@ package final class Spool: Sendable {
         roomWaiters.add(1, ordering: .sequentiallyConsistent)
         defer { roomWaiters.subtract(1, ordering: .relaxed) }
         let end = min(Int64(clamping: deadline / 1_000_000 + 1), MonotonicClock.milliseconds() + 100)
-        _ = roomAlarm.wait(until: end) { (_: inout Void) in
+        _ = roomAlarm.wait(until: end) { _ in
             roomMade.load(ordering: .sequentiallyConsistent) != seen ? true : nil
         }
     }
@@ -330,7 +331,7 @@ package final class Spool: Sendable {
         guard limit != nil else { return }
         roomMade.add(1, ordering: .sequentiallyConsistent)
         // Whoever begins to wait later sees the sum.
-        if roomWaiters.load(ordering: .sequentiallyConsistent) > 0 { roomAlarm.change { (_: inout Void) in } }
+        if roomWaiters.load(ordering: .sequentiallyConsistent) > 0 { roomAlarm.change { $0 &+= 1 } }
     }
 
     /// The pages in the write-ahead log after the last commit of this process.

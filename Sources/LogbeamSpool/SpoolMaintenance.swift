@@ -45,10 +45,13 @@ package final class SpoolMaintenance {
         _ = try checkpointer.integer("PRAGMA schema_version")
     }
 
+    /// Whether it is time for ``whileBusy()``.
+    package var isLogLong: Bool { spool.walPages >= busyThreshold }
+
     /// For between two batches: copies the log into the file and starts it anew, once it is long. Cuts what a flood, or a
     /// reader, has made of its file.
     package func whileBusy() throws(SpoolError) {
-        guard spool.walPages >= busyThreshold else { return }
+        guard isLogLong else { return }
         window.hasReset = true
         let isFarTooLong = spool.logFileSize > 2 * busyThreshold * Int(SpoolLimit.frameSize)
         if isFarTooLong { try cutLog() } else { try resetLog(SQLITE_CHECKPOINT_RESTART) }

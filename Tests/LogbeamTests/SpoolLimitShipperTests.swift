@@ -15,6 +15,8 @@ struct SpoolLimitShipperTests {
         try SpoolFixture {
             $0.maxSpoolSize = 16 << 20
             $0.whenFull = whenFull
+            // Several could arrive in another order.
+            $0.maximumInFlight = 1
         }
     }
 

@@ -78,7 +78,7 @@ private final class History {
         }
         service.endTrouble()
         _ = try uploader.loop.flush()
-        try uploader.run { try uploader.pendingCount() > 0 }
+        try uploader.run { try uploader.loop.inFlight > 0 || uploader.pendingCount() > 0 }
         try check()
     }
 

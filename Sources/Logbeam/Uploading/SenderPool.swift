@@ -1,29 +1,60 @@
 internal import LogbeamCore
 internal import LogbeamSpool
 
-/// A few threads that send batches, so that several are on their way at once and are encoded on several cores.
+/// A few threads that carry batches from the spool to the service, so that several are on their way at once, and what one
+/// costs is spread over several cores. A thread reads its batch, sends it, and where the service has it, deletes it.
 ///
 /// Thread-safe. The threads end when the pool is stopped; what was not sent by then is forgotten here, and stands in the
 /// spool.
 final class SenderPool: Sendable {
     struct Job: Sendable {
         var range: BatchRange
-        var batch: EventBatch
+        var destination: Destination
         /// Before it is sent, look what of it the service has.
         var looksUp = false
     }
 
     struct Answer: Sendable {
+        enum Result: Sendable {
+            /// It could not be read.
+            case unread(SpoolError)
+            /// There are no records in it any more.
+            case vanished
+            /// The service has it; the spool does not know yet if that could not be written.
+            case delivered(Delivered, isWritten: Bool)
+            /// The service does not have it.
+            case failed(DeliveryOutcome)
+        }
+
         var range: BatchRange
-        /// What was sent: the batch, without what was found to have arrived before.
-        var batch: EventBatch
-        /// How many of its events were found to have arrived before.
+        var destination: Destination
+        var result: Result
+        /// The ids of what was sent, ascending, where that is of use: the batch, without what had arrived before.
+        var ids: [Int64] = []
+        /// How many of its records were found to have arrived before.
         var found = 0
         /// Nothing is known of what was sent: it may have arrived.
         var isInDoubt = false
-        var outcome: DeliveryOutcome
         /// What the service warned of while it took the batch.
         var warning: String?
+    }
+
+    /// What became of the records of a batch that the service has.
+    struct Delivered: Sendable {
+        var refused: [RefusedRecord]
+        var records: Int
+        /// The UTF-8 bytes of the messages.
+        var bytes: Int
+    }
+
+    /// What a thread does with the spool.
+    struct Access: Sendable {
+        /// The records of a batch. One thread at a time reads.
+        var read: @Sendable (Job) throws(SpoolError) -> EventBatch
+        /// Asked right before each batch is sent.
+        var mayPost: @Sendable () -> Bool
+        /// Writes down what the service has, and deletes it.
+        var acknowledge: @Sendable (BatchRange, Delivered) throws(SpoolError) -> Void
     }
 
     private struct State {
@@ -33,21 +64,19 @@ final class SenderPool: Sendable {
     }
 
     private let service: any DeliveryService
-    private let mayPost: @Sendable () -> Bool
+    private let access: Access
     private let onAnswer: @Sendable () -> Void
     private let state = Condition(State())
 
-    /// - Parameters:
-    ///   - mayPost: asked on a thread of the pool, right before each batch is sent.
-    ///   - onAnswer: called on a thread of the pool, whenever there is an answer to take.
+    /// - Parameter onAnswer: called on a thread of the pool, whenever there is an answer to take.
     init(
         threads: Int,
         service: any DeliveryService,
-        mayPost: @escaping @Sendable () -> Bool,
+        access: Access,
         onAnswer: @escaping @Sendable () -> Void
     ) throws(ThreadError) {
         self.service = service
-        self.mayPost = mayPost
+        self.access = access
         self.onAnswer = onAnswer
         for _ in 0..<threads {
             do throws(ThreadError) {
@@ -80,7 +109,7 @@ final class SenderPool: Sendable {
         state.change { state in
             state.isStopped = true
             state.answers += state.jobs.map {
-                Answer(range: $0.range, batch: $0.batch, outcome: Self.cancelled)
+                Answer(range: $0.range, destination: $0.destination, result: .failed(Self.cancelled))
             }
             state.jobs = []
         }
@@ -88,7 +117,7 @@ final class SenderPool: Sendable {
 
     private func run() {
         while let job = nextJob() {
-            let answer = deliver(job)
+            let answer = carry(job)
             state.change { $0.answers.append(answer) }
             onAnswer()
         }
@@ -102,42 +131,79 @@ final class SenderPool: Sendable {
         return next ?? nil
     }
 
-    private func deliver(_ job: Job) -> Answer {
-        guard job.looksUp else { return send(job.batch, of: job) }
-        switch service.lookUp(job.batch) {
+    private func carry(_ job: Job) -> Answer {
+        let batch: EventBatch
+        do throws(SpoolError) {
+            batch = try access.read(job)
+        } catch {
+            return Answer(range: job.range, destination: job.destination, result: .unread(error))
+        }
+        guard batch.count > 0 else {
+            return Answer(range: job.range, destination: job.destination, result: .vanished)
+        }
+        return deliver(batch, job)
+    }
+
+    private func deliver(_ batch: EventBatch, _ job: Job) -> Answer {
+        guard job.looksUp else { return send(batch, job) }
+        switch service.lookUp(batch) {
         case .found(let indices):
-            return send(job.batch.without(indices), of: job)
+            return send(batch.without(indices), found: indices.count, job)
         case .failed(.denied):
             // Without the permission to look, sending twice is better than never.
-            return send(job.batch, of: job)
+            return send(batch, job)
         case .failed(let outcome):
-            return Answer(range: job.range, batch: job.batch, outcome: outcome)
+            return Answer(range: job.range, destination: job.destination, result: .failed(outcome))
         }
     }
 
     /// Sends a batch, or what is left of it, and creates what it is meant for if that is missing.
-    private func send(_ batch: EventBatch, of job: Job) -> Answer {
-        var answer = Answer(
-            range: job.range,
-            batch: batch,
-            found: job.batch.count - batch.count,
-            outcome: .accepted(.none)
-        )
-        if batch.count == 0 { return answer }
-        answer.outcome = post(batch)
-        if case .destinationMissing = answer.outcome {
-            answer.outcome = service.create(batch.destination)
-            // Without its stream the batch is nowhere.
-            guard case .accepted = answer.outcome else { return answer }
-            answer.outcome = post(batch)
+    private func send(_ batch: EventBatch, found: Int = 0, _ job: Job) -> Answer {
+        var answer = Answer(range: job.range, destination: job.destination, result: .vanished, found: found)
+        var outcome = batch.count == 0 ? .accepted(.none) : post(batch)
+        if case .destinationMissing = outcome {
+            outcome = service.create(batch.destination)
+            guard case .accepted = outcome else {
+                // Without its stream the batch is nowhere.
+                answer.result = .failed(outcome)
+                return answer
+            }
+            outcome = post(batch)
         }
-        answer.isInDoubt = answer.outcome.failure?.mayHaveArrived ?? false
-        answer.warning = service.warning
+        answer.isInDoubt = outcome.failure?.mayHaveArrived ?? false
+        if batch.count > 0 { answer.warning = service.warning }
+        switch outcome {
+        case .accepted(let refused):
+            answer.result = acknowledge(batch, refused, found: found, job)
+        case .invalid:
+            answer.result = .failed(outcome)
+            answer.ids = batch.events.map(\.id).sorted()
+        case .transient, .destinationMissing, .denied:
+            answer.result = .failed(outcome)
+        }
         return answer
     }
 
     private func post(_ batch: EventBatch) -> DeliveryOutcome {
-        mayPost() ? service.send(batch) : Self.superseded
+        access.mayPost() ? service.send(batch) : Self.superseded
+    }
+
+    private func acknowledge(_ batch: EventBatch, _ refused: RefusedEvents, found: Int, _ job: Job) -> Answer.Result {
+        let records = batch.events.enumerated().compactMap { index, event in
+            refused.reason(at: index).map { RefusedRecord(id: event.id, reason: $0) }
+        }
+        let delivered = Delivered(
+            refused: records,
+            records: batch.count - records.count + found,
+            bytes: batch.messages.count
+        )
+        do throws(SpoolError) {
+            try access.acknowledge(job.range, delivered)
+            return .delivered(delivered, isWritten: true)
+        } catch {
+            // The loop tries again, and knows what to do about the cause.
+            return .delivered(delivered, isWritten: false)
+        }
     }
 
     private static let cancelled = DeliveryOutcome.transient(

@@ -1,10 +1,11 @@
 package import LogbeamCore
 package import LogbeamSpool
 
-/// Takes the steps that ``UploadPlan`` decides on: reads, sends, acknowledges.
+/// Takes the steps that ``UploadPlan`` decides on: finds what is pending, notes what is sent, draws the consequences.
 ///
-/// Not Sendable: belongs to one thread. It never waits for the network: a few threads of their own send, and their answers
-/// are settled by later steps. So each step can show that the loop goes on, to whoever would take over from one that hangs.
+/// Not Sendable: belongs to one thread. It never waits for the network: a few threads of their own carry the batches
+/// (``SenderPool``), and their answers are settled by later steps. So each step can show that the loop goes on, to whoever
+/// would take over from one that hangs.
 ///
 /// Has the upload lease of the spool as long as it lives. Once another process has taken that, no step does anything: see
 /// ``isSuperseded``.
@@ -46,6 +47,8 @@ package final class UploadLoop {
 
     private let lease: UploadLease
     private let reader: SpoolReader
+    /// Reads for the threads that send.
+    private let batches: BatchReader
     private let maintenance: SpoolMaintenance
     private let senders: SenderPool
     private let now: () -> UploadPlan.Moment
@@ -83,9 +86,7 @@ package final class UploadLoop {
 
     private struct Acknowledgement {
         var range: BatchRange
-        var refused: [RefusedRecord]
-        var delivered: Int
-        var bytes: Int
+        var delivered: SenderPool.Delivered
     }
 
     /// Headers read at once. At about 32 bytes each this is a third of a megabyte.
@@ -118,13 +119,14 @@ package final class UploadLoop {
         self.now = now
         self.chance = chance
         reader = try SpoolReader(path: lease.spool.path)
+        batches = try BatchReader(path: lease.spool.path)
         maintenance = try SpoolMaintenance(spool: lease.spool, reader: reader)
         // Last of what can fail before there is an object to stop its threads. A thread that is still on its way when the
         // loop has ended does not keep the lease.
         senders = try SenderPool(
             threads: pacing.inFlight,
             service: service,
-            mayPost: { [weak lease] in lease?.isInPlace == true },
+            access: Self.access(lease, batches),
             onAnswer: onAnswer
         )
         plan = UploadPlan(limits: limits, pacing: pacing)
@@ -147,6 +149,17 @@ package final class UploadLoop {
 
     deinit {
         senders.stop()
+    }
+
+    private static func access(_ lease: UploadLease, _ batches: BatchReader) -> SenderPool.Access {
+        SenderPool.Access(
+            read: { job throws(SpoolError) in try batches.batch(job.range, for: job.destination) },
+            mayPost: { [weak lease] in lease?.isInPlace == true },
+            acknowledge: { [weak lease, path = lease.spool.path] range, delivered throws(SpoolError) in
+                guard let lease else { throw SpoolError(.superseded, path: path, message: "the uploader has ended") }
+                try lease.acknowledge(range, refused: delivered.refused, delivered: delivered.records)
+            }
+        )
     }
 
     /// There may be new records, and another process may have asked for them to be sent.
@@ -210,7 +223,7 @@ package final class UploadLoop {
             if let answer = answers.popFirst() {
                 try settle(answer)
                 isRelieved = false
-                try? maintenance.whileBusy()
+                tidyWhileSending()
                 return .advanced
             }
             return try take(plan.next(at: now()))
@@ -254,6 +267,12 @@ package final class UploadLoop {
     /// Gives back by and by what a flood has left behind, though there is always something to come.
     package func tidyWhileLogging(_ isIdle: () -> Bool) {
         try? maintenance.whileLogging(at: now().monotonic, isIdle)
+    }
+
+    /// A batch that is being read would keep the log from beginning anew.
+    private func tidyWhileSending() {
+        guard maintenance.isLogLong else { return }
+        batches.pause { try? maintenance.whileBusy() }
     }
 
     private func take(_ step: UploadPlan.Step) throws(SpoolError) -> Progress {
@@ -305,14 +324,7 @@ package final class UploadLoop {
         }
         // Before it is read: a full spool drops no records of a batch that was begun.
         try begin(range)
-        let batch = try reader.batch(range, for: destination)
-        guard batch.count > 0 else {
-            // A full spool has dropped all of it, or somebody else has emptied it.
-            try lease.finish(range)
-            begun[range] = nil
-            return plan.vanished(range)
-        }
-        senders.send(SenderPool.Job(range: range, batch: batch, looksUp: looksUp))
+        senders.send(SenderPool.Job(range: range, destination: destination, looksUp: looksUp))
     }
 
     /// Notes that a batch is on its way; where it is noted already, makes sure that it is still ours to send.
@@ -321,45 +333,47 @@ package final class UploadLoop {
         begun[range, default: Delivery(lastSent: .min)].lastSent = now().monotonic
     }
 
-    /// Draws the one consequence of an outcome.
+    /// Draws the one consequence of an answer.
     private func settle(_ answer: SenderPool.Answer) throws(SpoolError) {
-        let (batch, range) = (answer.batch, answer.range)
+        let range = answer.range
         // From now on: how long the request was on its way to the service, nobody knows.
         if answer.isInDoubt { begun[range]?.inDoubtSince = now().monotonic }
-        switch answer.outcome {
-        case .accepted(let refused):
-            let records = batch.events.enumerated().compactMap { index, event in
-                refused.reason(at: index).map { RefusedRecord(id: event.id, reason: $0) }
-            }
-            try write(
-                Acknowledgement(
-                    range: range,
-                    refused: records,
-                    delivered: batch.count - records.count + answer.found,
-                    bytes: batch.messages.count
-                )
-            )
+        switch answer.result {
+        case .unread(let error):
+            plan.postpone(range, until: now().monotonic + Self.spoolRetry)
+            throw error
+        case .vanished:
+            // A full spool has dropped all of it, or somebody else has emptied it.
+            try lease.finish(range)
+            begun[range] = nil
+            plan.vanished(range)
+        case .delivered(let delivered, let isWritten):
+            let acknowledgement = Acknowledgement(range: range, delivered: delivered)
+            if isWritten { note(acknowledgement) } else { try write(acknowledgement) }
             if let warning = answer.warning {
                 // Of a delivery that went well: no failure is counted, and nothing waits for it.
                 try? lease.noteFailure(stream: range.stream, message: warning, failures: 0, time: now().wall)
             }
+        case .failed(let outcome):
+            try settle(answer, outcome)
+        }
+    }
+
+    private func settle(_ answer: SenderPool.Answer, _ outcome: DeliveryOutcome) throws(SpoolError) {
+        switch outcome {
+        case .accepted:
+            break
         case .transient(let failure), .destinationMissing(let failure):
-            retry(range, batch.destination, failure, isDenied: false)
+            retry(answer.range, answer.destination, failure, isDenied: false)
         case .denied(let failure):
-            retry(range, batch.destination, failure, isDenied: true)
+            retry(answer.range, answer.destination, failure, isDenied: true)
         case .invalid:
-            let ids = batch.events.map(\.id).sorted()
-            if ids.count > 1 {
-                try split(range, ids: ids, isInDoubt: answer.found > 0)
+            if answer.ids.count > 1 {
+                try split(answer.range, ids: answer.ids, isInDoubt: answer.found > 0)
             } else {
-                try write(
-                    Acknowledgement(
-                        range: range,
-                        refused: ids.map { RefusedRecord(id: $0, reason: .invalid) },
-                        delivered: 0,
-                        bytes: 0
-                    )
-                )
+                let refused = answer.ids.map { RefusedRecord(id: $0, reason: .invalid) }
+                let delivered = SenderPool.Delivered(refused: refused, records: answer.found, bytes: 0)
+                try write(Acknowledgement(range: answer.range, delivered: delivered))
             }
         }
     }
@@ -376,16 +390,22 @@ package final class UploadLoop {
 
     private func write(_ acknowledgement: Acknowledgement) throws(SpoolError) {
         unwritten = acknowledgement
-        let range = acknowledgement.range
-        try lease.acknowledge(range, refused: acknowledgement.refused, delivered: acknowledgement.delivered)
+        let delivered = acknowledgement.delivered
+        try lease.acknowledge(acknowledgement.range, refused: delivered.refused, delivered: delivered.records)
         unwritten = nil
+        note(acknowledgement)
+    }
+
+    /// The spool knows that the service has the batch.
+    private func note(_ acknowledgement: Acknowledgement) {
+        let (range, delivered) = (acknowledgement.range, acknowledgement.delivered)
         begun[range] = nil
         failing[range.stream] = nil
         troubles[range.stream] = nil
         totals.batches += 1
-        totals.records += acknowledgement.delivered
-        totals.bytes += acknowledgement.bytes
-        totals.rejected += acknowledgement.refused.count
+        totals.records += delivered.records
+        totals.bytes += delivered.bytes
+        totals.rejected += delivered.refused.count
         plan.delivered(range)
     }
 

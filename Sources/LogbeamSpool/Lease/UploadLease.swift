@@ -123,8 +123,8 @@ package final class UploadLease: Sendable {
 
     // MARK: Keeping it
 
-    /// Shows a sign of life, if it is time for one. To be called by the upload loop alone, wherever it comes by: whether the
-    /// loop goes on is what others want to know. Costs no commit.
+    /// Shows a sign of life, if it is time for one. To be called by the upload loop, wherever it comes by: whether the loop
+    /// goes on is what others want to know. Costs no commit.
     ///
     /// - Returns: false if the lease is lost.
     package func beat() -> Bool {
