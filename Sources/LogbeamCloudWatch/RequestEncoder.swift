@@ -115,13 +115,20 @@ enum RequestEncoder {
     }
 
     private static func appendDecimal(_ number: Int64, to body: inout [UInt8]) {
-        if number < 0 { body.append(UInt8(ascii: "-")) }
-        let start = body.count
-        var rest = number.magnitude
-        repeat {
-            body.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
-            rest /= 10
-        } while rest > 0
-        body[start...].reverse()
+        // 19 digits and a sign.
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+            var start = digits.count
+            var rest = number.magnitude
+            repeat {
+                start -= 1
+                digits[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+            } while rest > 0
+            if number < 0 {
+                start -= 1
+                digits[start] = UInt8(ascii: "-")
+            }
+            body.append(contentsOf: UnsafeBufferPointer(rebasing: digits[start...]))
+        }
     }
 }

@@ -38,6 +38,13 @@ package struct EventBatch: Sendable, Equatable {
         events.append(Event(id: id, timestamp: timestamp, range: start..<messages.count))
     }
 
+    /// The same for bytes in memory: one copy.
+    package mutating func append(id: Int64, timestamp: Int64, message: UnsafeRawBufferPointer) {
+        let start = messages.count
+        messages.append(contentsOf: message)
+        events.append(Event(id: id, timestamp: timestamp, range: start..<messages.count))
+    }
+
     /// The batch without the events at these indices.
     package func without(_ indices: Set<Int>) -> EventBatch {
         var rest = self

@@ -45,6 +45,8 @@ package final class Spool: Sendable {
     let queue: CommitQueue
     private let logSync: LogSync
     let limit: SpoolLimit?
+    /// When a record was last to be appended, in nanoseconds of ``MonotonicClock``.
+    private let lastAppend = Atomic<UInt64>(0)
     /// How often room was made, and how many threads wait for that.
     private let roomMade = Atomic<Int>(0)
     private let roomWaiters = Atomic<Int>(0)
@@ -177,11 +179,14 @@ package final class Spool: Sendable {
 
     func finish(_ range: BatchRange, in epoch: Int64? = nil, afterSlice: () -> Void = {}) throws(SpoolError) {
         var next: Int64? = range.first
+        var slice = Writer.sliceSize
         while let start = next {
-            next = try write { writer throws(SpoolError) in try writer.deleteSlice(of: range, from: start, in: epoch) }
+            next = try write { writer throws(SpoolError) in
+                try writer.deleteSlice(of: range, from: start, limit: slice, in: epoch)
+            }
             tellOfRoom()
             afterSlice()
-            try giveWay()
+            slice = try giveWay() ? min(2 * slice, Writer.longestSlice) : Writer.sliceSize
         }
     }
 
@@ -204,10 +209,15 @@ package final class Spool: Sendable {
     /// Lets others have the write lock before the next slice. The threads of this process are known to wait or not; those of
     /// other processes ask for it again and again, with pauses that grow to two milliseconds, and would find it free for no
     /// longer than it takes to begin the next transaction.
-    private func giveWay() throws(SpoolError) {
+    ///
+    /// - Returns: true if nobody has logged for a second, in this process or another.
+    @discardableResult
+    private func giveWay() throws(SpoolError) -> Bool {
         lock.giveWay()
         let othersAreWriting = try write { writer throws(SpoolError) in try writer.othersAreWriting() }
         if othersAreWriting { MonotonicClock.sleep(nanoseconds: 500_000) }
+        let quiet = MonotonicClock.nanoseconds() &- lastAppend.load(ordering: .relaxed)
+        return !othersAreWriting && quiet > 1_000_000_000
     }
 
     func noteFailure(
@@ -265,6 +275,7 @@ package final class Spool: Sendable {
         _ body: (_ deadline: UInt64) throws(SpoolError) -> Result
     ) throws(SpoolError) -> Result {
         let start = MonotonicClock.nanoseconds()
+        lastAppend.store(start, ordering: .relaxed)
         var deadline = start &+ commitTimeout
         var isFirst = true
         while true {

@@ -74,7 +74,7 @@ final class Writer {
         )
         selectSliceEnd = try connection.prepare(
             """
-            SELECT id FROM records WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1 OFFSET \(Self.sliceSize - 1)
+            SELECT id FROM records WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1 OFFSET ?3
             """
         )
         deleteSlice = try connection.prepare(
@@ -104,6 +104,8 @@ final class Writer {
     /// An acknowledgement looks at this many records in one transaction, its own and those of other streams between them:
     /// at well under a microsecond a record no other writer waits for long.
     static let sliceSize = 500
+    /// The same where nobody has logged for a second: a commit for more of them.
+    static let longestSlice = 4_000
 
     // MARK: Appending
 
@@ -257,10 +259,16 @@ final class Writer {
 
     /// Deletes the next records of an acknowledged batch, from `start` on, and the note of the delivery with the last
     /// of them. Returns where the next slice starts; `nil` when all is done.
-    func deleteSlice(of range: BatchRange, from start: Int64, in epoch: Int64? = nil) throws(SpoolError) -> Int64? {
+    func deleteSlice(
+        of range: BatchRange,
+        from start: Int64,
+        limit: Int = sliceSize,
+        in epoch: Int64? = nil
+    ) throws(SpoolError) -> Int64? {
         try delivering(in: epoch) { () throws(SpoolError) in
             try selectSliceEnd.bind(start, at: 1)
             try selectSliceEnd.bind(range.last, at: 2)
+            try selectSliceEnd.bind(Int64(limit - 1), at: 3)
             let end = try selectSliceEnd.step() ? selectSliceEnd.integer(0) : nil
             selectSliceEnd.reset()
             try deleteSlice.bind(start, at: 1)

@@ -1,5 +1,6 @@
 internal import LogbeamCore
 internal import LogbeamSpool
+internal import Synchronization
 
 /// A few threads that carry batches from the spool to the service, so that several are on their way at once, and what one
 /// costs is spread over several cores. A thread reads its batch, sends it, and where the service has it, deletes it.
@@ -67,6 +68,8 @@ final class SenderPool: Sendable {
     private let access: Access
     private let onAnswer: @Sendable () -> Void
     private let state = Condition(State())
+    /// One thread at a time deletes: two would take the spool's lock in turns, slice by slice, and sleep in between.
+    private let acknowledging = Mutex(())
 
     /// - Parameter onAnswer: called on a thread of the pool, whenever there is an answer to take.
     init(
@@ -198,7 +201,7 @@ final class SenderPool: Sendable {
             bytes: batch.messages.count
         )
         do throws(SpoolError) {
-            try access.acknowledge(job.range, delivered)
+            try acknowledging.withLock { _ throws(SpoolError) in try access.acknowledge(job.range, delivered) }
             return .delivered(delivered, isWritten: true)
         } catch {
             // The loop tries again, and knows what to do about the cause.
