@@ -54,7 +54,8 @@ let package = Package(
                 "CSQLite", "Logbeam", "LogbeamCore", "LogbeamSpool", "LogbeamTestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
-            ]
+            ],
+            exclude: ["Python"]
         ),
         .target(
             name: "LogbeamTestSupport",

@@ -8,7 +8,7 @@ struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "logbeam-bench",
         abstract: "Measures what log() and a drain cost on this machine.",
-        subcommands: [Run.self, Measure.self, Ship.self],
+        subcommands: [Run.self, Measure.self, Ship.self, Emit.self],
         defaultSubcommand: Run.self
     )
 }
@@ -30,6 +30,14 @@ struct Run: AsyncParsableCommand {
     )
     var directory = "/var/tmp"
 
+    @Option(
+        help: ArgumentHelp(
+            "A Python that has the handlers to compare with; they are left out without one.",
+            valueName: "interpreter"
+        )
+    )
+    var python: String?
+
     func run() async throws {
         let machine = try Machine(directory: directory)
         guard !machine.isInMemory else {
@@ -49,6 +57,20 @@ struct Run: AsyncParsableCommand {
         for threads in [1, 2, 8] {
             progress("log() and bare commits, \(threads) at a time")
             commits.append(try await commitBench.run(threads: threads))
+        }
+
+        var handlers: [HandlerBench.Row] = []
+        if let python {
+            let sink = try TLSSink()
+            let handlerBench = HandlerBench(directory: scratch, lines: lines, python: python, sink: sink)
+            for threads in [1, 8] {
+                progress("handlers side by side, \(threads) at a time")
+                handlers += try handlerBench.run(
+                    threads: threads,
+                    records: quick ? 8_000 : 100_000,
+                    rounds: quick ? 1 : 3
+                )
+            }
         }
 
         let durabilityBench = DurabilityBench(
@@ -90,6 +112,7 @@ struct Run: AsyncParsableCommand {
             isQuick: quick,
             machine: machine,
             commits: commits,
+            handlers: handlers,
             durabilities: durabilities,
             append: .median(of: appends[1]),
             drains: drainMedians,

@@ -95,42 +95,13 @@ struct CommitBench {
         try restartLog(committer.path)
         // The first commit of a log that was restarted syncs its header: not what is measured.
         committer.commit(0)
-        let start = Gate()
-        let perThread = recordsPerRound / threads
-        let finished = Monitor((latencies: [UInt64](), cpuTime: UInt64(0), threads: 0))
-        for thread in 0..<threads {
-            Thread.detachNewThread {
-                var latencies = [UInt64](repeating: 0, count: perThread)
-                start.pass()
-                let cpuBegin = threadCPUTime()
-                for index in 0..<perThread {
-                    let begin = MonotonicClock.nanoseconds()
-                    committer.commit(thread * perThread + index)
-                    latencies[index] = MonotonicClock.nanoseconds() - begin
-                }
-                let cpuTime = threadCPUTime() - cpuBegin
-                finished.withLock {
-                    $0.latencies += latencies
-                    $0.cpuTime += cpuTime
-                    $0.threads += 1
-                }
-            }
-        }
-        guard start.waitForArrivals(threads) else { throw BenchError("the threads do not start") }
-        let begin = MonotonicClock.nanoseconds()
-        start.open()
-        let result: ([UInt64], UInt64)? = finished.wait(within: .seconds(600)) {
-            $0.threads == threads ? ($0.latencies, $0.cpuTime) : nil
-        }
-        guard let (all, cpuTime) = result else { throw BenchError("the commits take longer than 10 minutes") }
-        let seconds = Double(MonotonicClock.nanoseconds() - begin) / 1e9
-        let sorted = all.sorted()
+        let calls = try Calls.make(threads: threads, perThread: recordsPerRound / threads) { committer.commit($0) }
         return CommitFigures(
-            p50Microseconds: sorted.percentile(0.5) / 1000,
-            p99Microseconds: sorted.percentile(0.99) / 1000,
-            p999Microseconds: sorted.percentile(0.999) / 1000,
-            cpuMicrosecondsPerRecord: Double(cpuTime) / 1000 / Double(all.count),
-            recordsPerSecond: Double(all.count) / seconds
+            p50Microseconds: calls.percentile(0.5),
+            p99Microseconds: calls.percentile(0.99),
+            p999Microseconds: calls.percentile(0.999),
+            cpuMicrosecondsPerRecord: Double(calls.cpuTime) / 1000 / Double(calls.latencies.count),
+            recordsPerSecond: Double(calls.latencies.count) / calls.seconds
         )
     }
 
@@ -149,23 +120,9 @@ struct CommitBench {
     }
 }
 
-/// The time that the calling thread has spent on a processor, in nanoseconds.
-private func threadCPUTime() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-}
-
 extension [Double] {
     var median: Double {
         let sorted = sorted()
         return isEmpty ? 0 : (sorted[(count - 1) / 2] + sorted[count / 2]) / 2
-    }
-}
-
-extension [UInt64] {
-    /// Of sorted numbers.
-    fileprivate func percentile(_ fraction: Double) -> Double {
-        isEmpty ? 0 : Double(self[Swift.min(count - 1, Int(Double(count) * fraction))])
     }
 }

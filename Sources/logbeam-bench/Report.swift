@@ -7,6 +7,8 @@ struct Report: Codable {
     var isQuick: Bool
     var machine: Machine
     var commits: [CommitComparison]
+    /// Empty where there was no Python to compare with.
+    var handlers: [HandlerBench.Row]
     var durabilities: [DurabilityFigures]
     var append: AppendFigures
     /// Ascending by the number of records.
@@ -79,6 +81,9 @@ extension Report {
             One record of 128 bytes a commit
             \(commitTable)
 
+            Handlers side by side, records of 128 bytes, against nginx over TLS on loopback
+            \(handlerTable)
+
             What a level of durability costs: one error in \(DurabilityBench.errorEvery) records
             \(durabilityTable)
 
@@ -111,6 +116,26 @@ extension Report {
             add("bare commit", comparison.threads, comparison.bareCommit, decimals: 1)
             add("  ratio", comparison.threads, comparison.ratio, decimals: 2)
             add("log() while shipping", comparison.threads, comparison.logWhileShipping, decimals: 1)
+        }
+        return table.text
+    }
+
+    private var handlerTable: String {
+        var table = Table(columns: [
+            "", "threads", "p50 µs", "p99 µs", "p99.9 µs", "worst µs", "records/s", "CPU µs", "disk B", "peak MiB",
+        ])
+        for row in handlers {
+            let figures = row.figures
+            let times = [
+                figures.p50Microseconds, figures.p99Microseconds, figures.p999Microseconds, figures.worstMicroseconds,
+            ]
+            table.add(
+                [row.name, "\(row.threads)"] + times.map { $0.with(decimals: 1) } + [
+                    figures.recordsPerSecond.grouped, figures.cpuMicrosecondsPerRecord.with(decimals: 1),
+                    figures.writtenBytesPerRecord.with(decimals: 0),
+                    (Double(figures.peakMemoryBytes) / 1_048_576).with(decimals: 1),
+                ]
+            )
         }
         return table.text
     }

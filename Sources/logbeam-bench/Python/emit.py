@@ -1,0 +1,110 @@
+"""Logs records through a handler for CloudWatch Logs, ships them, and prints as JSON what that cost.
+
+usage: emit.py HANDLER THREADS RECORDS ENDPOINT-URL < LINES
+
+HANDLER is logbeam, watchtower or logbeam-emit: the last calls the handler's emit() with records that were made before,
+and so measures what the original's handler itself takes, without the logging module around it.
+"""
+
+import json
+import logging
+import sys
+import threading
+import time
+
+import boto3
+
+
+def make_handler(name, client):
+    if name == "watchtower":
+        import watchtower
+
+        return watchtower.CloudWatchLogHandler(
+            "bench",
+            log_stream_name="bench",
+            boto3_client=client,
+            create_log_group=False,
+            create_log_stream=False,
+            send_interval=10,
+            max_batch_count=10_000,
+            max_batch_size=1_048_576,
+        )
+    import logbeam
+
+    # Its code has 10 as the default for batch_count; its documentation, and every other handler here, has 10,000.
+    return logbeam.CloudWatchLogsHandler("bench", "bench", logs_client=client, batch_count=10_000)
+
+
+def written_bytes():
+    with open("/proc/self/io") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("write_bytes:"))
+
+
+def peak_memory_bytes():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:"))
+
+
+def main():
+    name, threads, records, url = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    lines = sys.stdin.read().splitlines()
+    handler = make_handler(name, boto3.client("logs", endpoint_url=url))
+    logger = logging.getLogger("bench")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(handler)
+    per_thread = records // threads
+    latencies = [[] for _ in range(threads)]
+    start = threading.Barrier(threads + 1)
+    count = len(lines)
+
+    def log(thread):
+        taken = latencies[thread]
+        made = []
+        if name == "logbeam-emit":
+            made = [logger.makeRecord("bench", logging.INFO, "", 0, line, (), None) for line in lines]
+        start.wait()
+        now = time.perf_counter_ns
+        for index in range(per_thread):
+            if made:
+                begin = now()
+                handler.emit(made[index % count])
+            else:
+                begin = now()
+                logger.info(lines[index % count])
+            taken.append(now() - begin)
+
+    workers = [threading.Thread(target=log, args=(thread,)) for thread in range(threads)]
+    for worker in workers:
+        worker.start()
+    cpu, written = time.process_time(), written_bytes()
+    start.wait()
+    begin = time.perf_counter()
+    for worker in workers:
+        worker.join()
+    logged = time.perf_counter() - begin
+    # Sends what is left.
+    handler.close()
+    result = {
+        "latencies": sorted(latency for thread in latencies for latency in thread),
+        "loggedSeconds": logged,
+        "shippedSeconds": time.perf_counter() - begin,
+        "cpuSeconds": time.process_time() - cpu,
+        "writtenBytes": written_bytes() - written,
+        "peakMemoryBytes": peak_memory_bytes(),
+    }
+    total = len(result["latencies"])
+
+    def percentile(fraction):
+        return result["latencies"][min(total - 1, int(total * fraction))] / 1000
+
+    result["records"] = total
+    result["p50Microseconds"] = percentile(0.5)
+    result["p99Microseconds"] = percentile(0.99)
+    result["p999Microseconds"] = percentile(0.999)
+    result["worstMicroseconds"] = percentile(1)
+    del result["latencies"]
+    json.dump(result, sys.stdout)
+
+
+main()
