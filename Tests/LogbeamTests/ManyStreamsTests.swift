@@ -1,6 +1,7 @@
 import Foundation
 import Logbeam
 import LogbeamCore
+import LogbeamSpool
 import LogbeamTestSupport
 import Testing
 
