@@ -78,7 +78,8 @@ private final class History {
         }
         service.endTrouble()
         _ = try uploader.loop.flush()
-        try uploader.run { try uploader.loop.inFlight > 0 || uploader.pendingCount() > 0 }
+        // A batch that was dropped while it waited is still noted.
+        try uploader.run { try uploader.pendingCount() > 0 || uploader.inDoubtCount() > 0 }
         try check()
     }
 
