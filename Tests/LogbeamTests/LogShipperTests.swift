@@ -297,9 +297,10 @@ import Testing
             let service = ScriptedDeliveryService(gate: gate)
             let shipper = try LogShipper(fixture.configuration, service: service)
             fixture.logger(shipper).info("one")
-            async let shutdown: Void = shipper.shutdown(timeout: .milliseconds(10))
+            async let isSent = shipper.flush(timeout: patience)
             #expect(try await onOwnThread { gate.waitForArrivals() })
-            await shutdown
+            await shipper.shutdown(timeout: .milliseconds(10))
+            #expect(await isSent == false)
             #expect(service.isCancelled)
             #expect(try fixture.pending() == ["one"])
         }

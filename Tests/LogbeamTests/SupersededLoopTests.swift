@@ -135,6 +135,8 @@ struct SupersededLoopTests {
         for stream in ["a", "b"] { try uploader.append("in doubt", to: stream) }
         try stepUntil(uploader) { service.sent.count == 2 }
         try uploader.append("not sent", to: "a")
+        // From now on the answers come too late.
+        _ = try uploader.takeOver()
         gate.open()
         try uploader.restart()
         uploader.settle()
