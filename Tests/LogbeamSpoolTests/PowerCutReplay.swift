@@ -34,7 +34,8 @@ struct PowerCutReplay {
     /// (https://www.sqlite.org/fileformat2.html#wal_file_format).
     private mutating func findStates() throws {
         var disk = DiskAfterPowerCut()
-        var isCommitHead = false
+        // The log whose next write is the page of such a frame. A checkpoint on another thread may write in between.
+        var committing: Int?
         for (index, event) in history.events.enumerated() {
             disk.apply(event)
             // Nothing is to be lost here, so nothing need be kept apart.
@@ -42,10 +43,10 @@ struct PowerCutReplay {
             switch event {
             case .adopt(Self.name, _, _):
                 states.append((index + 1, try look(at: disk.files(.allKept, using: &random))))
-            case .write(_, _, let bytes) where bytes.count == 24 && !states.isEmpty:
-                isCommitHead = bytes[4..<8] != [0, 0, 0, 0]
-            case .write where isCommitHead:
-                isCommitHead = false
+            case .write(let file, _, let bytes) where bytes.count == 24 && !states.isEmpty:
+                committing = bytes[4..<8] != [0, 0, 0, 0] ? file : nil
+            case .write(let file, _, _) where file == committing:
+                committing = nil
                 let contents = try look(at: disk.files(.allKept, using: &random))
                 if contents != states.last?.contents { states.append((index + 1, contents)) }
             default:

@@ -26,6 +26,26 @@ struct SpoolMaintenanceTests {
         #expect(try test.ids().count == 1)
     }
 
+    @Test("leaves no log that the next commit would restart, and sync, where a reader was in the way")
+    func heldLog() throws {
+        let directory = try TemporaryDirectory()
+        let disk = TestDisk(directory: directory.path)
+        let spool = try Spool(path: directory.file("spool.db"))
+        let stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
+        let maintenance = try SpoolMaintenance(spool: spool, reader: SpoolReader(path: spool.path))
+        try spool.append("one", stream: stream)
+        let reader = try Connection(path: spool.path, mode: .readOnly)
+        try reader.execute("BEGIN")
+        #expect(try reader.integer("SELECT count(*) FROM records") == 1)
+        // RESTART.
+        try maintenance.resetLog(2)
+        try reader.execute("COMMIT")
+        let before = disk.events.count
+        try spool.append("two", stream: stream)
+        let syncs = disk.events.dropFirst(before).filter { if case .sync = $0 { true } else { false } }
+        #expect(syncs.isEmpty)
+    }
+
     @Test("stops when there is something to do")
     func interrupted() throws {
         let test = try TestSpool()
