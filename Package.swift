@@ -108,7 +108,8 @@ let package = Package(
             dependencies: [
                 "logbeam-spool", "Logbeam", "LogbeamCore", "LogbeamAWS", "LogbeamCloudWatch", "LogbeamSpool",
                 "LogbeamTestSupport",
-            ]
+            ],
+            exclude: ["Python"]
         ),
     ],
     swiftLanguageModes: [.v6]

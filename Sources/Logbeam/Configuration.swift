@@ -35,7 +35,7 @@ extension LogShipper {
 
         /// What a log group is made with where it is missing: retention, class, tags, encryption.
         ///
-        /// `logbeam-spool drain` knows neither this nor the next two settings: it makes what is missing, with the
+        /// `logbeam-spool drain` and `ship` know neither this nor the next two settings: they make what is missing, with the
         /// service's defaults.
         public var logGroup: LogGroupSettings
 
@@ -83,6 +83,12 @@ extension LogShipper {
             /// process has made room. What a client of your own logs during an upload does not wait.
             case block(timeout: Duration)
         }
+
+        /// Whether this process may upload; `true` by default.
+        ///
+        /// Where it is off, `log()` commits to the spool as ever, and another process ships it: `logbeam-spool ship`, or a
+        /// service with the same spool. See <doc:Shipping> for what each setting does then.
+        public var uploads: Bool
 
         /// How old the oldest record of a stream becomes before its batch is sent, full or not.
         ///
@@ -265,6 +271,7 @@ extension LogShipper {
             spool: String = defaultSpoolPath(),
             maxSpoolSize: Int = 1_073_741_824,
             whenFull: WhenFull = .dropOldest,
+            uploads: Bool = true,
             bufferDuration: Duration = .seconds(10),
             batchCount: Int = 10_000,
             batchSize: Int = 1_048_576,
@@ -295,6 +302,7 @@ extension LogShipper {
             self.spool = spool
             self.maxSpoolSize = maxSpoolSize
             self.whenFull = whenFull
+            self.uploads = uploads
             self.bufferDuration = bufferDuration
             self.batchCount = batchCount
             self.batchSize = batchSize

@@ -36,7 +36,8 @@ public final class LogShipper: Sendable {
         try configuration.validate()
         // A process made by `fork()` needs connections of its own.
         try self.init(configuration) {
-            if let client = configuration.logsClient {
+            guard configuration.uploads else { return nil }
+            return if let client = configuration.logsClient {
                 ClientDeliveryService(client, creation: CreationSettings(configuration))
             } else {
                 CloudWatchLogsService(CloudWatchLogsService.Configuration(configuration))
@@ -54,11 +55,11 @@ public final class LogShipper: Sendable {
 
     /// - Parameters:
     ///   - facts: asked only if the name of a stream has placeholders.
-    ///   - makeService: called once in each process that uses the shipper.
+    ///   - makeService: called once in each process that uses the shipper; `nil` for one that does not upload.
     private init(
         _ configuration: Configuration,
         facts: @escaping @Sendable () -> MachineFacts = MachineFacts.current,
-        makeService: @escaping @Sendable () -> any DeliveryService
+        makeService: @escaping @Sendable () -> (any DeliveryService)?
     ) throws {
         self.configuration = configuration
         self.facts = facts
@@ -170,7 +171,7 @@ public final class LogShipper: Sendable {
 
     // MARK: Shipping
 
-    /// Sends everything that is pending now, without waiting for full batches.
+    /// Sends everything that is pending now, without waiting for full batches. Where another process uploads, that is asked to.
     ///
     /// - Parameter timeout: how long to wait for it. What is not sent by then stays in the spool and is sent later.
     /// - Returns: true if everything that was pending at the time of the call has left the spool.
@@ -179,20 +180,21 @@ public final class LogShipper: Sendable {
         await (try? processes.current())?.uploader.flush(timeout: timeout) ?? false
     }
 
-    /// Flushes, then stops shipping. What is logged later is still committed to the spool.
+    /// Flushes, then stops shipping. What is logged later is still committed to the spool. Does not flush where
+    /// ``Configuration/uploads`` is off.
     ///
     /// - Parameter timeout: how long to wait for the flush; what is not sent by then stays in the spool. A request that
     ///   is under way at its end is broken off.
     public func shutdown(timeout: Duration = .seconds(5)) async {
         // A child of the process that logged has nothing to stop.
         guard let process = processes.ours else { return }
-        _ = await process.uploader.flush(timeout: timeout)
+        if configuration.uploads { _ = await process.uploader.flush(timeout: timeout) }
         await process.uploader.stop()
     }
 
-    /// Asks for a flush without waiting for it; `nil` if nothing was ever logged in this process.
+    /// Asks for a flush without waiting for it; `nil` if nothing was ever logged in this process, or it does not upload.
     func requestFlush() -> Promise<Bool>? {
-        processes.ours?.uploader.requestFlush()
+        configuration.uploads ? processes.ours?.uploader.requestFlush() : nil
     }
 
     /// Stops shipping; blocks the calling thread until it has, or until a deadline in milliseconds of the monotonic clock.

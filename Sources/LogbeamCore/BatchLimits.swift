@@ -11,6 +11,8 @@ package struct BatchLimits: Sendable, Equatable {
     package var messageBytes: Int
     /// How old the oldest record may grow before the batch is sent though it is not full, in milliseconds.
     package var age: Int64
+    /// Whether records of any time may share a batch, also such as the service refuses: for what is not the service.
+    package var takesAnyTime = false
 
     package init(
         count: Int = BatchLimits.maximumCount,
@@ -36,6 +38,11 @@ package struct BatchLimits: Sendable, Equatable {
     package static let maximumSpan: Int64 = 24 * 3_600_000
     /// The service refuses events older than 14 days; in milliseconds.
     package static let maximumAge: Int64 = 14 * 24 * 3_600_000
+    /// When an event of this time becomes too old for the service; both in milliseconds since 1970-01-01T00:00:00Z.
+    package static func expiry(of time: Int64) -> Int64 {
+        let (expiry, overflows) = time.addingReportingOverflow(maximumAge)
+        return overflows ? .max : expiry
+    }
     /// The service refuses events more than two hours in the future; in milliseconds.
     package static let maximumAhead: Int64 = 2 * 3_600_000
 }

@@ -56,19 +56,26 @@ package struct BatchPlanner: Sendable {
     /// Adds a record, if it belongs into this batch.
     package mutating func add(_ header: RecordHeader, now: Int64) -> Verdict {
         guard header.byteCount <= limits.messageBytes else { return .refused(.tooLarge) }
+        if limits.takesAnyTime { return take(header, now: now, fitsInTime: true) }
         guard header.timestamp >= now - BatchLimits.maximumAge else { return .refused(.tooOld) }
         // Where the clock was set back, the batch may reach further ahead than a record may lie now.
         guard header.timestamp <= max(now + BatchLimits.maximumAhead, latest) else {
             if count > 0 { earliestLeftOut = min(earliestLeftOut, header.timestamp) }
             return .early(until: header.timestamp - BatchLimits.maximumAhead)
         }
+        let span = max(latest, header.timestamp) - min(earliest, header.timestamp)
+        return take(
+            header,
+            now: now,
+            fitsInTime: span <= BatchLimits.maximumSpan && header.timestamp < earliestLeftOut
+        )
+    }
+
+    private mutating func take(_ header: RecordHeader, now: Int64, fitsInTime: Bool) -> Verdict {
         // An empty message is sent as one space.
         let size = max(1, header.byteCount) + BatchLimits.eventOverhead
         guard !isFull(now: now) else { return .full }
-        guard count == 0 || bytes + size <= limits.bytes,
-            max(latest, header.timestamp) - min(earliest, header.timestamp) <= BatchLimits.maximumSpan,
-            header.timestamp < earliestLeftOut
-        else {
+        guard count == 0 || (bytes + size <= limits.bytes && fitsInTime) else {
             isClosed = true
             return .full
         }
@@ -77,7 +84,8 @@ package struct BatchPlanner: Sendable {
             first = header.id
         }
         last = header.id
-        earliest = min(earliest, header.timestamp)
+        // Where any time is taken it may be one that can not be reckoned with.
+        earliest = min(earliest, max(0, header.timestamp))
         latest = max(latest, header.timestamp)
         bytes += size
         count += 1

@@ -92,9 +92,13 @@ package struct UploadPlan: Sendable {
     /// by an upload must not cause another, or there would be no end.
     package var quiet: Set<Int64> = []
 
-    package init(limits: BatchLimits, pacing: Pacing = Pacing()) {
+    /// The streams of which records are sent; `nil`: all.
+    private let chosen: Set<Int64>?
+
+    package init(limits: BatchLimits, pacing: Pacing = Pacing(), chosen: Set<Int64>? = nil) {
         self.limits = limits
         self.pacing = pacing
+        self.chosen = chosen
     }
 
     // MARK: What happened
@@ -248,6 +252,11 @@ package struct UploadPlan: Sendable {
     /// Looks at what was read, up to the first record that completes a batch.
     private mutating func gather(at now: Moment) {
         while let header = unread.first {
+            if let chosen, !chosen.contains(header.stream) {
+                unread.removeFirst()
+                cursor = max(cursor, header.id)
+                continue
+            }
             if catchingUp == nil, !isGathering(header, at: now) {
                 pass(header)
             } else {

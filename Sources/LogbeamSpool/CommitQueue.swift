@@ -6,10 +6,16 @@ internal import Darwin
 internal import Synchronization
 
 /// A record on its way into the spool. The bytes belong to the thread that appends it, and are valid until that returns.
-struct NewRecord {
+package struct NewRecord {
     var stream: Int64
     var timestamp: Int64
     var message: UnsafeBufferPointer<UInt8>
+
+    package init(stream: Int64, timestamp: Int64, message: UnsafeBufferPointer<UInt8>) {
+        self.stream = stream
+        self.timestamp = timestamp
+        self.message = message
+    }
 }
 
 /// Who may write to the spool, one thread at a time; and how the records of many threads share a commit.

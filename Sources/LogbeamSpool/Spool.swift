@@ -212,7 +212,7 @@ package final class Spool: Sendable {
     ///
     /// - Returns: true if nobody has logged for a second, in this process or another.
     @discardableResult
-    private func giveWay() throws(SpoolError) -> Bool {
+    func giveWay() throws(SpoolError) -> Bool {
         lock.giveWay()
         let othersAreWriting = try write { writer throws(SpoolError) in try writer.othersAreWriting() }
         if othersAreWriting { MonotonicClock.sleep(nanoseconds: 500_000) }
@@ -269,7 +269,7 @@ package final class Spool: Sendable {
     /// Runs `body`, and again when it finds the spool full and room was made, as the limit demands.
     ///
     /// It may wait until the deadline that it is given, in nanoseconds of ``MonotonicClock``.
-    private func withRoom<Result>(
+    func withRoom<Result>(
         for cost: Int64,
         mayBlock: Bool,
         _ body: (_ deadline: UInt64) throws(SpoolError) -> Result
@@ -338,7 +338,7 @@ package final class Spool: Sendable {
         }
     }
 
-    private func tellOfRoom() {
+    func tellOfRoom() {
         guard limit != nil else { return }
         roomMade.add(1, ordering: .sequentiallyConsistent)
         // Whoever begins to wait later sees the sum.

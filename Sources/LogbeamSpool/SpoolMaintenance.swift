@@ -122,19 +122,25 @@ package final class SpoolMaintenance {
     /// that came since are copied, the log is restarted, and a commit that changes nothing syncs its new header. Where a
     /// reader was in the way, all is copied and the log goes on; then that commit leaves a page in it that is not copied, or
     /// the next commit of all, when the reader has gone, would find the log wholly copied and restart it.
-    func resetLog(_ mode: Int32) throws(SpoolError) {
+    ///
+    /// - Returns: false if a reader or a writer of another process was in the way.
+    @discardableResult
+    func resetLog(_ mode: Int32) throws(SpoolError) -> Bool {
+        var isReset = false
         try reader.pinningLog { unpin throws(SpoolError) in
             checkpoint(SQLITE_CHECKPOINT_PASSIVE)
             try spool.write { writer throws(SpoolError) in
                 try unpin()
-                checkpoint(mode)
+                isReset = checkpoint(mode)
                 try writer.touch()
             }
         }
+        return isReset
     }
 
-    /// A reader, or another process, may be in the way.
-    private func checkpoint(_ mode: Int32) {
-        _ = sqlite3_wal_checkpoint_v2(checkpointer.handle, nil, mode, nil, nil)
+    /// False if a reader, or another process, was in the way.
+    @discardableResult
+    private func checkpoint(_ mode: Int32) -> Bool {
+        sqlite3_wal_checkpoint_v2(checkpointer.handle, nil, mode, nil, nil) == SQLITE_OK
     }
 }

@@ -6,7 +6,7 @@ package import LogbeamCore
 ///
 /// Not Sendable: belongs to the thread of the uploader.
 package final class SpoolReader {
-    private let connection: Connection
+    let connection: Connection
     private let selectHeaders: Statement
     private let selectStreamHeaders: Statement
     private let selectBatch: Statement

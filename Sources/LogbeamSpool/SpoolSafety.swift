@@ -24,7 +24,7 @@ enum SpoolSafety {
     static let companions = ["-wal", "-shm", "-journal", "-uploader"]
 
     /// A new spool is made beside its place, under its name with this and six random characters at the end.
-    private static let draftSuffix = ".draft-"
+    static let draftSuffix = ".draft-"
 
     /// A new file beside the place of a spool, for its owner alone whatever the umask, in which it is to be made. `nil` if
     /// it can not be made: see `errno`.

@@ -41,6 +41,8 @@ package struct SpoolStatus: Sendable, Equatable {
     package var uploader: UploadLease.Holder?
     /// The files that were set aside beside it because they are damaged, or no spools: see ``Quarantine``.
     package var setAside: [String] = []
+    /// Which file it was.
+    package var identity: FileIdentity?
 
     package var pending: Int { streams.reduce(0) { $0 + $1.pending } }
     package var pendingBytes: Int { streams.reduce(0) { $0 + $1.pendingBytes } }
@@ -54,6 +56,7 @@ package struct SpoolStatus: Sendable, Equatable {
     package static func read(path: String) throws(SpoolError) -> SpoolStatus {
         let connection = try SpoolFile.openForReading(path: path)
         var status = SpoolStatus(path: path, streams: [], delivered: 0)
+        status.identity = FileIdentity(path)
         try connection.transaction(isImmediate: false) { () throws(SpoolError) in
             status.delivered = Int(try connection.integer("SELECT value FROM counters WHERE name = 'delivered'"))
             let rejections = try tallies(

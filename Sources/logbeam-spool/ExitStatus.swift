@@ -4,12 +4,14 @@ internal import LogbeamSpool
 enum ExitStatus: Int32, CaseIterable {
     /// Everything was done. `drain`: all that was pending has left the spool. `append`: every line was committed.
     case done = 0
+    /// The answer to a question was no, and nothing was changed.
+    case declined = 1
     /// The arguments can not work (EX_USAGE). The argument parser exits with it by itself.
     case usage = 64
-    /// The file is damaged, is no spool, or was written by a later version; `salvage`: not all of it could be read
-    /// (EX_DATAERR).
+    /// The file is damaged, is no spool, or was written by a later version; `salvage`: not all of it could be read;
+    /// `import`: lines that are no records (EX_DATAERR).
     case unusableSpool = 65
-    /// There is no spool at the path (EX_NOINPUT).
+    /// There is no spool at the path; `drain`: none of its log streams was chosen; `rejected`: no such record (EX_NOINPUT).
     case noSpool = 66
     /// Another process uploads from the spool (EX_UNAVAILABLE).
     case uploadedElsewhere = 69
@@ -44,12 +46,14 @@ enum ExitStatus: Int32, CaseIterable {
             + allCases.map { "  \($0.rawValue)\($0.rawValue < 10 ? " " : "")  \($0.meaning)" }.joined(separator: "\n")
     }
 
-    private var meaning: String {
+    /// In a few words.
+    var meaning: String {
         switch self {
         case .done: "done; after drain the spool is empty"
+        case .declined: "not confirmed, nothing was changed"
         case .usage: "wrong arguments"
-        case .unusableSpool: "the spool is damaged, no spool, or of a later version"
-        case .noSpool: "no such spool"
+        case .unusableSpool: "the spool is damaged, no spool, or of a later version; import: lines are no records"
+        case .noSpool: "no such spool, or no such log stream or rejected record in it"
         case .uploadedElsewhere: "another process is uploading from the spool"
         case .unwritableSpool: "the spool can not be created or opened for writing"
         case .failedIO: "reading or writing failed, the disk is full for example"

@@ -21,6 +21,8 @@ struct SpoolCommand: ParsableCommand {
             Examples:
               logbeam-spool status
                   What is pending, what went wrong, who uploads.
+              logbeam-spool ship --spool '/var/lib/*/spool.db'
+                  Ship what programs log, as long as it runs.
               logbeam-spool drain --timeout 60
                   Ship everything that a program left behind, now.
               myprogram 2>&1 | logbeam-spool append --log-group g --log-stream s --tee
@@ -33,15 +35,23 @@ struct SpoolCommand: ParsableCommand {
                   Whether the file is sound.
               logbeam-spool salvage logs.db
                   Take what is readable out of a damaged spool.
+              logbeam-spool tail -f
+                  See records as they are committed.
+              logbeam-spool rejected list
+                  What CloudWatch Logs would not take, and why.
+              logbeam-spool export --to backup.jsonl
+                  Keep what is pending elsewhere; 'import' takes it back.
 
             The spool is --spool PATH; else $LOGBEAM_SPOOL; else $XDG_STATE_HOME/logbeam/spool.db; else \
             ~/.local/state/logbeam/spool.db; without a home, /var/lib/logbeam/spool.db.
 
             \(ExitStatus.help)
             """,
-        version: Version.current,
+        version: Libraries.description,
         subcommands: [
-            Status.self, Drain.self, Append.self, Doctor.self, Policy.self, Check.self, SalvageCommand.self,
+            Status.self, Ship.self, Drain.self, Append.self, Tail.self, Doctor.self, Policy.self, Rejected.self,
+            Export.self,
+            Import.self, Check.self, SalvageCommand.self, Compact.self, Completions.self, Manual.self,
         ]
     )
 

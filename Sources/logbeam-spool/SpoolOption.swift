@@ -8,7 +8,8 @@ struct SpoolOption: ParsableArguments {
         help: ArgumentHelp(
             "The spool. (default: $LOGBEAM_SPOOL, else the user's; see 'logbeam-spool --help')",
             valueName: "path"
-        )
+        ),
+        completion: .file()
     )
     var given: String?
 

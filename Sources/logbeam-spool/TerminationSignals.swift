@@ -16,7 +16,14 @@ struct TerminationSignals: Sendable {
     let descriptor: Int32
 
     /// From here on the signals no longer end the process. To be called before any other thread is started.
-    static func watch() throws(Failure) -> TerminationSignals {
+    ///
+    /// - Parameters:
+    ///   - haste: with this the second signal ends the process at once; if `nil`, it changes nothing.
+    ///   - onHangup: what SIGHUP does instead, also where it was ignored; called on a thread of its own.
+    static func watch(
+        haste: ExitStatus? = nil,
+        onHangup: (@Sendable () -> Void)? = nil
+    ) throws(Failure) -> TerminationSignals {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else {
             throw Failure(.failedIO, "can not make a pipe: \(String(cString: strerror(errno)))")
@@ -25,7 +32,8 @@ struct TerminationSignals: Sendable {
         sigemptyset(&signals)
         for number in [SIGINT, SIGTERM, SIGHUP] {
             // SIG_IGN is the address 1 (signal.h), which Swift can not compare.
-            if unsafeBitCast(signal(number, SIG_DFL), to: Int.self) == 1 {
+            let wasIgnored = unsafeBitCast(signal(number, SIG_DFL), to: Int.self) == 1
+            if wasIgnored, number != SIGHUP || onHangup == nil {
                 signal(number, SIG_IGN)
             } else {
                 sigaddset(&signals, number)
@@ -36,8 +44,18 @@ struct TerminationSignals: Sendable {
             try BackgroundThread.start(name: "logbeam-signals") { [signals, writing = ends[1]] in
                 var signals = signals
                 var number: Int32 = 0
-                while sigwait(&signals, &number) != 0 {}
-                StandardStreams.writeAll([UInt8(clamping: number)], to: writing)
+                var haveCome = false
+                while true {
+                    guard sigwait(&signals, &number) == 0 else { continue }
+                    if number == SIGHUP, let onHangup {
+                        onHangup()
+                    } else if !haveCome {
+                        haveCome = true
+                        StandardStreams.writeAll([UInt8(clamping: number)], to: writing)
+                    } else if let haste {
+                        _exit(haste.rawValue)
+                    }
+                }
             }
         } catch {
             throw Failure(.failedIO, error.description)

@@ -31,7 +31,7 @@ struct CheckTests {
     @Test("The page has a fact a line and no raw control character")
     func page() {
         #expect(
-            CheckReport(check: Self.check).page == #"""
+            CheckReport(check: Self.check).page(on: .plain) == #"""
                 spool         /s.db
                 version       1, the next program that writes makes it 2
                 journal mode  wal
@@ -51,8 +51,8 @@ struct CheckTests {
         )
         var check = Self.check
         (check.counts, check.problems) = (nil, [])
-        #expect(CheckReport(check: check).page.contains("\nrecords       not counted\nwarning "))
-        #expect(CheckReport(check: check).page.hasSuffix("\nresult        good\n"))
+        #expect(CheckReport(check: check).page(on: .plain).contains("\nrecords       not counted\nwarning "))
+        #expect(CheckReport(check: check).page(on: .plain).hasSuffix("\nresult        good\n"))
     }
 
     @Test("The JSON has the documented keys")
@@ -79,7 +79,7 @@ struct CheckTests {
         let spool = try Spool(path: command.spoolPath)
         let page = try command.run(["check"])
         #expect(page.code == 0 && page.error.isEmpty)
-        #expect(page.output.contains("\nrecords       2, 0 stray\n") && page.output.hasSuffix("\nresult        good\n"))
+        #expect(page.output.contains("\nrecords\t2, 0 stray\n") && page.output.hasSuffix("\nresult\tgood\n"))
         let json = try command.run(["check", "--json"])
         #expect(json.code == 0 && json.error.isEmpty)
         #expect(try object(json.output)["good"] as? Bool == true)
@@ -95,7 +95,7 @@ struct CheckTests {
         try file.close()
         let page = try command.run(["check"])
         #expect(page.code == 65)
-        #expect(page.output.contains("\nproblem ") && page.output.hasSuffix("\nresult        damaged\n"))
+        #expect(page.output.contains("\nproblem\t") && page.output.hasSuffix("\nresult\tdamaged\n"))
         #expect(page.error.contains("the spool is damaged; keep the file; 'logbeam-spool salvage'"))
         let json = try command.run(["check", "--json"])
         #expect(json.code == 65)

@@ -43,18 +43,24 @@ struct Command {
         try Ended(startShell(script))
     }
 
-    /// Runs the command on a terminal; what it shows is all in the output.
-    func runOnTerminal(_ arguments: String, columns: Int = 80) throws -> Ended {
-        try runShell("script -qec \"stty cols \(columns); exec '$command' \(arguments)\" /dev/null")
+    /// Starts the command on a terminal; what it shows is all in the output.
+    func startOnTerminal(_ arguments: [String], _ window: WindowSize = WindowSize()) throws -> ChildProcess {
+        try ChildProcess(on: window, executable, arguments, environment: environment)
+    }
+
+    func runOnTerminal(_ arguments: [String], _ window: WindowSize = WindowSize()) throws -> Ended {
+        let process = try startOnTerminal(arguments, window)
+        return Ended(code: try process.wait().exitCode, output: process.text(), error: "")
     }
 
     /// Makes the spool, with records in it.
     func fill(
         _ messages: [String],
         destination: Destination = destination,
-        timestamp: Int64 = WallClock.milliseconds()
+        timestamp: Int64 = WallClock.milliseconds(),
+        spool path: String? = nil
     ) throws {
-        let spool = try Spool(path: spoolPath)
+        let spool = try Spool(path: path ?? spoolPath)
         let stream = try spool.streamID(for: destination)
         for var message in messages {
             _ = try message.withUTF8 { try spool.append(stream: stream, timestamp: timestamp, message: $0) }
@@ -83,7 +89,9 @@ struct Ended {
     var code: Int32?
     var output: String
     var error: String
+}
 
+extension Ended {
     /// Ends the standard input of a process and waits for its end.
     init(_ process: ChildProcess) throws {
         process.closeInput()

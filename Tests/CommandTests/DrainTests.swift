@@ -170,6 +170,7 @@ struct DrainTests {
         process.kill(signal)
         #expect(try process.wait(within: .seconds(20)).exitCode == 75)
         #expect(process.text(.standardError).contains("stopped by a signal; 1 record remains"))
+        #expect(!process.text(.standardError).contains("shipped"))
         gate.open()
     }
 
@@ -376,7 +377,7 @@ struct DrainTests {
     func progress() throws {
         try command.fill((0..<20).map { "line \($0)" })
         endpoint.create(Command.destination)
-        let ended = try command.runOnTerminal("drain")
+        let ended = try command.runOnTerminal(["drain"])
         #expect(ended.code == 0)
         #expect(ended.output.contains("\r\u{1B}[K[--------------------]  0 %  0/20 records  0 B"))
         #expect(ended.output.contains("\r\u{1B}[K20 records (130 B) in 1 batch, "))
@@ -390,7 +391,7 @@ struct DrainTests {
         endpoint.enqueue(
             .status(503, errorType: "ServiceUnavailableException", message: "not now", headers: ["Retry-After": "1"])
         )
-        let ended = try command.runOnTerminal("drain", columns: 60)
+        let ended = try command.runOnTerminal(["drain"], WindowSize(columns: 60))
         #expect(ended.code == 0)
         let lines = ended.output.split(separator: "\r").map { $0.replacingOccurrences(of: "\u{1B}[K", with: "") }
         #expect(lines.contains("[--------------------]  0 %  0/1 record  retrying in 1 s: S"))
@@ -398,12 +399,30 @@ struct DrainTests {
         #expect(!ended.output.contains("trying again"))
     }
 
+    @Test("Ended in the midst, it says what was shipped and what remains: 75", arguments: [false, true])
+    func stoppedInTheMidst(onTerminal: Bool) throws {
+        // Three go into a batch.
+        try command.fill((0..<8).map { String(repeating: "\($0)", count: 300_000) })
+        endpoint.create(Command.destination)
+        let gate = Gate()
+        endpoint.setScript { $0.number == 1 ? nil : .hangBeforeAccepting(gate) }
+        let process = try onTerminal ? command.startOnTerminal(["drain"]) : command.start(["drain"])
+        #expect(gate.waitForArrivals())
+        #expect(try eventually { try command.status().pending == 5 })
+        if onTerminal { try process.write(Key.controlC) } else { process.kill(SIGTERM) }
+        #expect(try process.wait(within: .seconds(25)).exitCode == 75)
+        let text = process.text(onTerminal ? .standardOutput : .standardError)
+        #expect(text.contains(onTerminal ? "\r\u{1B}[K3 records (900 kB) in 1 batch, " : ": 3 records shipped; "))
+        #expect(text.contains("stopped by a signal; 5 records remain in \(command.spoolPath); run drain again"))
+        gate.open()
+    }
+
     @Test("A terminal that can do nothing but print lines gets no progress")
     func dumbTerminal() throws {
         var command = command
         command.environment["TERM"] = "dumb"
         try command.fill(["a"])
-        let ended = try command.runOnTerminal("drain")
+        let ended = try command.runOnTerminal(["drain"])
         #expect(ended.code == 0)
         #expect(ended.output.isEmpty)
     }

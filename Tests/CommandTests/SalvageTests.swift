@@ -32,7 +32,7 @@ struct SalvageTests {
     @Test("The page has a fact a line, and leaves out what is not the case")
     func page() {
         #expect(
-            SalvageText(report: Self.report).page == """
+            SalvageText(report: Self.report).page(on: .plain) == """
                 file        /d.db
                 into        /d.db.salvaged.db
                 records     12,000
@@ -54,7 +54,7 @@ struct SalvageTests {
 
                 """
         )
-        let sound = SalvageText(report: SalvageReport(file: "f", pageSize: 4_096, pages: 1)).page
+        let sound = SalvageText(report: SalvageReport(file: "f", pageSize: 4_096, pages: 1)).page(on: nil)
         #expect(sound.split(separator: "\n").count == 6)
     }
 
@@ -78,7 +78,7 @@ struct SalvageTests {
         try command.fill(["one", "two"])
         let ended = try command.run(["salvage", command.spoolPath])
         #expect(ended.code == 0 && ended.error.isEmpty)
-        #expect(ended.output.contains("\ninto      \(salvaged)\nrecords   2\n"))
+        #expect(ended.output.contains("\ninto\t\(salvaged)\nrecords\t2\n"))
         #expect(try SpoolStatus.read(path: salvaged).pending == 2)
         // Once more would make it double.
         let again = try command.run(["salvage", command.spoolPath])
@@ -106,7 +106,7 @@ struct SalvageTests {
         #expect(
             ended.error == "logbeam-spool: not all of \(command.spoolPath) can be read; what can is in \(salvaged)\n"
         )
-        #expect(ended.output.contains("\ndamage    page 1, at byte 0: "))
+        #expect(ended.output.contains("\ndamage\tpage 1, at byte 0: "))
         let pending = try SpoolStatus.read(path: salvaged).pending
         #expect((4_800..<5_000).contains(pending))
         #expect(try command.run(["check", "--spool", salvaged]).code == 0)
@@ -142,7 +142,7 @@ struct SalvageTests {
     func progress() throws {
         #expect(SalvageText.progress(Self.report) == "1,200 of 1,234 pages, 12,000 records")
         try command.fill(["a"])
-        let ended = try command.runOnTerminal("salvage \(command.spoolPath)")
+        let ended = try command.runOnTerminal(["salvage", command.spoolPath])
         #expect(ended.code == 0)
         #expect(ended.output.contains("\r\u{1B}[Kfile "))
     }

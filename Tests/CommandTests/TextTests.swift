@@ -45,6 +45,17 @@ struct TextTests {
         #expect(HumanUnits.duration(milliseconds: milliseconds) == text)
     }
 
+    @Test(
+        "Ages look back, and ahead",
+        arguments: [
+            (0, 1_340, "1.3 s ago"), (1_340, 0, "in 1.3 s"), (5, 5, "0.0 s ago"),
+            (.min, .max, "106,751,991,167 d 7 h ago"), (0, .min, "in 106,751,991,167 d 7 h"),
+        ] as [(Int64, Int64, String)]
+    )
+    func ages(time: Int64, now: Int64, text: String) {
+        #expect(HumanUnits.age(of: time, now: now) == text)
+    }
+
     @Test("What controls a terminal is escaped, all else is left as it is")
     func printable() {
         #expect("plain ä € 😀 \"\\".printable == "plain ä € 😀 \"\\")

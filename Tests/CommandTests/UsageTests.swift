@@ -72,9 +72,21 @@ struct UsageTests {
         }
         #expect(root.output.contains("LOGBEAM_SPOOL"))
         let options = [
-            "append": ["--spool", "--log-group", "--log-stream", "--tee", "--max-spool-size", "--when-full"],
+            "append": [
+                "--spool", "--log-group", "--log-stream", "--tee", "--max-spool-size", "--when-full", "--format",
+                "--timestamp", "--time-zone", "--multiline-start", "--multiline-wait",
+            ],
+            "tail": ["--spool", "-f, --follow", "-n, --lines", "--log-group", "--log-stream", "--json"],
+            "export": ["--spool", "--to", "--log-group", "--log-stream"],
+            "import": ["--spool", "--max-spool-size"],
+            "compact": ["--spool", "--timeout", "--json"],
+            "rejected list": ["--spool", "--log-group", "--log-stream", "--reason", "--json"],
+            "rejected show": ["--spool", "--json"],
+            "rejected export": ["--spool", "--to", "--reason"],
+            "rejected requeue": ["--spool", "--all", "--now", "--reason", "--json"],
+            "rejected purge": ["--spool", "--all", "--yes", "--reason", "--json"],
             "drain": ["--spool", "--timeout", "--region", "--endpoint-url", "--profile"],
-            "status": ["--spool", "--json"],
+            "status": ["--spool", "--watch", "--json"],
             "doctor": [
                 "--spool", "--log-group", "--log-stream", "--region", "--endpoint-url", "--profile", "--write",
                 "--json",
@@ -87,16 +99,18 @@ struct UsageTests {
             "salvage": ["--into", "--json"],
         ]
         for (subcommand, options) in options {
-            let help = try command.run([subcommand, "--help"])
+            let help = try command.run(subcommand.split(separator: " ").map(String.init) + ["--help"])
             #expect(help.code == 0)
             for option in options { #expect(help.output.contains("\n  \(option) ")) }
             #expect(help.output.contains("Example"))
         }
     }
 
-    @Test("The version is the library's")
+    @Test("The version is the library's, and it names the C libraries that run")
     func version() throws {
-        #expect(try command.run(["--version"]).output == "\(Version.current)\n")
+        let output = try command.run(["--version"]).output
+        #expect(output.hasPrefix("logbeam-spool \(Version.current) (SQLite 3."))
+        #expect(output.contains(/, libcurl \d[\d.]+, OpenSSL \d[\d.]+, zlib 1\.[\d.]+\)\n$/), "\(output)")
     }
 
     // MARK: The spool

@@ -40,14 +40,7 @@ struct KillPointTests {
 
     @Test("a drain loses nothing either, and the next one ends its work")
     func drain() async throws {
-        // As one service left it for all.
-        let origin = try TestBed()
-        let logged = try await onOwnThread {
-            let settings = Self.settings.merging(TestBed.cutOff) { $1 }
-            let service = try origin.startService(logging: 24, threads: Self.threads, settings: settings)
-            #expect(try service.wait().exitCode == 0)
-            return TestBed.logged(by: service)
-        }
+        let (origin, logged) = try await leftBehind()
         try await Sweep(seed: 2, must: ["pwrite64", "ftruncate", "unlink", "fdatasync", "fcntl", "sendto"]) {
             point throws in
             let bed = try TestBed()
@@ -56,6 +49,47 @@ struct KillPointTests {
             try Self.finish(bed, logged: logged, unreported: 0, point)
             return run
         }.run()
+    }
+
+    @Test("a drain into a file loses nothing, and the next one adds the rest; at most one batch is there twice")
+    func drainIntoFile() async throws {
+        let (origin, logged) = try await leftBehind()
+        try await Sweep(seed: 3, must: ["pwrite64", "ftruncate", "unlink", "write", "fsync", "fcntl"]) { point throws in
+            let bed = try TestBed()
+            try bed.copySpool(of: origin)
+            let file = bed.path + "/records.jsonl"
+            let run = try TracedRun(bed.startDrain(["--to", file], killedAt: point))
+            let next = try bed.startDrain(["--to", file])
+            #expect(try next.wait().exitCode == 0, "\(next.text(.standardError)): \(point)")
+            #expect(try bed.query("SELECT 1 FROM records UNION ALL SELECT 1 FROM deliveries").isEmpty, "\(point)")
+
+            let text = try String(contentsOfFile: file, encoding: .utf8)
+            #expect(text.hasSuffix("\n"))
+            let lines = try text.split(separator: "\n").map {
+                try #require(JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: String], "\($0): \(point)")
+            }
+            // A stream has so few records that they are one batch.
+            let counts = lines.reduce(into: [:]) { $0[$1["message"] ?? "", default: 0] += 1 }
+            #expect(Set(counts.keys) == Set(logged), "\(point)")
+            #expect(counts.allSatisfy { $1 <= 2 }, "\(point)")
+            #expect(
+                Set(lines.filter { counts[$0["message"] ?? ""] == 2 }.map { $0["log_stream"] }).count <= 1,
+                "\(point)"
+            )
+            #expect(try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int == 0o600)
+            return run
+        }.run()
+    }
+
+    /// A spool as one service left it for all, and what that had logged.
+    private func leftBehind() async throws -> (TestBed, [String]) {
+        let origin = try TestBed()
+        return try await onOwnThread {
+            let settings = Self.settings.merging(TestBed.cutOff) { $1 }
+            let service = try origin.startService(logging: 24, threads: Self.threads, settings: settings)
+            #expect(try service.wait().exitCode == 0)
+            return (origin, TestBed.logged(by: service))
+        }
     }
 
     /// Looks at what was left, has it drained, and counts.

@@ -62,6 +62,19 @@ struct BatchPlannerTests {
         #expect(verdicts([256, 257], BatchLimits(messageBytes: 256)) == ([.taken, .refused(.tooLarge)], false))
     }
 
+    @Test("takes any time, the wildest ones too, where it is not for the service")
+    func anyTime() {
+        var limits = BatchLimits(count: 5, messageBytes: .max)
+        limits.takesAnyTime = true
+        var planner = BatchPlanner(limits: limits)
+        let times = [Self.now, .min, .max, 0, Self.now - 400 * 24 * Self.hour]
+        for (index, time) in times.enumerated() {
+            #expect(planner.add(Self.header(Int64(index + 1), at: time), now: Self.now) == .taken)
+        }
+        #expect(planner.range == BatchRange(stream: 7, first: 1, last: 5, latest: .max))
+        #expect(planner.dueTime(now: Self.now) == limits.age)
+    }
+
     @Test("has the service's limits by default")
     func defaults() {
         let limits = BatchLimits()

@@ -30,6 +30,8 @@ struct SimulatedUploader {
 
     let limits: BatchLimits
     let pacing: UploadPlan.Pacing
+    /// The streams of which records are sent; `nil`: all.
+    private let chosen: Set<Int64>?
     private(set) var plan: UploadPlan
     var now = UploadPlan.Moment(wall: 1_790_000_000_000, monotonic: 5_000)
     /// How many headers are read at once.
@@ -72,11 +74,13 @@ struct SimulatedUploader {
 
     init(
         limits: BatchLimits = BatchLimits(count: 5, bytes: 400, messageBytes: 200, age: 1_000),
-        pacing: UploadPlan.Pacing = UploadPlan.Pacing(inFlight: 1)
+        pacing: UploadPlan.Pacing = UploadPlan.Pacing(inFlight: 1),
+        chosen: Set<Int64>? = nil
     ) {
         self.limits = limits
         self.pacing = pacing
-        plan = UploadPlan(limits: limits, pacing: pacing)
+        self.chosen = chosen
+        plan = UploadPlan(limits: limits, pacing: pacing, chosen: chosen)
     }
 
     // MARK: What happens outside
@@ -322,7 +326,8 @@ struct SimulatedUploader {
         if let until, until <= now.monotonic { throw broken("waits until \(until), which has passed") }
         // What waits for a batch to come home has no time.
         guard onTheWay.isEmpty else { return }
-        for record in pending where !quiet.contains(record.id) || record.id <= flushTarget {
+        for record in pending where chosen?.contains(record.stream) ?? true {
+            guard !quiet.contains(record.id) || record.id <= flushTarget else { continue }
             var due = max(0, record.timestamp + limits.age - now.wall)
             let early = record.timestamp - BatchLimits.maximumAhead - now.wall
             // What is early is looked at again a little later than it could be.

@@ -43,6 +43,16 @@ struct UploadPlanTests {
         #expect(uploader.sent == [[1]])
     }
 
+    @Test("sends chosen streams alone, however much of others lies between")
+    func chosen() throws {
+        var uploader = SimulatedUploader(chosen: [2])
+        uploader.pageSize = 3
+        for id: Int64 in 1...20 { uploader.append(id.isMultiple(of: 7) ? 2 : 1, age: 5_000) }
+        #expect(try uploader.settle() == nil)
+        #expect(uploader.sent == [[7, 14]])
+        #expect(uploader.plan.streamCount <= 1)
+    }
+
     @Test("takes the age from the record, not from when it was read")
     func age() throws {
         var uploader = SimulatedUploader()

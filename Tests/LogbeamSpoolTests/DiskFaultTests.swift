@@ -164,10 +164,10 @@ private struct FaultyWorkload {
         append("record \(number) \(String(repeating: "x", count: number % 7 == 3 ? 9_000 : 100))")
         switch number % 10 {
         case 4: deliver()
-        case 6: try? maintenance.resetLog(2)
+        case 6: _ = try? maintenance.resetLog(2)
         case 7: try? spool.write { writer throws(SpoolError) in try writer.vacuum(pages: 10) }
         case 8: deliver()
-        case 9: try? maintenance.resetLog(3)
+        case 9: _ = try? maintenance.resetLog(3)
         default: break
         }
     }

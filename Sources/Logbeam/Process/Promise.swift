@@ -1,7 +1,7 @@
 internal import LogbeamSpool
 
 /// A value that comes once, and that threads and tasks can wait for. Thread-safe.
-final class Promise<Value: Sendable>: Sendable {
+package final class Promise<Value: Sendable>: Sendable {
     private struct State {
         var value: Value?
         var continuations: [CheckedContinuation<Value, Never>] = []
@@ -32,7 +32,7 @@ final class Promise<Value: Sendable>: Sendable {
     }
 
     /// Blocks the thread until a deadline in milliseconds of the monotonic clock; `nil` if the value has not come by then.
-    func wait(until deadline: Int64?) -> Value? {
+    package func wait(until deadline: Int64?) -> Value? {
         state.wait(until: deadline) { $0.value }
     }
 }

@@ -11,7 +11,8 @@ final class ShippingProcess: Sendable {
     private let streams = Mutex<[Destination: LiveStream]>([:])
     private let forkNumber = ForkGate.number
 
-    init(_ configuration: LogShipper.Configuration, service: any DeliveryService) throws {
+    /// - Parameter service: `nil` leaves the uploading to others.
+    init(_ configuration: LogShipper.Configuration, service: (any DeliveryService)?) throws {
         let mailbox = Mailbox()
         spool = try LiveSpool(
             path: configuration.spool,

@@ -6,14 +6,14 @@ internal import Darwin
 internal import LogbeamAWS
 internal import LogbeamSpool
 
-/// The last resort for a record that the spool could not take.
-enum StandardError {
+/// The last resort for a record that the spool could not take, and what a process tells that must not be held up.
+package enum StandardError {
     /// Writes a line, or gives up: a reader that does not read must not hold up `log()`, and one that is gone must not
     /// end the process by `SIGPIPE`.
     ///
     /// - Returns: false if not all of it could be written within a tenth of a second.
     @discardableResult
-    static func write(line: String) -> Bool {
+    package static func write(line: String) -> Bool {
         let deadline = MonotonicClock.milliseconds() + 100
         var line = line + "\n"
         return BrokenPipeSignal.whileBlocked {

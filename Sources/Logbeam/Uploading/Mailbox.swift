@@ -5,7 +5,7 @@ internal import Synchronization
 ///
 /// Telling of a record costs two atomic additions; the uploader is woken only when it asked to be, for the first record
 /// after it had nothing to do, or when a batch is full.
-final class Mailbox: Sendable {
+package final class Mailbox: Sendable {
     /// Somebody who waits until everything is sent that was pending when they asked.
     struct Flush {
         /// The id up to which; `nil` until the uploader has looked.
@@ -41,6 +41,8 @@ final class Mailbox: Sendable {
         )
     }
 
+    package init() {}
+
     // MARK: For the application's threads
 
     /// A record was committed.
@@ -73,7 +75,7 @@ final class Mailbox: Sendable {
     }
 
     /// There is something to do that no record tells of.
-    func wakeUp() {
+    package func wakeUp() {
         state.change { $0.hasNews = true }
     }
 

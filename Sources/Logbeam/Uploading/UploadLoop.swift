@@ -25,16 +25,20 @@ package final class UploadLoop {
         /// The UTF-8 bytes of the messages.
         package var bytes = 0
         package var rejected = 0
+        /// Deliveries that did not get through, and are tried again.
+        package var failures = 0
+        /// When the service last took something, in milliseconds since 1970-01-01T00:00:00Z.
+        package var lastDelivery: Int64?
     }
 
-    package private(set) var totals = Totals()
+    package internal(set) var totals = Totals()
     /// The streams that are not getting through at the moment, and why.
-    package private(set) var troubles: [Int64: Trouble] = [:]
+    package internal(set) var troubles: [Int64: Trouble] = [:]
     /// Why the spool could not be read or written at the last step; `nil` if it could.
     package private(set) var spoolError: SpoolError?
     /// Another process has taken the lease. What this loop knows is worth nothing any more, and nothing that it does has an
     /// effect.
-    package private(set) var isSuperseded = false
+    package internal(set) var isSuperseded = false
 
     package struct Trouble: Sendable, Equatable {
         package var destination: Destination
@@ -45,33 +49,38 @@ package final class UploadLoop {
         package var count: Int
     }
 
-    private let lease: UploadLease
+    // What is not private is for the answers to change: see `settle`.
+    let lease: UploadLease
     private let reader: SpoolReader
     /// Reads for the threads that send.
     private let batches: BatchReader
     private let maintenance: SpoolMaintenance
     private let senders: SenderPool
-    private let now: () -> UploadPlan.Moment
-    private let chance: () -> Double
-    private var plan: UploadPlan
+    let now: () -> UploadPlan.Moment
+    let chance: () -> Double
+    var plan: UploadPlan
     /// The id up to which the plan was told to flush.
     private var flushedThrough: Int64 = 0
     /// The batches that stand in `deliveries`.
-    private var begun: [BatchRange: Delivery] = [:]
+    var begun: [BatchRange: Delivery] = [:]
+    /// The streams of which records are sent; `nil`: all.
+    private let chosen: Set<Int64>?
+    /// No record before this id is one of those streams'.
+    private var firstChosen: Int64 = 0
     /// How long after a batch in doubt was last sent the service is asked what of it has arrived, in milliseconds; `nil`: it
     /// is not asked.
     private let reconcileDelay: Int64?
     /// The streams whose last batch failed.
-    private var failing: [Int64: Failing] = [:]
+    var failing: [Int64: Failing] = [:]
     /// Answers that were not settled yet.
     private var answers: ArraySlice<SenderPool.Answer> = []
     /// What the service has acknowledged and the spool does not know yet.
-    private var unwritten: Acknowledgement?
+    var unwritten: Acknowledgement?
     /// The disk was full at the last step, and the log has been begun anew for this one.
     private var isRelieved = false
 
     /// What is known of a batch that stands in `deliveries`.
-    private struct Delivery {
+    struct Delivery {
         /// When it was last sent, in milliseconds of the monotonic clock.
         var lastSent: Int64
         /// It may have arrived, at this time on the monotonic clock or before; `nil` if it has not.
@@ -79,12 +88,12 @@ package final class UploadLoop {
     }
 
     /// How often a stream failed in a row, and since when that is known, in milliseconds of the monotonic clock.
-    private struct Failing {
+    struct Failing {
         var count: Int
         var since: Int64
     }
 
-    private struct Acknowledgement {
+    struct Acknowledgement {
         var range: BatchRange
         var delivered: SenderPool.Delivered
     }
@@ -94,13 +103,14 @@ package final class UploadLoop {
     /// The bytes of messages that are passed over at most to read headers: two full batches.
     private static let pageBytes = 2 * BatchLimits.maximumBytes
     /// How long to wait before trying a spool again that can not be read or written, in milliseconds.
-    private static let spoolRetry: Int64 = 1_000
+    static let spoolRetry: Int64 = 1_000
 
     /// Takes over the spool: finishes what a dead process had acknowledged, plans to send again what it left in doubt, and
     /// goes on with the waiting of streams that were failing.
     ///
     /// - Parameters:
     ///   - lease: no other loop may have it too.
+    ///   - chosen: the streams of which records are sent; `nil`: all.
     ///   - onAnswer: called on another thread when there is an answer, that is a reason to call ``step()``.
     ///   - now: the clocks.
     ///   - chance: a random number from 0 up to 1, for the jitter of retries.
@@ -110,12 +120,14 @@ package final class UploadLoop {
         limits: BatchLimits,
         pacing: UploadPlan.Pacing = UploadPlan.Pacing(),
         reconcileDelay: Int64? = nil,
+        chosen: Set<Int64>? = nil,
         onAnswer: @escaping @Sendable () -> Void = {},
         now: @escaping () -> UploadPlan.Moment = { .now },
         chance: @escaping () -> Double = { .random(in: 0..<1) }
     ) throws {
         self.lease = lease
         self.reconcileDelay = reconcileDelay
+        self.chosen = chosen
         self.now = now
         self.chance = chance
         reader = try SpoolReader(path: lease.spool.path)
@@ -129,11 +141,11 @@ package final class UploadLoop {
             access: Self.access(lease, batches),
             onAnswer: onAnswer
         )
-        plan = UploadPlan(limits: limits, pacing: pacing)
+        plan = UploadPlan(limits: limits, pacing: pacing, chosen: chosen)
         for delivery in try reader.deliveries() {
             if delivery.acknowledged {
                 try lease.finish(delivery.range)
-            } else {
+            } else if chosen?.contains(delivery.range.stream) ?? true {
                 begun[delivery.range] = Delivery(lastSent: .min, inDoubtSince: now().monotonic)
                 plan.restore(delivery.range)
             }
@@ -184,9 +196,13 @@ package final class UploadLoop {
         return target
     }
 
-    /// True if a record up to this id is still pending.
+    /// True if a record up to this id is still pending, of the streams that are sent.
     package func hasRecords(through id: Int64 = .max) throws(SpoolError) -> Bool {
-        try reader.hasRecords(through: id)
+        guard let chosen else { return try reader.hasRecords(through: id) }
+        // From where the last look ended, or each would read all that others have pending.
+        guard let first = try reader.firstRecord(of: chosen, from: firstChosen) else { return false }
+        firstChosen = first
+        return first <= id
     }
 
     /// How many records, or bytes as the service counts them, may come before there is something to do.
@@ -331,136 +347,6 @@ package final class UploadLoop {
     private func begin(_ range: BatchRange) throws(SpoolError) {
         if begun[range] == nil { try lease.begin(range) } else { try lease.check(reader) }
         begun[range, default: Delivery(lastSent: .min)].lastSent = now().monotonic
-    }
-
-    /// Draws the one consequence of an answer.
-    private func settle(_ answer: SenderPool.Answer) throws(SpoolError) {
-        let range = answer.range
-        // From now on: how long the request was on its way to the service, nobody knows.
-        if answer.isInDoubt { begun[range]?.inDoubtSince = now().monotonic }
-        switch answer.result {
-        case .unread(let error):
-            plan.postpone(range, until: now().monotonic + Self.spoolRetry)
-            throw error
-        case .vanished:
-            // A full spool has dropped all of it, or somebody else has emptied it.
-            try lease.finish(range)
-            begun[range] = nil
-            plan.vanished(range)
-        case .delivered(let delivered, let isWritten):
-            let acknowledgement = Acknowledgement(range: range, delivered: delivered)
-            if isWritten { note(acknowledgement) } else { try write(acknowledgement) }
-            if let warning = answer.warning {
-                // Of a delivery that went well: no failure is counted, and nothing waits for it.
-                try? lease.noteFailure(stream: range.stream, message: warning, failures: 0, time: now().wall)
-            }
-        case .failed(let outcome):
-            try settle(answer, outcome)
-        }
-    }
-
-    private func settle(_ answer: SenderPool.Answer, _ outcome: DeliveryOutcome) throws(SpoolError) {
-        switch outcome {
-        case .accepted:
-            break
-        case .transient(let failure), .destinationMissing(let failure):
-            retry(answer.range, answer.destination, failure, isDenied: false)
-        case .denied(let failure):
-            retry(answer.range, answer.destination, failure, isDenied: true)
-        case .invalid:
-            if answer.ids.count > 1 {
-                try split(answer.range, ids: answer.ids, isInDoubt: answer.found > 0)
-            } else {
-                let refused = answer.ids.map { RefusedRecord(id: $0, reason: .invalid) }
-                let delivered = SenderPool.Delivered(refused: refused, records: answer.found, bytes: 0)
-                try write(Acknowledgement(range: answer.range, delivered: delivered))
-            }
-        }
-    }
-
-    /// - Parameter isInDoubt: some of the batch was found to have arrived, and is to be looked for again in the halves.
-    private func split(_ range: BatchRange, ids: [Int64], isInDoubt: Bool) throws(SpoolError) {
-        let inDoubtSince = begun[range]?.inDoubtSince
-        abandon(range)
-        for half in plan.split(range, ids: ids) where isInDoubt {
-            try lease.begin(half)
-            begun[half] = Delivery(lastSent: .min, inDoubtSince: inDoubtSince)
-        }
-    }
-
-    private func write(_ acknowledgement: Acknowledgement) throws(SpoolError) {
-        unwritten = acknowledgement
-        let delivered = acknowledgement.delivered
-        try lease.acknowledge(acknowledgement.range, refused: delivered.refused, delivered: delivered.records)
-        unwritten = nil
-        note(acknowledgement)
-    }
-
-    /// The spool knows that the service has the batch.
-    private func note(_ acknowledgement: Acknowledgement) {
-        let (range, delivered) = (acknowledgement.range, acknowledgement.delivered)
-        begun[range] = nil
-        failing[range.stream] = nil
-        troubles[range.stream] = nil
-        totals.batches += 1
-        totals.records += delivered.records
-        totals.bytes += delivered.bytes
-        totals.rejected += delivered.refused.count
-        plan.delivered(range)
-    }
-
-    /// Forgets that a batch was begun. Where the spool can not, the batch merely stays noted as in doubt.
-    private func abandon(_ range: BatchRange) {
-        if attempt({ () throws(SpoolError) in try lease.abandon(range) }) { begun[range] = nil }
-    }
-
-    /// Does what may fail; false if it does.
-    @discardableResult
-    private func attempt(_ body: () throws(SpoolError) -> Void) -> Bool {
-        do throws(SpoolError) {
-            try body()
-            return true
-        } catch {
-            note(error)
-            return false
-        }
-    }
-
-    private func note(_ error: SpoolError) {
-        if error.kind == .superseded { isSuperseded = true }
-    }
-
-    private func retry(
-        _ range: BatchRange,
-        _ destination: Destination,
-        _ failure: DeliveryFailure,
-        isDenied: Bool
-    ) {
-        let (wall, now) = (now().wall, now().monotonic)
-        // What was on its way when another batch failed tells of the same trouble.
-        if failing[range.stream].map({ begun[range]?.lastSent ?? now > $0.since }) ?? true {
-            failing[range.stream] = Failing(count: (failing[range.stream]?.count ?? 0) + 1, since: now)
-        }
-        let count = failing[range.stream]?.count ?? 1
-        troubles[range.stream] = Trouble(destination: destination, failure: failure, isDenied: isDenied, count: count)
-        if let delivery = begun[range], delivery.inDoubtSince == nil { abandon(range) }
-        let backoff = isDenied ? Backoff.denied : Backoff.transient
-        plan.failed(
-            range,
-            retryAt: now + backoff.delay(failures: count, fraction: chance()),
-            notBefore: failure.retryAfter.map { now + min($0.milliseconds, Backoff.longestRetryAfter) } ?? .min
-        )
-        // For `status`, and for the next process to go on with the waiting; nothing is lost without it. That we broke off
-        // the request ourselves is no news.
-        if failure.code == DeliveryFailure.cancelled { return }
-        attempt { () throws(SpoolError) in
-            try lease.noteFailure(
-                stream: range.stream,
-                message: failure.description,
-                failures: count,
-                time: wall
-            )
-        }
     }
 }
 

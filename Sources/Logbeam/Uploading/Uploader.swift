@@ -1,5 +1,6 @@
-internal import LogbeamCore
-internal import LogbeamSpool
+package import LogbeamCore
+package import LogbeamSpool
+internal import Synchronization
 
 /// Ships what is in the spool, on a thread of its own, for as long as the process holds the upload lease.
 ///
@@ -7,10 +8,12 @@ internal import LogbeamSpool
 /// from one that shows no sign of life. What is superseded itself stands by like the others.
 ///
 /// When the spool gets another file, it lets what is on its way come home, moves what is pending, and goes on in the new one.
+///
+/// Without a service it stands by for ever: it looks after the file and tells of gaps, and leaves the lease to others.
 /// Thread-safe.
-final class Uploader: Sendable {
+package final class Uploader: Sendable {
     private let spool: LiveSpool
-    private let service: any DeliveryService
+    private let service: (any DeliveryService)?
     private let limits: BatchLimits
     private let pacing: UploadPlan.Pacing
     private let reconcileDelay: Int64?
@@ -20,6 +23,7 @@ final class Uploader: Sendable {
     private let chance: @Sendable () -> Double
     let mailbox: Mailbox
     private let end = Promise<Void>()
+    private let state = Mutex(Report(lastTurn: MonotonicClock.milliseconds()))
 
     /// For how long answers are awaited at the end; the requests are broken off, so they come at once. In milliseconds.
     private static let landing: Int64 = 1_000
@@ -29,14 +33,14 @@ final class Uploader: Sendable {
     /// How often to look for records of other processes, in milliseconds.
     private static let pollInterval: Int64 = 1_000
 
-    init(
+    package init(
         spool: LiveSpool,
         mailbox: Mailbox,
-        service: any DeliveryService,
+        service: (any DeliveryService)?,
         limits: BatchLimits,
-        pacing: UploadPlan.Pacing,
-        reconcileDelay: Int64?,
-        lapse: Duration,
+        pacing: UploadPlan.Pacing = UploadPlan.Pacing(),
+        reconcileDelay: Int64? = nil,
+        lapse: Duration = UploadLease.defaultLapse,
         losses: Losses,
         chance: @escaping @Sendable () -> Double = { .random(in: 0..<1) }
     ) {
@@ -53,15 +57,18 @@ final class Uploader: Sendable {
 
     /// Starts the thread.
     func start() throws {
-        try BackgroundThread.start(name: "logbeam-upload") { [self] in
-            while !mailbox.isStopped {
-                standBy()
-            }
-            losses.note(in: spool, isLast: true)
-            spool.settle(holdsLease: false, isPatient: false)
-            mailbox.endFlushes()
-            end.fulfill(())
+        try BackgroundThread.start(name: "logbeam-upload") { [self] in run() }
+    }
+
+    /// Does all that the thread does, on the calling one, until it is stopped.
+    package func run() {
+        while !mailbox.isStopped {
+            standBy()
         }
+        losses.note(in: spool, isLast: true)
+        spool.settle(holdsLease: false, isPatient: false)
+        mailbox.endFlushes()
+        end.fulfill(())
     }
 
     /// True if everything that was pending at the time of the call was sent within the timeout.
@@ -80,7 +87,8 @@ final class Uploader: Sendable {
     }
 
     /// Asks for a flush without waiting; the promise says when everything is sent that is pending now.
-    func requestFlush() -> Promise<Bool> {
+    @discardableResult
+    package func requestFlush() -> Promise<Bool> {
         let isSent = Promise<Bool>()
         mailbox.flush { isSent.fulfill($0) }
         return isSent
@@ -89,15 +97,15 @@ final class Uploader: Sendable {
     /// Asks the thread to end and waits for it, without blocking the calling task's thread.
     func stop() async {
         mailbox.stop()
-        service.cancel()
+        service?.cancel()
         await end.value()
     }
 
     /// Asks the thread to end, breaks off a request that is under way, and waits for the end until the deadline, in
     /// milliseconds of the monotonic clock. What is not acknowledged stays in the spool.
-    func stop(waitingUntil deadline: Int64) {
+    package func stop(waitingUntil deadline: Int64) {
         mailbox.stop()
-        service.cancel()
+        service?.cancel()
         _ = end.wait(until: deadline)
     }
 
@@ -119,13 +127,18 @@ final class Uploader: Sendable {
             let mark = mailbox.mark
             spool.look(isThorough: true)
             guard spool.current === generation else { return mailbox.renewFlushes() }
+            var spoolError: SpoolError?
             do {
                 // A fork that came in between would leave the child a lock.
-                if let lease = try ForkGate.pass({ try seeker.seek() }) { return try upload(lease, generation) }
+                if let service, let lease = try ForkGate.pass({ try seeker.seek() }) {
+                    return try upload(lease, generation, to: service)
+                }
             } catch {
                 // Where the spool can not be read or written at the moment, nothing is lost by trying again.
-                if let error = error as? SpoolError { _ = spool.mend(generation, after: error, isThorough: true) }
+                spoolError = error as? SpoolError
+                if let spoolError { _ = spool.mend(generation, after: spoolError, isThorough: true) }
             }
+            state.withLock { $0 = Report(lastTurn: MonotonicClock.milliseconds(), after: $0, spoolError) }
             spool.settle(holdsLease: false)
             ForkGate.pass {
                 mailbox.updateFlushes(
@@ -152,15 +165,19 @@ final class Uploader: Sendable {
     }
 
     /// Uploads with a lease, from the file of the spool that it is for.
-    private func upload(_ lease: UploadLease, _ generation: Generation) throws {
+    private func upload(
+        _ lease: UploadLease,
+        _ generation: Generation,
+        to service: any DeliveryService
+    ) throws {
         spool.settle(holdsLease: true)
-        let loop = try ForkGate.pass { try makeLoop(lease) }
+        let loop = try ForkGate.pass { try makeLoop(lease, service) }
         upload(loop, generation)
         mailbox.renewFlushes()
         spool.settle(holdsLease: !loop.isSuperseded)
     }
 
-    private func makeLoop(_ lease: UploadLease) throws -> UploadLoop {
+    private func makeLoop(_ lease: UploadLease, _ service: any DeliveryService) throws -> UploadLoop {
         try UploadLoop(
             lease: lease,
             service: service,
@@ -174,6 +191,7 @@ final class Uploader: Sendable {
     /// Uploads until it is stopped, is superseded, or the spool has another file, or is to get what is in an older one.
     private func upload(_ loop: UploadLoop, _ generation: Generation) {
         let start = MonotonicClock.milliseconds()
+        let before = report.totals
         var mark = mailbox.mark
         while !mailbox.isStopped, !loop.isSuperseded {
             spool.look(isThorough: true)
@@ -190,11 +208,14 @@ final class Uploader: Sendable {
                 )
                 return loop.step()
             }
+            state.withLock { $0.note(loop, step, before: before, at: MonotonicClock.milliseconds()) }
             guard case .waiting(let until) = step, !loop.isSuperseded else { continue }
             losses.note(in: spool)
             // Waiting would not help: a person must mend it first.
             if loop.isDenied { mailbox.endFlushes() }
             if until == nil, loop.inFlight == 0 {
+                let isEmpty = ForkGate.pass { (try? loop.hasRecords()) == false }
+                state.withLock { $0.isEmpty = isEmpty }
                 ForkGate.pass { loop.tidy(whileIdle: { !mailbox.hasNews && !ForkGate.isAwaited }) }
             } else {
                 ForkGate.pass { loop.tidyWhileLogging { !mailbox.hasNews && !ForkGate.isAwaited } }
@@ -206,5 +227,12 @@ final class Uploader: Sendable {
         }
         let patience = spool.current === generation ? Self.landing : Self.landingOfOldFile
         loop.land(until: MonotonicClock.milliseconds() + patience)
+        state.withLock { state in
+            state.note(loop, .advanced, before: before, at: MonotonicClock.milliseconds())
+            state.holdsLease = nil
+        }
     }
+
+    /// What it has done, and how it stands.
+    package var report: Report { state.withLock { $0 } }
 }

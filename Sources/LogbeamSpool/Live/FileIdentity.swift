@@ -5,7 +5,7 @@ internal import Darwin
 #endif
 
 /// Which file it is that a path leads to, whatever it holds.
-struct FileIdentity: Equatable {
+package struct FileIdentity: Sendable, Equatable {
     private var device: UInt64
     private var inode: UInt64
 

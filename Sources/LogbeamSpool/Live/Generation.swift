@@ -70,6 +70,21 @@ package final class LiveStream: Sendable {
     }
 }
 
+/// A record on its way into a ``LiveSpool``.
+package struct LiveRecord {
+    package var stream: LiveStream
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    package var timestamp: Int64
+    /// UTF-8.
+    package var message: UnsafeBufferPointer<UInt8>
+
+    package init(stream: LiveStream, timestamp: Int64, message: UnsafeBufferPointer<UInt8>) {
+        self.stream = stream
+        self.timestamp = timestamp
+        self.message = message
+    }
+}
+
 extension LiveStream: Hashable {
     package static func == (a: LiveStream, b: LiveStream) -> Bool { a === b }
     package func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }

@@ -44,12 +44,14 @@ package final class LiveSpool: Sendable {
     ///
     /// - Parameters:
     ///   - lookInterval: how often to look whether the file is where it was.
+    ///   - savesLog: sets a copy of a damaged log aside first: see ``Quarantine/copyDamagedLog(of:)``.
     ///   - report: called with a line for people when the file was replaced, or could not be.
     ///   - onReplacement: called after the file was replaced, on whatever thread: ``settle(holdsLease:)`` has work.
     package init(
         path: String,
         options: Spool.Options = Spool.Options(),
         lookInterval: Duration = .seconds(1),
+        savesLog: Bool = true,
         report: @escaping @Sendable (String) -> Void,
         onReplacement: @escaping @Sendable (LiveSpool) -> Void = { _ in }
     ) throws(SpoolError) {
@@ -59,7 +61,7 @@ package final class LiveSpool: Sendable {
         self.lookInterval = lookInterval.nanoseconds
         let path = Self.canonical(path)
         let first = try ForkGate.pass { () throws(SpoolError) in
-            if let told = Quarantine.copyDamagedLog(of: path) { report(told) }
+            if savesLog, let told = Quarantine.copyDamagedLog(of: path) { report(told) }
             return try Self.open(path, options, replacesForeign: false, report)
         }
         self.path = try first.spool.path
@@ -102,6 +104,19 @@ package final class LiveSpool: Sendable {
     ) throws(SpoolError) -> Int64 {
         try use { generation throws(SpoolError) in
             try generation.spool.append(stream: stream.id(in: generation), timestamp: timestamp, messages: messages)
+        }
+    }
+
+    /// Commits records of several streams at once: all of them or none.
+    package func append(_ records: [LiveRecord]) throws(SpoolError) {
+        try use { generation throws(SpoolError) in
+            var known: [NewRecord] = []
+            known.reserveCapacity(records.count)
+            for record in records {
+                let stream = try record.stream.id(in: generation)
+                known.append(NewRecord(stream: stream, timestamp: record.timestamp, message: record.message))
+            }
+            try generation.spool.append(known)
         }
     }
 

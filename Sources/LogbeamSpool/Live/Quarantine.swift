@@ -113,7 +113,7 @@ package enum Quarantine {
         return WriteAheadLog(log, pageSize: 4_096).lostCommits > 0
     }
 
-    private static let infix = ".damaged-"
+    static let infix = ".damaged-"
 
     /// A path beside another that nobody has, held by an empty file.
     private static func reserve(_ path: String) throws(SpoolError) -> String {

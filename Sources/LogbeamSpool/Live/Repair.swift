@@ -46,7 +46,7 @@ extension LiveSpool {
         return String(cString: resolved)
     }
 
-    /// Opens a spool, or makes one; what is damaged, and in its place, is set aside.
+    /// Opens a spool, or makes one; what is damaged, and in its place, is set aside. Whoever makes no spools sets nothing aside.
     ///
     /// - Parameter replacesForeign: whether this is done with a file too that is no spool, and shows no trace of one.
     static func open(
@@ -63,7 +63,8 @@ extension LiveSpool {
             } catch {
                 // Whose file it is, the uploader's tells that lies beside it: nobody else makes such a one.
                 let isOurs = replacesForeign || FileIdentity(path + "-uploader") != nil
-                guard error.isSuspicious, error.kind != .notASpool || isOurs, FileIdentity.look(at: path) != .other
+                guard options.create, error.isSuspicious, error.kind != .notASpool || isOurs,
+                    FileIdentity.look(at: path) != .other
                 else {
                     throw error
                 }
@@ -156,7 +157,13 @@ extension LiveSpool {
     private func setAside(_ generation: Generation, _ trouble: Trouble) throws(SpoolError) {
         let place = try Quarantine.setAside(path, expected: generation.main, until: deadline)
         var told: [String] = []
-        let next = try Self.open(path, options, replacesForeign: true) { told.append($0) }
+        let next: Generation
+        do throws(SpoolError) {
+            next = try Self.open(path, options, replacesForeign: true) { told.append($0) }
+        } catch {
+            guard let place else { throw error }
+            throw SpoolError(error.kind, path: path, message: "\(error.message); what lay there is now \(place)")
+        }
         // Without a place another process has done it, and has told of it.
         if let place {
             let advice = trouble.leavesRecords ? "what is pending in it is moved" : Self.advice(place, path)

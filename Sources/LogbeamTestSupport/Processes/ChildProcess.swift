@@ -49,12 +49,40 @@ package final class ChildProcess: Sendable {
             descriptors: [input.reading, output.writing, error.writing]
         )
         name = executable
-        let state = Monitor(State())
-        self.state = state
-        state.withLock { $0.input = input.takeWriting() }
+        state = Monitor(State(input: input.takeWriting()))
         read(output.takeReading(), as: .standardOutput)
         read(error.takeReading(), as: .standardError)
-        Thread.detachNewThread { [processIdentifier] in
+        reapAtEnd()
+    }
+
+    /// Runs a program on a terminal of its own, which controls it as a person's does: Ctrl-C typed there is a SIGINT for it.
+    /// What it prints is all in its standard output, as the terminal gets it: with `\r\n` at the end of a line, and the echo of
+    /// what is typed.
+    ///
+    /// - Parameters: As ``init(_:_:environment:)``, but for the size of the window.
+    package init(
+        on window: WindowSize,
+        _ executable: String,
+        _ arguments: [String] = [],
+        environment: [String: String]? = nil
+    ) throws {
+        let terminal = try PseudoTerminal(window)
+        let input = try terminal.duplicateController()
+        processIdentifier = try spawn(
+            executable,
+            arguments: arguments,
+            environment: environment ?? ProcessInfo.processInfo.environment,
+            terminal: terminal.path
+        )
+        name = executable
+        state = Monitor(State(openStreams: [.standardOutput], input: input))
+        read(terminal.takeController(), as: .standardOutput)
+        reapAtEnd()
+    }
+
+    /// Waits on a thread of its own for the end of the process, and tells it.
+    private func reapAtEnd() {
+        Thread.detachNewThread { [processIdentifier, state] in
             waitUntilEnded(processIdentifier)
             state.withLock { $0.termination = reap(processIdentifier) }
         }
@@ -74,7 +102,13 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Writes to standard input; blocks while the pipe is full.
+    /// Changes the size of the window of a process on a terminal, which gets SIGWINCH.
+    package func resize(_ window: WindowSize) throws {
+        let code = state.withLock { $0.input.map { window.set(on: $0) } ?? EBADF }
+        guard code == 0 else { throw SystemError("ioctl TIOCSWINSZ", code: code) }
+    }
+
+    /// Writes to standard input, or types on the terminal; blocks while the pipe is full.
     package func write(_ text: String) throws {
         // Not under the lock: a process that does not read must not keep us from killing it.
         guard let descriptor = state.withLock({ $0.input }) else { throw SystemError("write", code: EBADF) }

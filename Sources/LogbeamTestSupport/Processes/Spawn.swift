@@ -29,6 +29,12 @@ final class Pipe {
     }
 }
 
+#if os(Linux)
+typealias FileActions = posix_spawn_file_actions_t
+#else
+typealias FileActions = posix_spawn_file_actions_t?
+#endif
+
 /// Runs a program with the given descriptors as 0, 1 and 2, no other ones, and the signals at their defaults.
 func spawn(
     _ executable: String,
@@ -36,11 +42,47 @@ func spawn(
     environment: [String: String],
     descriptors: [Int32]
 ) throws -> pid_t {
+    try spawn(executable, arguments: arguments, environment: environment, flags: 0) { actions in
+        for (number, descriptor) in descriptors.enumerated() {
+            posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(number))
+        }
+    }
+}
+
+/// Runs a program in a session of its own, which a terminal controls, with that as 0, 1 and 2.
+func spawn(
+    _ executable: String,
+    arguments: [String],
+    environment: [String: String],
+    terminal: String
+) throws -> pid_t {
+    // glibc 2.26, and kept from all but GNU sources; macOS has another value.
     #if os(Linux)
-    var actions = posix_spawn_file_actions_t()
+    let newSession: Int32 = 0x80
+    #else
+    let newSession = POSIX_SPAWN_SETSID
+    #endif
+    return try spawn(executable, arguments: arguments, environment: environment, flags: newSession) { actions in
+        // The first terminal that the head of a session opens controls it
+        // (setsid(2)), and the session is made before the file actions run.
+        posix_spawn_file_actions_addopen(&actions, 0, terminal, O_RDWR, 0)
+        posix_spawn_file_actions_adddup2(&actions, 0, 1)
+        posix_spawn_file_actions_adddup2(&actions, 0, 2)
+    }
+}
+
+private func spawn(
+    _ executable: String,
+    arguments: [String],
+    environment: [String: String],
+    flags further: Int32,
+    adding addActions: (inout FileActions) -> Void
+) throws -> pid_t {
+    #if os(Linux)
+    var actions = FileActions()
     var attributes = posix_spawnattr_t()
     #else
-    var actions: posix_spawn_file_actions_t?
+    var actions: FileActions
     var attributes: posix_spawnattr_t?
     #endif
     posix_spawn_file_actions_init(&actions)
@@ -48,12 +90,10 @@ func spawn(
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
 
-    for (number, descriptor) in descriptors.enumerated() {
-        posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(number))
-    }
-    var flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK
+    addActions(&actions)
+    var flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | further
     #if os(Linux)
-    try closeFrom(&actions, Int32(descriptors.count))
+    try closeFrom(&actions, 3)
     #else
     flags |= POSIX_SPAWN_CLOEXEC_DEFAULT
     #endif
@@ -78,7 +118,7 @@ func spawn(
 /// `posix_spawn_file_actions_addclosefrom_np` (glibc 2.34), which <spawn.h> keeps from all but GNU sources.
 ///
 /// To close on exec is not enough: another thread may spawn between the making of a descriptor and its marking.
-private func closeFrom(_ actions: inout posix_spawn_file_actions_t, _ first: Int32) throws {
+private func closeFrom(_ actions: inout FileActions, _ first: Int32) throws {
     typealias Function = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
     let name = "posix_spawn_file_actions_addclosefrom_np"
     guard let symbol = dlsym(nil, name) else { throw ChildProcessError("no \(name) in the C library") }

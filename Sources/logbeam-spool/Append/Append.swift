@@ -12,7 +12,7 @@ internal import Darwin
 /// `logbeam-spool append`.
 struct Append: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Makes each line of standard input a committed record.",
+        abstract: "Makes each line of standard input, or of files, a committed record.",
         discussion: """
             A line is committed as soon as it has been read; lines that come fast are committed together. What is \
             committed survives the death of this process at any instruction. Nothing is shipped: that is done by a \
@@ -21,6 +21,23 @@ struct Append: ParsableCommand {
             A line ends with LF or CR LF. An empty line is a record too (CloudWatch Logs gets a space). What is not \
             UTF-8 becomes U+FFFD. A line longer than \(HumanUnits.count(BatchLimits.maximumMessageBytes)) bytes, the \
             most that CloudWatch Logs takes, becomes several records.
+
+            A record has the time at which its line was read. With --timestamp a line has the time that is written in it; \
+            one without has that of the line before it. The format knows \(TimestampFormat.known); white space in it is \
+            any white space, and a line without a year is of the latest that is not in the future.
+
+            With --multiline-start a line in which the pattern is not found belongs to the record before it, which is \
+            complete when the next one begins. Until then it is in memory alone: for --multiline-wait after its first \
+            line, or until it is as long as a message may be; then it is committed as it is. The pattern is looked for in \
+            the first 1,024 bytes of a line, and has no back references.
+
+            With --format json a line is an object. Its message is the message (if it has none, the line is), and its \
+            time, log_group and log_stream go before the options. time is ISO 8601 with any offset (UTC without one), or a \
+            number since 1970 in seconds, from 100,000,000,000 on in milliseconds. A line that is no such object is taken \
+            as it is; how many there were is told at the end.
+
+            Files are read one after the other, each to its end. One that can not be read is told, and makes the exit code \
+            74; the others are taken.
 
             Ends at the end of the input, at SIGTERM, SIGINT or SIGHUP, and when nobody reads the output of --tee any \
             more; what was read by then is committed, also a last line without its end, and the exit code is 0. After \
@@ -32,8 +49,11 @@ struct Append: ParsableCommand {
             Lines that the spool does not take (the disk is full, or another process keeps it locked for 30 seconds) \
             go to standard error, each after 'not spooled: ', are counted for 'status', and make the exit code 74.
 
-            Example:
+            Examples:
               myprogram 2>&1 | logbeam-spool append --log-group g --log-stream s --tee
+              logbeam-spool append --log-group g --log-stream s --timestamp '%b %d %H:%M:%S' /var/log/syslog
+              java -jar x.jar | logbeam-spool append --log-group g --log-stream s --multiline-start '^[^[:space:]]'
+              jq -c '{time: .ts, message: .msg}' x.log | logbeam-spool append --log-group g --log-stream s --format json
             """
     )
 
@@ -73,8 +93,13 @@ struct Append: ParsableCommand {
         }
     }
 
+    @OptionGroup(title: "What a line is") var lines: LineOptions
+
     @Flag(help: "Write each line to standard output, unchanged, once it is committed.")
     var tee = false
+
+    @Argument(help: ArgumentHelp("The files to read, in this order; '-' is standard input.", valueName: "file"))
+    var files: [String] = []
 
     func validate() throws {
         try spool.validate {
@@ -95,79 +120,56 @@ struct Append: ParsableCommand {
             options: Spool.Options(commitTimeout: .seconds(30), limit: limit),
             report: { StandardStreams.complain($0) }
         )
-        let stream = LiveStream(Destination(logGroup: logGroup, logStream: logStream))
-        try spool.prepare(stream)
+        let destination = Destination(logGroup: logGroup, logStream: logStream)
+        try spool.prepare(LiveStream(destination))
         var appender = Appender(
             spool: spool,
-            stream: stream,
+            reading: LineReading(
+                try lines.reading,
+                destination: destination,
+                maximum: BatchLimits.maximumMessageBytes
+            ),
             signals: signals,
             echo: tee ? Echo(signals: signals) : nil
         )
-        var lines = LineBuffer(maximum: BatchLimits.maximumMessageBytes, readSize: Self.readSize)
-
-        let readError = read(into: &lines, signals) { lines in
-            lines.take(atEnd: false) { appender.append($0) }
-            return appender.echo?.error != nil
+        var buffer = try lines.buffer
+        var failures: [Failure] = []
+        for name in files.isEmpty ? ["-"] : files where !signals.haveCome && appender.echo?.error == nil {
+            do throws(Failure) {
+                try append(Input(name), &buffer, &appender, signals)
+            } catch {
+                // Told at once, for others may take long; the last of them ends the command.
+                failures.last.map { StandardStreams.complain($0.message) }
+                failures.append(error)
+            }
         }
-        lines.take(atEnd: true) { appender.append($0) }
         appender.finish()
         spool.settle(holdsLease: false, isPatient: false)
 
-        if lines.cutLines > 0 {
-            let maximum = HumanUnits.count(BatchLimits.maximumMessageBytes)
-            StandardStreams.complain(
-                "\(HumanUnits.count(lines.cutLines, "line")) longer than \(maximum) bytes became several records"
-            )
-        }
+        for note in lines.notes(cut: buffer.cutLines, appender.reading.tally) { StandardStreams.complain(note) }
         if appender.unspooled > 0 {
+            failures.last.map { StandardStreams.complain($0.message) }
             throw Failure(
                 .failedIO,
                 "\(HumanUnits.count(appender.unspooled, "record")) could not be committed, and went to standard error"
             )
         }
-        if readError != 0 {
-            throw Failure(.failedIO, "can not read standard input: \(String(cString: strerror(readError)))")
-        }
+        if let failure = failures.last { throw failure }
         if let code = appender.echo?.error, code != EPIPE { throw Failure.output(code) }
     }
 
-    /// The most that is read, and so committed, at once. Even empty lines keep the spool locked for less than a second.
-    private static let readSize = 262_144
-    /// How much is still read after a signal: the most that a pipe holds (/proc/sys/fs/pipe-max-size).
-    private static let readAfterSignal = 1_048_576
-
-    /// Reads until the end of the input, a signal, or the closure says that it is enough. Returns `errno`, or 0.
-    private func read(
-        into lines: inout LineBuffer,
-        _ signals: TerminationSignals,
-        _ isEnough: (inout LineBuffer) -> Bool
-    ) -> Int32 {
-        var left = Int.max
-        while left > 0 {
-            var sources = [STDIN_FILENO, signals.descriptor].map {
-                pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
-            }
-            let isEnding = left <= Self.readAfterSignal
-            poll(&sources, isEnding ? 1 : 2, isEnding ? 0 : -1)
-            if sources[1].revents != 0 { left = Self.readAfterSignal }
-            guard sources[0].revents != 0 else {
-                if isEnding { return 0 }
-                continue
-            }
-            let count = lines.fill { readBytes(STDIN_FILENO, $0.baseAddress, min($0.count, Self.readSize)) }
-            if count == 0 { return 0 }
-            if count < 0 {
-                if errno == EINTR || errno == EAGAIN { continue }
-                return errno
-            }
-            if left != .max { left -= count }
-            if isEnough(&lines) { return 0 }
+    /// Appends all lines of an input; the last one ends with it.
+    private func append(
+        _ input: Input,
+        _ buffer: inout LineBuffer,
+        _ appender: inout Appender,
+        _ signals: TerminationSignals
+    ) throws(Failure) {
+        let code = input.read(into: &buffer, signals, patience: lines.patience) { buffer, hasWaited in
+            buffer.take(atEnd: false, hasWaited: hasWaited) { appender.append($0) }
+            return appender.echo?.error != nil
         }
-        return 0
+        buffer.take(atEnd: true) { appender.append($0) }
+        if code != 0 { throw input.failure(code) }
     }
-}
-
-/// `read(2)`, by a name that the method does not hide.
-private func readBytes(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer?, _ count: Int) -> Int {
-    read(descriptor, bytes, count)
 }

@@ -44,7 +44,7 @@ struct Check: ParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         let check = try SpoolCheck.run(path: spool.path)
         let report = CheckReport(check: check)
-        try StandardStreams.print(json ? report.json : report.page)
+        try StandardStreams.print(json ? report.json : report.page(on: .at(STDOUT_FILENO)))
         guard check.isGood else {
             let error = SpoolError(.damaged, path: check.path, message: "the spool is damaged")
             throw Failure(.unusableSpool, error.description)

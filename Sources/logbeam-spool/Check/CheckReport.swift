@@ -30,8 +30,8 @@ struct CheckReport {
         ).text + "\n"
     }
 
-    /// A fact a line, for people.
-    var page: String {
+    /// A fact a line.
+    func page(on terminal: Terminal?) -> String {
         let isOld = check.version < check.currentVersion
         let age = isOld ? ", the next program that writes makes it \(check.currentVersion)" : ""
         let rows =
@@ -47,7 +47,7 @@ struct CheckReport {
             + check.warnings.map { ["warning", $0] }
             + check.problems.map { ["problem", $0] }
             + [["result", check.isGood ? "good" : "damaged"]]
-        return StatusReport.columns(rows, rightAligned: [])
+        return Table(facts: rows.map { ($0[0], .text($0[1])) }).text(on: terminal)
     }
 
     private var counts: [[String]] {

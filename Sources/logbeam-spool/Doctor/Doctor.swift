@@ -76,7 +76,7 @@ struct Doctor: ParsableCommand {
     func run() throws {
         signal(SIGPIPE, SIG_IGN)
         let report = DoctorReport(examine())
-        try StandardStreams.print(json ? report.json : report.page)
+        try StandardStreams.print(json ? report.json : report.page(on: .at(STDOUT_FILENO)))
         if report.diagnosis.status != .done { throw ExitCode(report.diagnosis.status.rawValue) }
     }
 

@@ -13,12 +13,12 @@ struct DoctorReport {
         diagnosis = Diagnosis(findings)
     }
 
-    /// A line for each check, for people.
-    var page: String {
-        StatusReport.columns(
-            diagnosis.lines.map { [$0.verdict.name, $0.check, $0.message] },
-            rightAligned: []
-        )
+    /// A line for each check: the verdict, what was checked, and what came of it.
+    func page(on terminal: Terminal?) -> String {
+        let rows = diagnosis.lines.map { line -> [Cell] in
+            [.text(line.verdict.name).painted(line.verdict.paint), .text(line.check), .text(line.message)]
+        }
+        return Table([.init(""), .init(""), .init("", .wrapped)], rows: rows).text(on: terminal)
     }
 
     /// One JSON object on one line.
@@ -58,6 +58,14 @@ extension Diagnosis.Verdict {
         case .ok: "ok"
         case .warning: "warning"
         case .failed: "failed"
+        }
+    }
+
+    fileprivate var paint: Terminal.Paint {
+        switch self {
+        case .ok: .good
+        case .warning: .warning
+        case .failed: .bad
         }
     }
 }

@@ -26,9 +26,28 @@ struct Drain: ParsableCommand {
             30 seconds, drain ships the rest. With --take-over it ships everything itself, now: the program stands by \
             meanwhile, and goes on when drain is done. The batches that the program had on their way may arrive twice.
 
-            Records that CloudWatch Logs will never take are moved to the table 'rejected' of the spool.
+            With --log-group or --log-stream, what other log streams have remains, and that is no failure: 0 says that \
+            all that was chosen is gone. If the spool has no such stream, it ends with 66.
 
-            On a terminal it shows how far it is. Otherwise it writes nothing but errors, to standard error.
+            Ctrl-C (or SIGTERM) ends it in good order: what is on its way is broken off, and it says what was shipped \
+            and what remains; the exit code is 75, or 0 if nothing remained. A second one ends it at once, with 75.
+
+            With --to, records are written to a file, or to standard output with '-', instead of being sent: for when \
+            AWS is what is broken. Each becomes a JSON object on a line of its own with the keys time (ISO 8601, UTC), \
+            log_group, log_stream and message, as 'append --format json' and 'import' read it. They leave the spool once \
+            the disk has them, batch by batch; whenever it is killed, nothing is lost, and at most one batch is there \
+            twice. The file is made with mode 0600, or appended to. Its age keeps no record from it. Where it can not be \
+            written, the exit code is 74.
+
+            With --dry-run nothing is sent, written or changed, also beside a program that uploads. It shows what would be \
+            sent: for each log stream a line with log group, log stream, records, bytes, batches, how many records \
+            would be refused by their age or size, and how many are too far ahead of time to be sent yet.
+
+            Records that CloudWatch Logs will never take are moved to the table 'rejected' of the spool, and a record \
+            in their stream tells of it.
+
+            On a terminal it shows how far it is, how fast, and how long it will take. Otherwise it writes nothing but \
+            errors, to standard error.
 
             Credentials and region come from where other AWS tools look for them; 'logbeam-spool doctor' says from where.
 
@@ -36,6 +55,8 @@ struct Drain: ParsableCommand {
               logbeam-spool drain
               logbeam-spool drain --spool /var/lib/app/logs.db --timeout 60
               logbeam-spool drain --wait --timeout 60
+              logbeam-spool drain --log-group shop --log-stream 'orders-*'
+              logbeam-spool drain --to rescued.jsonl
             """
     )
 
@@ -52,6 +73,14 @@ struct Drain: ParsableCommand {
     @Flag(help: "Where another process uploads, take over from it.")
     var takeOver = false
 
+    @OptionGroup var streams: StreamOptions
+
+    @Option(help: ArgumentHelp("Write the records to a file instead, or to standard output: '-'.", valueName: "file"))
+    var to: String?
+
+    @Flag(help: "Show what would be sent, and change nothing.")
+    var dryRun = false
+
     @OptionGroup var aws: AWSOptions
 
     /// A year; so that no sum overflows.
@@ -59,6 +88,12 @@ struct Drain: ParsableCommand {
 
     func validate() throws {
         if wait, takeOver { throw ValidationError("--wait and --take-over exclude each other") }
+        if wait, to != nil || !streams.areAll {
+            throw ValidationError(
+                "with --wait the other process ships everything: neither --to nor a choice of streams goes"
+            )
+        }
+        if dryRun, wait || takeOver { throw ValidationError("--dry-run asks nothing of other processes") }
         try spool.validate(aws.apply)
         if let timeout, !(timeout > 0 && timeout <= Self.longestTimeout) {
             throw ValidationError(
@@ -68,21 +103,51 @@ struct Drain: ParsableCommand {
     }
 
     func run() throws {
+        if dryRun { return try Forecast.show(spool.path, streams, limits) }
         let path = spool.path
         let start = MonotonicClock.milliseconds()
         let stop = Stop(
-            signals: try TerminationSignals.watch(),
+            signals: try TerminationSignals.watch(haste: .recordsRemain),
             deadline: timeout.map { start + Int64(($0 * 1_000).rounded(.up)) }
         )
+        signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
         if let told = Quarantine.copyDamagedLog(of: path) { StandardStreams.complain(told) }
         let spool = try Spool(path: path, options: Spool.Options(create: false))
+        let chosen = try chosenStreams(of: path)
+        let lines = try to.map { LineDelivery(try LineFile($0)) }
         guard let lease = try lease(of: spool, stop) else { return }
-        let service = CloudWatchLogsService(aws.service)
+        let service: any DeliveryService = lines ?? CloudWatchLogsService(aws.service)
         try stop.whenDue { service.cancel() }
-        let loop = try UploadLoop(lease: lease, service: service, limits: BatchLimits())
-        let end = try drain(loop, stop, start: start, progress: Self.progress(path))
+        let loop = try UploadLoop(
+            lease: lease,
+            service: service,
+            limits: limits,
+            // One after the other, so that lines are in the order of the records.
+            pacing: lines == nil ? UploadPlan.Pacing() : UploadPlan.Pacing(inFlight: 1),
+            chosen: chosen
+        )
+        let end = try drain(loop, of: spool, stop, start: start, progress: progress(path))
         if loop.totals.rejected > 0 { StandardStreams.complain(Self.rejected(loop.totals.rejected, path)) }
-        try report(end, path)
+        if let failure = lines?.failure { throw Failure(.failedIO, "\(failure); \(try remain(path))") }
+        try report(end, path, shipped: loop.totals.records)
+    }
+
+    /// What goes into a batch. A file takes what the service would not.
+    private var limits: BatchLimits {
+        var limits = BatchLimits(messageBytes: to == nil ? BatchLimits.maximumMessageBytes : .max)
+        limits.takesAnyTime = to != nil
+        return limits
+    }
+
+    /// The ids of the streams that were chosen; `nil`: all.
+    private func chosenStreams(of path: String) throws -> Set<Int64>? {
+        if streams.areAll { return nil }
+        let chosen = try SpoolReader(path: path).streams().filter { streams.match($0.value) }
+        if chosen.isEmpty {
+            throw Failure(.noSpool, "\(path) has no such log stream; 'logbeam-spool status' shows those that it has")
+        }
+        return Set(chosen.keys)
     }
 
     /// The right to ship; `nil` if another process has shipped everything.
@@ -103,6 +168,7 @@ struct Drain: ParsableCommand {
 
     private func drain(
         _ loop: UploadLoop,
+        of spool: Spool,
         _ stop: Stop,
         start: Int64,
         progress: ProgressDisplay?
@@ -114,19 +180,32 @@ struct Drain: ParsableCommand {
             let elapsed = MonotonicClock.milliseconds() - start
             progress?.finish(Summary.text(loop.totals, milliseconds: elapsed))
         }
-        return try Drainer(loop: loop, stop: stop, progress: progress).run()
+        let drainer = Drainer(loop: loop, stop: stop, progress: progress) {
+            // What is not told now, the next program tells.
+            for gap in (try? spool.untoldGaps()) ?? [] { _ = try? spool.tellGap(gap) }
+        }
+        return try drainer.run()
     }
 
     /// `nil` where nobody would see it.
-    private static func progress(_ path: String) throws(SpoolError) -> ProgressDisplay? {
+    private func progress(_ path: String) throws(SpoolError) -> ProgressDisplay? {
         guard StandardStreams.isTerminal(STDERR_FILENO) else { return nil }
-        return ProgressDisplay(total: try SpoolStatus.read(path: path).pending)
+        return ProgressDisplay(total: try pending(path))
     }
 
-    private func report(_ end: Drainer.End, _ path: String) throws {
+    /// How many records there are of the streams that were chosen.
+    private func pending(_ path: String) throws(SpoolError) -> Int {
+        try SpoolStatus.read(path: path).streams.reduce(0) { $0 + (streams.match($1.destination) ? $1.pending : 0) }
+    }
+
+    private func remain(_ path: String) throws(SpoolError) -> String {
+        let pending = try pending(path)
+        return "\(HumanUnits.count(pending, "record")) \(pending == 1 ? "remains" : "remain") in \(path)"
+    }
+
+    private func report(_ end: Drainer.End, _ path: String, shipped: Int = 0) throws {
         if end == .empty { return }
-        let pending = try SpoolStatus.read(path: path).pending
-        let remain = "\(HumanUnits.count(pending, "record")) \(pending == 1 ? "remains" : "remain") in \(path)"
+        let remain = try remain(path)
         switch end {
         case .empty:
             break
@@ -141,7 +220,11 @@ struct Drain: ParsableCommand {
                 "\(remain) with a time more than 2 hours ahead, which CloudWatch Logs does not take yet; check the clock"
             )
         case .stopped(let cause, let lastFailure):
-            let event = cause == .signal ? "stopped by a signal" : "the time is over"
+            var event = cause == .signal ? "stopped by a signal" : "the time is over"
+            // On a terminal it stands there already.
+            if shipped > 0, !StandardStreams.isTerminal(STDERR_FILENO) {
+                event = "\(HumanUnits.count(shipped, "record")) shipped; \(event)"
+            }
             let failure = lastFailure.map { "; the last failure was \($0)" } ?? ""
             throw Failure(.recordsRemain, "\(event); \(remain); run drain again\(failure)")
         }

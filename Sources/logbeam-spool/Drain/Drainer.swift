@@ -21,6 +21,7 @@ final class Drainer {
     private let loop: UploadLoop
     private let stop: Stop
     private let progress: ProgressDisplay?
+    private let tellGaps: () -> Void
     private var lastFailure: String?
     /// What was told already: each kind of failure is told once.
     private var toldCodes: Set<String> = []
@@ -28,7 +29,9 @@ final class Drainer {
     /// The longest rest, in milliseconds: after it records of other processes are looked for.
     private static let pollInterval: Int64 = 1_000
 
-    init(loop: UploadLoop, stop: Stop, progress: ProgressDisplay?) {
+    /// - Parameter tellGaps: called when the first part is done, for streams to be told of what they miss.
+    init(loop: UploadLoop, stop: Stop, progress: ProgressDisplay?, tellGaps: @escaping () -> Void) {
+        self.tellGaps = tellGaps
         self.loop = loop
         self.stop = stop
         self.progress = progress
@@ -43,6 +46,7 @@ final class Drainer {
             if try !loop.hasRecords(through: target) {
                 // What came meanwhile is sent too, once: whoever appends without end does not keep us for ever.
                 if isSecondRound { return .empty }
+                tellGaps()
                 if try !loop.hasRecords() { return .empty }
                 isSecondRound = true
                 target = try loop.flush()

@@ -33,7 +33,7 @@ final class ProgressDisplay {
             retry: failure.map { (delay: (time ?? now) - now, failure: $0) }
         )
         // A character in the last column would make some terminals go on to the next line.
-        draw(line.text(width: Self.width() - 1))
+        draw(line.text(width: (Terminal.at(STDERR_FILENO)?.columns ?? 80) - 1))
     }
 
     /// Takes the line away and leaves another text in its place.
@@ -44,11 +44,5 @@ final class ProgressDisplay {
     private func draw(_ text: String) {
         // Back to the first column; erase to the end of the line (ECMA-48, EL).
         StandardStreams.writeAll(Array("\r\u{1B}[K\(text)".utf8), to: STDERR_FILENO)
-    }
-
-    private static func width() -> Int {
-        var size = winsize()
-        guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 1 else { return 80 }
-        return Int(size.ws_col)
     }
 }

@@ -14,7 +14,7 @@ struct ProgressLine {
 
     private static let barWidth = 20
 
-    /// At most `width` characters.
+    /// At most `width` columns of a terminal.
     func text(width: Int) -> String {
         let total = max(total, done)
         // Rounded down: 100 % means all.
@@ -32,7 +32,7 @@ struct ProgressLine {
         }
         let filled = percent * Self.barWidth / 100
         let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: Self.barWidth - filled)
-        return String((["[\(bar)]"] + parts).joined(separator: "  ").unicodeScalars.prefix(width))
+        return (["[\(bar)]"] + parts).joined(separator: "  ").clipped(to: width)
     }
 }
 

@@ -41,14 +41,15 @@ struct SalvageCommand: ParsableCommand {
             """
     )
 
-    @Argument(help: ArgumentHelp("The damaged spool.", valueName: "file"))
+    @Argument(help: ArgumentHelp("The damaged spool.", valueName: "file"), completion: .file())
     var file: String
 
     @Option(
         help: ArgumentHelp(
             "The spool to write to; made if it is missing. (default: FILE.salvaged.db, which must not exist)",
             valueName: "path"
-        )
+        ),
+        completion: .file()
     )
     var into: String?
 
@@ -73,7 +74,7 @@ struct SalvageCommand: ParsableCommand {
         }
         if isShown { StandardStreams.writeAll(Array("\r\u{1B}[K".utf8), to: STDERR_FILENO) }
         let text = SalvageText(report: report)
-        try StandardStreams.print(json ? text.json : text.page)
+        try StandardStreams.print(json ? text.json : text.page(on: .at(STDOUT_FILENO)))
         guard report.isComplete else {
             throw Failure(.unusableSpool, "not all of \(report.file) can be read; what can is in \(report.into)")
         }

@@ -36,8 +36,8 @@ struct SalvageText {
         ).text + "\n"
     }
 
-    /// A fact a line, for people; what is not the case is left out.
-    var page: String {
+    /// A fact a line; what is not the case is left out.
+    func page(on terminal: Terminal?) -> String {
         func fact(_ name: String, _ count: Int, _ noun: String, _ text: String) -> [[String]] {
             count == 0 ? [] : [[name, HumanUnits.count(count, noun, plural: noun == "batch" ? "batches" : nil) + text]]
         }
@@ -69,6 +69,6 @@ struct SalvageText {
         rows += fact("log", report.uncommittedLogFrames, "page", " of an unfinished commit, left out")
         rows += report.damage.map { ["damage", "page \($0.page), at byte \(offset($0.page)): \($0.problem)"] }
         rows += fact("damage", report.damagedPages - report.damage.count, "more damaged page", "")
-        return StatusReport.columns(rows, rightAligned: [])
+        return Table(facts: rows.map { ($0[0], .text($0[1])) }).text(on: terminal)
     }
 }

@@ -100,6 +100,18 @@ struct TestBed {
         return process
     }
 
+    /// Starts `logbeam-spool ship`.
+    func startShip(_ options: [String] = []) throws -> ChildProcess {
+        let process = try start(
+            [BuiltProducts.executable("logbeam-spool"), "ship", "--spool", spool, "--buffer-duration", "0.02"]
+                + options,
+            environment: environment,
+            killedAt: nil
+        )
+        process.closeInput()
+        return process
+    }
+
     private func start(
         _ command: [String],
         environment: [String: String],

@@ -19,10 +19,13 @@ enum StandardStreams {
         writeAll(Array("logbeam-spool: \(message.printable)\n".utf8), to: STDERR_FILENO)
     }
 
-    /// Writes text to standard output; what can not be written is an error of the command.
-    static func print(_ text: String) throws(Failure) {
+    /// Writes text to standard output; what can not be written is an error of the command. Returns false if nobody reads
+    /// any more.
+    @discardableResult
+    static func print(_ text: String) throws(Failure) -> Bool {
         let code = writeAll(Array(text.utf8), to: STDOUT_FILENO)
         guard code == 0 || code == EPIPE else { throw .output(code) }
+        return code == 0
     }
 
     /// Writes all bytes, however long it takes. Returns `errno`, or 0.
@@ -45,7 +48,7 @@ enum StandardStreams {
 
     /// True if a person reads what is written there, on a terminal that can do more than print lines.
     static func isTerminal(_ descriptor: Int32) -> Bool {
-        isatty(descriptor) == 1 && getenv("TERM").map { String(cString: $0) } != "dumb"
+        Terminal.at(descriptor)?.canMove == true
     }
 }
 

@@ -39,4 +39,11 @@ enum HumanUnits {
         default: "\(count(Int(seconds / 86_400))) d \(seconds / 3_600 % 24) h"
         }
     }
+
+    /// `3 min 20 s ago`, and `in 3 min 20 s` for what lies ahead. Times are in milliseconds.
+    static func age(of time: Int64, now: Int64) -> String {
+        let (distance, overflows) = now.subtractingReportingOverflow(time)
+        let text = duration(milliseconds: overflows ? .max : Int64(clamping: distance.magnitude))
+        return time > now ? "in \(text)" : "\(text) ago"
+    }
 }

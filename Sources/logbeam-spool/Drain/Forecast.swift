@@ -1,0 +1,49 @@
+internal import LogbeamCore
+internal import LogbeamSpool
+
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// What `drain --dry-run` shows.
+enum Forecast {
+    /// How many headers are read at once.
+    private static let pageSize = 10_000
+
+    /// Reads what is pending, and shows what would become of it.
+    static func show(_ path: String, _ options: StreamOptions, _ limits: BatchLimits) throws {
+        let reader = try SpoolReader(path: path)
+        let names = try reader.streams().filter { options.match($0.value) }
+        var forecast = BatchForecast(
+            limits: limits,
+            inDoubt: try reader.deliveries().filter { !$0.acknowledged && names[$0.range.stream] != nil }.map(\.range),
+            now: WallClock.milliseconds()
+        )
+        var last: Int64 = 0
+        while true {
+            let page = try reader.headers(after: last, limit: pageSize)
+            for header in page.headers where names[header.stream] != nil { forecast.add(header) }
+            last = page.headers.last?.id ?? last
+            if page.isLast { break }
+        }
+        let rows = forecast.streams.compactMap { id, stream in names[id].map { ($0, stream) } }
+            .sorted { ($0.0.logGroup, $0.0.logStream) < ($1.0.logGroup, $1.0.logStream) }
+        let table = Table(
+            [
+                Table.Column("LOG GROUP", .shortened), Table.Column("LOG STREAM", .shortened),
+                Table.Column("RECORDS", alignRight: true), Table.Column("BYTES", alignRight: true),
+                Table.Column("BATCHES", alignRight: true), Table.Column("REFUSED", alignRight: true),
+                Table.Column("TOO EARLY", alignRight: true),
+            ],
+            rows: rows.map { destination, stream in
+                [
+                    .text(destination.logGroup), .text(destination.logStream), .count(stream.records),
+                    .bytes(stream.bytes), .count(stream.batches), .count(stream.refused), .count(stream.early),
+                ]
+            }
+        )
+        try StandardStreams.print(table.text(on: .at(STDOUT_FILENO)))
+    }
+}

@@ -1,0 +1,207 @@
+internal import LogbeamCore
+internal import LogbeamSpool
+internal import Synchronization
+
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// Takes batches as ``JSONLines``, in place of CloudWatch Logs. A batch is accepted once all of it is written; and, where it
+/// goes into a file, once the disk has it.
+final class LineDelivery: DeliveryService {
+    private let target: LineFile
+    private let isCancelled = Atomic(false)
+    /// Why nothing more can be written.
+    private let trouble = Mutex<String?>(nil)
+    /// Held while a batch is written.
+    private let turn = Mutex(())
+
+    /// How much is written to a pipe at once: one that is ready takes so much without blocking (PIPE_BUF, pipe(7)).
+    private static let pipePart = 4_096
+
+    init(_ target: LineFile) {
+        self.target = target
+    }
+
+    private var descriptor: Int32 { target.descriptor }
+    private var isFile: Bool { target.isFile }
+
+    /// Why nothing more can be written; `nil` if all is well.
+    var failure: String? { trouble.withLock { $0 } }
+
+    func send(_ batch: EventBatch) -> DeliveryOutcome {
+        var lines: [UInt8] = []
+        batch.messages.withUnsafeBufferPointer { messages in
+            for event in batch.events {
+                let message = UnsafeBufferPointer(rebasing: messages[event.range])
+                JSONLines.append(
+                    time: event.timestamp,
+                    destination: batch.destination,
+                    message: message,
+                    to: &lines
+                )
+            }
+        }
+        if target.isTerminal {
+            // In a line of JSON what is unprintable stands in strings alone, but for its end.
+            let text = String(decoding: lines, as: UTF8.self).split(separator: "\n").map { String($0).printable + "\n" }
+            lines = text.flatMap { Array($0.utf8) }
+        }
+        return turn.withLock { _ in write(lines) }
+    }
+
+    private func write(_ lines: [UInt8]) -> DeliveryOutcome {
+        if let failure { return Self.denied(failure) }
+        let start = isFile ? lseek(descriptor, 0, SEEK_END) : 0
+        var rest = lines[...]
+        while !rest.isEmpty {
+            guard waitUntilReady() else { return Self.cancelled }
+            let count = rest.withUnsafeBytes {
+                writeBytes(descriptor, $0.baseAddress, isFile ? $0.count : min($0.count, Self.pipePart))
+            }
+            if count >= 0 {
+                rest = rest.dropFirst(count)
+            } else if errno != EINTR, errno != EAGAIN {
+                return fail(errno, cuttingTo: start)
+            }
+        }
+        // Standard output may be a file as well; what can not be synced, a pipe say, says so (fsync(2)).
+        guard fsync(descriptor) == 0 || (!isFile && (errno == EINVAL || errno == EROFS)) else {
+            return fail(errno, cuttingTo: start)
+        }
+        return .accepted(.none)
+    }
+
+    /// False if it was cancelled before: then some of a batch may have gone into a pipe that nobody reads.
+    private func waitUntilReady() -> Bool {
+        if isFile { return true }
+        while !isCancelled.load(ordering: .relaxed) {
+            var target = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            if poll(&target, 1, 100) > 0 { return true }
+        }
+        return false
+    }
+
+    private func fail(_ code: Int32, cuttingTo start: off_t) -> DeliveryOutcome {
+        let reason = "can not write to \(target.name): \(String(cString: strerror(code)))"
+        trouble.withLock { $0 = reason }
+        // None of the batch counts.
+        if isFile { ftruncate(descriptor, start) }
+        return Self.denied(reason)
+    }
+
+    func create(_ destination: Destination) -> DeliveryOutcome { .accepted(.none) }
+
+    func cancel() { isCancelled.store(true, ordering: .relaxed) }
+
+    private static func denied(_ reason: String) -> DeliveryOutcome {
+        .denied(DeliveryFailure(code: "OutputError", message: reason, mayHaveArrived: false))
+    }
+
+    private static let cancelled = DeliveryOutcome.transient(
+        DeliveryFailure(code: DeliveryFailure.cancelled, message: "stopped")
+    )
+}
+
+/// Where the lines go: a file that nobody else writes to, or standard output.
+final class LineFile: Sendable {
+    let name: String
+    let descriptor: Int32
+    let isFile: Bool
+    /// A person reads: what could control a terminal is escaped.
+    var isTerminal: Bool { !isFile && isatty(descriptor) == 1 }
+
+    /// Opens a file to append to, which is made for its owner alone if it is missing.
+    ///
+    /// - Parameter name: a path; `-` for standard output.
+    init(_ name: String) throws(Failure) {
+        isFile = name != "-"
+        self.name = isFile ? name : "standard output"
+        guard isFile else {
+            descriptor = STDOUT_FILENO
+            return
+        }
+        var isNew = true
+        let flags = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK
+        var descriptor = open(name, flags | O_CREAT | O_EXCL, 0o600)
+        if descriptor < 0, errno == EEXIST {
+            isNew = false
+            descriptor = open(name, flags)
+        }
+        guard descriptor >= 0 else { throw Self.failure(name, String(cString: strerror(errno))) }
+        self.descriptor = descriptor
+        if isNew {
+            // Whatever the umask has taken away.
+            fchmod(descriptor, 0o600)
+            Self.syncDirectory(of: name)
+        }
+        try Self.verify(descriptor, name)
+        try Self.cutUnfinishedLine(descriptor, name)
+    }
+
+    deinit {
+        if isFile { close(descriptor) }
+    }
+
+    /// Throws if what is logged would come into the hands of others, or between the lines of another process.
+    private static func verify(_ descriptor: Int32, _ name: String) throws(Failure) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw failure(name, "it is not a regular file")
+        }
+        guard status.st_uid == geteuid() else { throw failure(name, "it belongs to the user \(status.st_uid)") }
+        guard status.st_mode & (S_IWGRP | S_IWOTH) == 0 else { throw failure(name, "others can write to it") }
+        guard status.st_nlink == 1 else { throw failure(name, "it has \(status.st_nlink) names") }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw failure(name, "another process writes to it") }
+    }
+
+    /// A drain that was killed may have left half a line at the end: its record is still in the spool. What does not begin
+    /// like a line of ours is left alone.
+    private static func cutUnfinishedLine(_ descriptor: Int32, _ name: String) throws(Failure) {
+        let size = lseek(descriptor, 0, SEEK_END)
+        var start = size
+        var tail: [UInt8] = []
+        while start > 0 {
+            let count = min(start, off_t(partSize))
+            var part = [UInt8](repeating: 0, count: Int(count))
+            guard pread(descriptor, &part, part.count, start - count) == part.count else {
+                throw failure(name, String(cString: strerror(errno)))
+            }
+            if let end = part.lastIndex(of: UInt8(ascii: "\n")) {
+                tail = Array(part[(end + 1)...]) + tail.prefix(beginning.count)
+                start -= off_t(part.count - end - 1)
+                break
+            }
+            tail = part + tail.prefix(beginning.count)
+            start -= count
+        }
+        guard start < size else { return }
+        guard beginning.starts(with: tail.prefix(beginning.count)) else {
+            throw failure(name, "its last line has no end, and is none of JSON Lines; choose another file")
+        }
+        guard ftruncate(descriptor, start) == 0 else { throw failure(name, String(cString: strerror(errno))) }
+    }
+
+    private static let partSize = 65_536
+    /// How each line of ``JSONLines`` begins.
+    private static let beginning = Array(#"{"time":""#.utf8)
+
+    private static func syncDirectory(of path: String) {
+        let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        close(descriptor)
+    }
+
+    private static func failure(_ name: String, _ reason: String) -> Failure {
+        Failure(.failedIO, "can not append to \(name): \(reason)")
+    }
+}
+
+/// `write(2)`, by a name that the method does not hide.
+private func writeBytes(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
+    write(descriptor, bytes, count)
+}

@@ -1,0 +1,42 @@
+internal import ArgumentParser
+internal import LogbeamCore
+internal import LogbeamSpool
+
+/// `logbeam-spool export`.
+struct Export: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Writes what is pending as JSON Lines, and changes nothing.",
+        discussion: """
+            Each record is an object on a line of its own, with time (ISO 8601, UTC, to the millisecond), log_group, \
+            log_stream and message, in the order in which they were committed. 'logbeam-spool import' reads them back, to \
+            the byte, but that a message that is not UTF-8 has U+FFFD in place of what is not.
+
+            Works beside programs that log and upload, and holds none of them up: it reads a mebibyte at a time, up to \
+            what was committed when it started. What is shipped meanwhile may be missing, and nothing is there twice. \
+            Records in doubt are pending.
+
+            Examples:
+              logbeam-spool export > records.jsonl
+              logbeam-spool export --to backup.jsonl --log-group shop
+              logbeam-spool export | jq -r .message
+            """
+    )
+
+    @OptionGroup var spool: SpoolOption
+    @OptionGroup var selection: Selection
+
+    @OptionGroup var target: LinesTarget
+
+    func validate() throws { try spool.validate { _ in } }
+
+    func run() throws {
+        let records = try StoredRecords(path: spool.path, filter: selection.filter)
+        let last = try records.facts().newestID
+        let output = try target.open()
+        try records.forEachPage(through: last) { page throws(Failure) in
+            try output.write(page)
+            return output.hasEnded
+        }
+        try output.finish()
+    }
+}

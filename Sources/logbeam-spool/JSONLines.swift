@@ -1,0 +1,39 @@
+internal import LogbeamCore
+
+/// Records as JSON Lines: each an object on a line of its own, with the keys `time` (ISO 8601, UTC, to the millisecond),
+/// `log_group`, `log_stream` and `message`, in this order. Pure.
+enum JSONLines {
+    /// Appends the line of a record, with its end. Whatever the message holds, the line is valid JSON in UTF-8.
+    ///
+    /// - Parameters:
+    ///   - time: milliseconds since 1970-01-01T00:00:00Z.
+    ///   - members: names and texts that follow the others.
+    static func append(
+        time: Int64,
+        destination: Destination,
+        message: UnsafeBufferPointer<UInt8>,
+        members: [(name: String, text: String)] = [],
+        to lines: inout [UInt8]
+    ) {
+        lines += Array(#"{"time":""#.utf8)
+        UTCTime(millisecondsSinceEpoch: time).appendISO8601(to: &lines)
+        lines += Array(#"","log_group":"#.utf8)
+        append(destination.logGroup, to: &lines)
+        lines += Array(#","log_stream":"#.utf8)
+        append(destination.logStream, to: &lines)
+        lines += Array(#","message":"#.utf8)
+        lines.appendJSONString(message)
+        for (name, text) in members {
+            lines.append(UInt8(ascii: ","))
+            append(name, to: &lines)
+            lines.append(UInt8(ascii: ":"))
+            append(text, to: &lines)
+        }
+        lines += Array("}\n".utf8)
+    }
+
+    private static func append(_ text: String, to lines: inout [UInt8]) {
+        var text = text
+        text.withUTF8 { lines.appendJSONString($0) }
+    }
+}

@@ -1,0 +1,128 @@
+internal import Logbeam
+internal import LogbeamCore
+internal import LogbeamSpool
+internal import Synchronization
+
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// All spools that are shipped: those that the patterns stand for, also such as come later.
+///
+/// One thread looks after it; ``spools`` may be asked for from any.
+final class Fleet: Sendable {
+    private let patterns: [SpoolPattern]
+    private let service: SharedService
+    private let limits: BatchLimits
+    private let members = Mutex<[String: ShippedSpool]>([:])
+    private let hasToldOfTooMany = Mutex(false)
+
+    /// Each takes three threads and about ten descriptors.
+    static let maximumCount = 256
+
+    init(patterns: [SpoolPattern], service: SharedService, limits: BatchLimits) {
+        self.patterns = patterns
+        self.service = service
+        self.limits = limits
+    }
+
+    /// In the order of their paths.
+    var spools: [ShippedSpool] { members.withLock { $0.values.sorted { $0.path < $1.path } } }
+
+    /// Looks for spools that have come, and lets go of those that are gone.
+    func look() throws {
+        var known = members.withLock { $0 }
+        var present: Set<String> = []
+        for path in patterns.flatMap(\.paths) {
+            // However many symbolic links lead to it.
+            let place = Self.canonical(path)
+            guard present.insert(place).inserted, known[place] == nil else { continue }
+            guard known.count < Self.maximumCount else {
+                tellOfTooMany()
+                continue
+            }
+            let spool = ShippedSpool(path: place, service: service, limits: limits)
+            try spool.start()
+            known[place] = spool
+        }
+        for (path, spool) in known where !present.contains(path) && spool.isDone {
+            spool.stop(waitingUntil: 0)
+            known[path] = nil
+        }
+        members.withLock { $0 = known }
+    }
+
+    private func tellOfTooMany() {
+        guard
+            hasToldOfTooMany.withLock({ hasTold in
+                defer { hasTold = true }
+                return !hasTold
+            })
+        else { return }
+        Ship.tell("more than \(Self.maximumCount) spools; the others wait until some of these are gone")
+    }
+
+    private static func canonical(_ path: String) -> String {
+        let (directory, name) =
+            path.lastIndex(of: "/").map {
+                (String(path[...$0]), String(path[path.index(after: $0)...]))
+            } ?? (".", path)
+        // A link in place of the spool itself is refused, so it is not followed here.
+        guard let resolved = realpath(directory, nil) else { return path }
+        defer { free(resolved) }
+        let place = String(cString: resolved)
+        return place == "/" ? "/\(name)" : "\(place)/\(name)"
+    }
+
+    /// True once it was tried to open each of them.
+    var isSettled: Bool {
+        spools.allSatisfy { if case .opening = $0.stand { false } else { true } }
+    }
+
+    /// The spool that has shown no sign of life for the longest time, and for how long, in milliseconds.
+    func mostSilent(at now: Int64) -> (path: String, silence: Int64)? {
+        spools.map { ($0.path, now - $0.lastTurn) }.max { $0.1 < $1.1 }
+    }
+
+    /// Has all go by what the environment's files say now, also streams that wait to try again.
+    func reload() {
+        service.renew()
+        for spool in spools where spool.isOurs { spool.requestFlush() }
+    }
+
+    // MARK: The end
+
+    /// Sends what is pending in the spools that are ours, and ends. Returns the paths of those in which something remains.
+    ///
+    /// - Parameters:
+    ///   - deadline: until when something is sent, in milliseconds of the monotonic clock.
+    ///   - whileWaiting: called a few times a second.
+    func stop(deadline: Int64, whileWaiting: () -> Void) -> [String] {
+        let all = spools
+        var open = all.filter(\.isOurs).map { ($0, $0.requestFlush()) }
+        var remaining: [String] = []
+        while let (spool, isSent) = open.first, MonotonicClock.milliseconds() < deadline {
+            whileWaiting()
+            let turn = min(deadline, MonotonicClock.milliseconds() + Self.turn)
+            guard let isSent = isSent?.wait(until: turn) else {
+                // Another process has taken over, and ships the rest.
+                if !spool.isOurs { open.removeFirst() }
+                continue
+            }
+            if !isSent { remaining.append(spool.path) }
+            open.removeFirst()
+        }
+        remaining += open.map(\.0.path)
+        service.end()
+        for spool in all { spool.stop(waitingUntil: 0) }
+        let landing = MonotonicClock.milliseconds() + Self.landing
+        for spool in all { spool.stop(waitingUntil: landing) }
+        return remaining
+    }
+
+    private static let turn: Int64 = 200
+    /// For how long threads may come to their end when what is on its way was broken off, in milliseconds.
+    private static let landing: Int64 = 2_000
+}

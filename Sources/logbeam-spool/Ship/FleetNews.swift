@@ -1,0 +1,90 @@
+internal import Logbeam
+internal import LogbeamCore
+internal import LogbeamSpool
+
+/// What has changed about the spools since the last look, in lines for people: each trouble is told once, and its end.
+struct FleetNews {
+    /// What was told of a spool.
+    private struct Told: Equatable {
+        var isOurs: Bool?
+        var troubles: Set<String> = []
+    }
+
+    private var told: [String: Told] = [:]
+
+    /// The lines that are due.
+    mutating func lines(_ spools: [(path: String, stand: ShippedSpool.Stand)]) -> [String] {
+        var lines: [String] = []
+        var next: [String: Told] = [:]
+        for (path, stand) in spools {
+            var known = told[path] ?? Told()
+            switch stand {
+            case .opening:
+                break
+            case .unusable(let error):
+                known.isOurs = nil
+                tell([("\(error.kind)", error.description)], of: path, &known, &lines)
+            case .open(let report):
+                let error = report.spoolError.map { [("\($0.kind)", $0.description)] } ?? []
+                let failures = report.troubles.map {
+                    (
+                        $0.failure.code,
+                        "\(path): \($0.destination.logGroup) \($0.destination.logStream): \($0.failure)"
+                    )
+                }
+                tell(error + failures, of: path, &known, &lines)
+                if let isOurs = report.holdsLease {
+                    if known.isOurs != isOurs { lines.append(Self.turn(path, isOurs: isOurs)) }
+                    known.isOurs = isOurs
+                }
+            }
+            next[path] = known
+        }
+        for path in told.keys.sorted() where next[path] == nil { lines.append("\(path) is gone") }
+        told = next
+        return lines
+    }
+
+    private func tell(
+        _ troubles: [(key: String, text: String)],
+        of path: String,
+        _ known: inout Told,
+        _ lines: inout [String]
+    ) {
+        var seen: Set<String> = []
+        for trouble in troubles where seen.insert(trouble.key).inserted && !known.troubles.contains(trouble.key) {
+            lines.append("\(trouble.text); trying again")
+        }
+        if troubles.isEmpty, !known.troubles.isEmpty { lines.append("\(path): all is well again") }
+        // A trouble that comes and goes with others is told once.
+        known.troubles = troubles.isEmpty ? [] : known.troubles.union(seen)
+    }
+
+    private static func turn(_ path: String, isOurs: Bool) -> String {
+        if isOurs { return "\(path): shipping" }
+        let holder = UploadLease.holder(spool: path).map { ": process \($0.processID) on \($0.host) ships" }
+        return "\(path): standing by\(holder ?? "")"
+    }
+}
+
+/// The one line that says how all spools stand.
+enum FleetSummary {
+    static func text(_ stands: [ShippedSpool.Stand]) -> String {
+        var shipping = 0
+        var standingBy = 0
+        var inTrouble = 0
+        var delivered = 0
+        for stand in stands {
+            switch stand {
+            case .opening: break
+            case .unusable: inTrouble += 1
+            case .open(let report):
+                if report.holdsLease == true { shipping += 1 } else { standingBy += 1 }
+                if report.spoolError != nil || !report.troubles.isEmpty { inTrouble += 1 }
+                delivered += report.totals.records
+            }
+        }
+        return "\(HumanUnits.count(stands.count, "spool")): shipping \(shipping), standing by \(standingBy), "
+            + "in trouble \(inTrouble); delivered \(HumanUnits.count(delivered, "record"))"
+    }
+}

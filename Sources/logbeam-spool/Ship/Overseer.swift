@@ -1,0 +1,86 @@
+internal import Logbeam
+internal import LogbeamSpool
+
+/// What the main thread of `ship` does: looks after the spools, and tells people and the service manager how they stand.
+struct Overseer {
+    private let fleet: Fleet
+    private let manager: ServiceManager
+    private var news = FleetNews()
+    private var isReady = false
+    private var nextSearch: Int64 = .min
+    private var lastError: String?
+    private var toldOfSilence: String?
+
+    /// How often it is looked for spools that have come or gone, in milliseconds.
+    private static let searchInterval: Int64 = 1_000
+
+    init(fleet: Fleet, manager: ServiceManager) {
+        self.fleet = fleet
+        self.manager = manager
+    }
+
+    /// How long to rest between two looks, in milliseconds.
+    var pause: Int64 { min(500, (manager.watchdog ?? .max) / 4) }
+
+    mutating func look() {
+        let now = MonotonicClock.milliseconds()
+        if now >= nextSearch {
+            nextSearch = now + Self.searchInterval
+            search()
+        }
+        tellNews()
+        if !isReady, fleet.isSettled {
+            isReady = true
+            manager.tellReady()
+        }
+        showSignOfLife()
+    }
+
+    private mutating func tellNews() {
+        let stands = fleet.spools.map { ($0.path, $0.stand) }
+        for line in news.lines(stands) { Ship.tell(line) }
+        manager.tellStatus(FleetSummary.text(stands.map(\.1)))
+    }
+
+    private mutating func search() {
+        do {
+            try fleet.look()
+            lastError = nil
+        } catch {
+            if lastError != "\(error)" { Ship.tell("\(error); trying again") }
+            lastError = "\(error)"
+        }
+    }
+
+    /// The watchdog hears of all loops or of none: whoever ships for many must not seem well because most of them are.
+    private mutating func showSignOfLife() {
+        guard let watchdog = manager.watchdog else { return }
+        let now = MonotonicClock.milliseconds()
+        guard let (path, silence) = fleet.mostSilent(at: now), silence > watchdog / 2 else {
+            toldOfSilence = nil
+            return manager.tellAlive()
+        }
+        if toldOfSilence != path {
+            let time = HumanUnits.duration(milliseconds: silence)
+            Ship.tell("\(path): the upload loop has not come by for \(time); the watchdog is not told")
+        }
+        toldOfSilence = path
+    }
+
+    mutating func reload() {
+        manager.tellReloading()
+        fleet.reload()
+        Ship.tell("reading credentials and profiles anew")
+        manager.tellReady()
+    }
+
+    /// - Parameter timeout: how long what is pending may be sent, in milliseconds.
+    mutating func stop(within timeout: Int64) throws(Failure) {
+        manager.tellStopping()
+        tellNews()
+        let remaining = fleet.stop(deadline: MonotonicClock.milliseconds() + timeout) { showSignOfLife() }
+        guard remaining.isEmpty else {
+            throw Failure(.recordsRemain, "stopped by a signal; records remain in \(remaining.joined(separator: ", "))")
+        }
+    }
+}

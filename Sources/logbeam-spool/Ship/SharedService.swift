@@ -1,0 +1,45 @@
+internal import LogbeamCore
+internal import Synchronization
+
+/// The service of all spools, which can be made anew while it is in use. Thread-safe.
+final class SharedService: DeliveryService {
+    private struct State {
+        var service: any DeliveryService
+        var hasEnded = false
+    }
+
+    private let make: @Sendable () -> any DeliveryService
+    private let state: Mutex<State>
+
+    init(_ make: @escaping @Sendable () -> any DeliveryService) {
+        self.make = make
+        state = Mutex(State(service: make()))
+    }
+
+    /// Later calls go by what the environment's files say now; those that are on their way come to their end.
+    func renew() {
+        let service = make()
+        state.withLock { state in
+            if !state.hasEnded { state.service = service }
+        }
+    }
+
+    /// Breaks off what is on its way, for all spools.
+    func end() {
+        state.withLock { state in
+            state.hasEnded = true
+            return state.service
+        }.cancel()
+    }
+
+    private var current: any DeliveryService { state.withLock { $0.service } }
+
+    func send(_ batch: EventBatch) -> DeliveryOutcome { current.send(batch) }
+
+    func create(_ destination: Destination) -> DeliveryOutcome { current.create(destination) }
+
+    var warning: String? { current.warning }
+
+    /// Does nothing: an uploader that ends before the others has nothing on its way. See ``end()``.
+    func cancel() {}
+}

@@ -1,0 +1,122 @@
+internal import Logbeam
+internal import LogbeamCore
+internal import LogbeamSpool
+internal import Synchronization
+
+/// A spool that is shipped, or would be if it could be opened: on a thread of its own, so that it holds up no other.
+/// Thread-safe.
+final class ShippedSpool: Sendable {
+    /// How it stands.
+    enum Stand: Sendable {
+        /// It is being opened for the first time.
+        case opening
+        /// It can not be opened, and is tried again.
+        case unusable(SpoolError)
+        case open(Uploader.Report)
+    }
+
+    private struct State {
+        var uploader: Uploader?
+        var failure: SpoolError?
+        /// When it was last tried to open it, in milliseconds of the monotonic clock.
+        var lastTry = MonotonicClock.milliseconds()
+        var isStopped = false
+    }
+
+    let path: String
+    private let service: SharedService
+    private let limits: BatchLimits
+    private let state = Condition(State())
+    /// What could be saved of a damaged log was: that must not happen again each time that the file can not be opened.
+    private let hasSavedLog = Atomic(false)
+
+    /// How long to wait before it is tried again to open it, in milliseconds.
+    private static let retryInterval: Int64 = 1_000
+
+    init(path: String, service: SharedService, limits: BatchLimits) {
+        self.path = path
+        self.service = service
+        self.limits = limits
+    }
+
+    func start() throws {
+        try BackgroundThread.start(name: "logbeam-upload") { [self] in run() }
+    }
+
+    private func run() {
+        while !state.read({ $0.isStopped }) {
+            do throws(SpoolError) {
+                let uploader = try open()
+                let isStopped = state.change { state in
+                    (state.uploader, state.failure) = (uploader, nil)
+                    return state.isStopped
+                }
+                if isStopped { uploader.stop(waitingUntil: 0) }
+                return uploader.run()
+            } catch {
+                state.change { $0.failure = error }
+                let pause = MonotonicClock.milliseconds() + Self.retryInterval
+                _ = state.wait(until: pause) { $0.isStopped ? true : nil }
+                state.change { $0.lastTry = MonotonicClock.milliseconds() }
+            }
+        }
+    }
+
+    /// The spool is not made if it is missing: it would have the wrong owner.
+    private func open() throws(SpoolError) -> Uploader {
+        let mailbox = Mailbox()
+        let spool = try LiveSpool(
+            path: path,
+            options: Spool.Options(create: false),
+            savesLog: !hasSavedLog.load(ordering: .relaxed),
+            report: { [weak self] line in
+                self?.hasSavedLog.store(true, ordering: .relaxed)
+                Ship.tell(line)
+            },
+            onReplacement: { _ in mailbox.wakeUp() }
+        )
+        return Uploader(spool: spool, mailbox: mailbox, service: service, limits: limits, losses: Losses())
+    }
+
+    // MARK: From other threads
+
+    var stand: Stand {
+        let (uploader, failure) = state.read { ($0.uploader, $0.failure) }
+        if let uploader { return .open(uploader.report) }
+        return failure.map { .unusable($0) } ?? .opening
+    }
+
+    /// When its thread last showed that it goes on, in milliseconds of the monotonic clock.
+    var lastTurn: Int64 {
+        let (uploader, lastTry) = state.read { ($0.uploader, $0.lastTry) }
+        return uploader?.report.lastTurn ?? lastTry
+    }
+
+    /// Whether this process has the lease of the spool, or is about to know.
+    var isOurs: Bool {
+        if case .open(let report) = stand { report.holdsLease != false } else { false }
+    }
+
+    /// Whether it can be let go, its file being gone: nothing is pending in what is open, or another process sees to it.
+    var isDone: Bool {
+        switch stand {
+        case .open(let report): report.holdsLease == false || report.isEmpty
+        case .opening, .unusable: true
+        }
+    }
+
+    /// Asks for everything to be sent now, also by streams that wait to try again; `nil` if it is not open.
+    @discardableResult
+    func requestFlush() -> Promise<Bool>? {
+        state.read { $0.uploader }?.requestFlush()
+    }
+
+    /// Asks the thread to end, and waits for that until a deadline in milliseconds of the monotonic clock.
+    func stop(waitingUntil deadline: Int64) {
+        let uploader = state.change { state in
+            state.isStopped = true
+            return state.uploader
+        }
+        uploader?.stop(waitingUntil: deadline)
+    }
+}

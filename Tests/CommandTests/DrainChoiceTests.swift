@@ -1,0 +1,110 @@
+import Foundation
+import LogbeamCore
+import LogbeamSpool
+import LogbeamTestSupport
+import Testing
+
+@Suite("drain of chosen streams, and what it would do", .onOwnThreads)
+struct DrainChoiceTests {
+    private let endpoint: LocalEndpoint
+    private let command: Command
+
+    private static let streams = ["shop/orders-1", "shop/orders-2", "shop/2026/[$LATEST]x", "other/orders-1"].map {
+        let parts = $0.split(separator: "/", maxSplits: 1).map(String.init)
+        return Destination(logGroup: parts[0], logStream: parts[1])
+    }
+
+    init() throws {
+        endpoint = try LocalEndpoint(autoCreate: true)
+        var command = try Command()
+        command.environment["AWS_ENDPOINT_URL"] = endpoint.url
+        self.command = command
+        for (number, stream) in Self.streams.enumerated() {
+            try command.fill((0...number).map { "\($0)" }, destination: stream)
+        }
+    }
+
+    @Test(
+        "Groups and streams by name or pattern, several of them; what others have remains, and that is no failure",
+        arguments: [
+            (["--log-group", "shop"], [0, 1, 2]),
+            (["--log-stream", "orders-1"], [0, 3]),
+            (["--log-group", "s*", "--log-stream", "orders-?"], [0, 1]),
+            (["--log-stream", "2026/[$LATEST]x", "--log-stream", "orders-2"], [1, 2]),
+            (["--log-group", "other", "--log-group", "nothing"], [3]),
+            (["--log-stream", "*"], [0, 1, 2, 3]),
+        ]
+    )
+    func chosen(options: [String], expected: [Int]) throws {
+        let ended = try command.run(["drain"] + options)
+        #expect(ended.code == 0 && ended.error.isEmpty, "\(ended.error)")
+        let pending = try command.status().streams
+        for (number, stream) in Self.streams.enumerated() {
+            let isChosen = expected.contains(number)
+            #expect(endpoint.messages(in: stream).count == (isChosen ? number + 1 : 0))
+            #expect(pending.first { $0.destination == stream }?.pending == (isChosen ? 0 : number + 1))
+        }
+    }
+
+    @Test("None that is called so: 66")
+    func none() throws {
+        let ended = try command.run(["drain", "--log-group", "shopp"])
+        #expect(ended.code == 66 && ended.error.contains("has no such log stream"))
+        #expect(endpoint.records.requests.isEmpty)
+    }
+
+    @Test("What is told to remain is that of the chosen streams")
+    func remaining() throws {
+        endpoint.setScript { _ in .status(400, errorType: "AccessDeniedException", message: "User may not") }
+        let ended = try command.run(["drain", "--log-group", "other"])
+        #expect(ended.code == 77 && ended.error.contains("4 records remain in "))
+    }
+
+    @Test("A batch in doubt of another stream is left alone")
+    func inDoubt() throws {
+        let reader = try SpoolReader(path: command.spoolPath)
+        let first = try #require(try reader.headers(after: 0).headers.first)
+        do {
+            let lease = try command.takeLease()
+            try lease.begin(BatchRange(stream: first.stream, first: first.id, last: first.id, latest: .max))
+        }
+        #expect(try command.run(["drain", "--log-group", "other"]).code == 0)
+        #expect(endpoint.records.destinations == [Self.streams[3]])
+        #expect(try command.status().inDoubt == 1)
+        #expect(try command.run(["drain"]).code == 0)
+        #expect(endpoint.messages(in: Self.streams[0]) == ["0"])
+    }
+
+    @Test("--dry-run tells what would be sent, sends nothing and changes nothing, also beside an uploader")
+    func dryRun() throws {
+        let day: Int64 = 86_400_000
+        try command.fill(["old", "old"], destination: Self.streams[3], timestamp: WallClock.milliseconds() - 20 * day)
+        try command.fill(["early"], destination: Self.streams[3], timestamp: WallClock.milliseconds() + day)
+        let large = Array(repeating: String(repeating: "x", count: 400_000), count: 3)
+        try command.fill(large, destination: Self.streams[0])
+        let lease = try command.takeLease()
+        let before = try command.status()
+        let expected = """
+            other\torders-1\t4\t4\t1\t2\t1
+            shop\t2026/[$LATEST]x\t3\t3\t1\t0\t0
+            shop\torders-1\t4\t1200001\t2\t0\t0
+            shop\torders-2\t2\t2\t1\t0\t0
+
+            """
+        let ended = try command.run(["drain", "--dry-run"])
+        #expect(ended.code == 0 && ended.output == expected, "\(ended.output)\(ended.error)")
+        #expect(try command.status() == before && lease.beat())
+        let chosen = try command.run(["drain", "--dry-run", "--log-group", "other"])
+        #expect(chosen.output == expected.split(separator: "\n")[0] + "\n")
+        #expect(endpoint.records.requests.isEmpty)
+    }
+
+    @Test("The stream is told of what was refused while it drained")
+    func tellsRefusals() throws {
+        try command.fill(["old"], timestamp: WallClock.milliseconds() - 20 * 86_400_000)
+        #expect(try command.run(["drain"]).code == 0)
+        let told = endpoint.messages(in: Command.destination)
+        #expect(told.count == 1 && told[0].contains("1 record dropped between"))
+        #expect(try command.pending().isEmpty)
+    }
+}

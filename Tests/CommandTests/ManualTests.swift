@@ -1,0 +1,145 @@
+import Foundation
+import LogbeamCore
+import LogbeamTestSupport
+import Testing
+
+@testable import logbeam_spool
+
+@Suite("The manual and the completions", .onOwnThreads)
+struct ManualTests {
+    private let command: Command
+
+    init() throws {
+        var command = try Command()
+        command.environment["SOURCE_DATE_EPOCH"] = "1795376529"
+        self.command = command
+    }
+
+    // MARK: Roff
+
+    @Test(
+        "Text is shown as it was written, and is never a request",
+        arguments: [
+            (".TH x", #"\&.TH x"#), (#"a\b"#, #"a\eb"#), ("--wait", #"\-\-wait"#),
+            ("'a' `b` ~ ^", #"\(aqa\(aq \(gab\(ga \(ti \(ha"#),
+            ("é€😀", #"\[u00E9]\[u20AC]\[u1F600]"#), ("", ""),
+        ]
+    )
+    func escaped(text: String, roff: String) {
+        #expect(Roff.escaped(text) == roff)
+    }
+
+    @Test("Options are bold in running text")
+    func prose() {
+        #expect(Roff.prose("with --take-over, or -h.") == #"with \fB\-\-take\-over\fR, or \-h."#)
+    }
+
+    @Test("A discussion has paragraphs, lines that are kept, and examples; exit codes have a section of their own")
+    func discussion() {
+        let text = """
+            One.
+
+            Two:
+              a  b
+              c
+
+            Examples:
+              run this
+                  What it does.
+
+            Exit codes:
+              0  done
+            Three.
+            """
+        let discussion = Discussion(text)
+        #expect(
+            discussion.parts == [
+                .paragraph("One."), .paragraph("Two:"), .lines(["  a  b", "  c"]), .paragraph("Three."),
+            ]
+        )
+        #expect(discussion.examples == ["run this", "    What it does."])
+    }
+
+    // MARK: The page
+
+    /// Every command by its words.
+    private static func commands(
+        of command: CommandInfo,
+        _ path: [String] = []
+    ) -> [(path: [String], command: CommandInfo)] {
+        command.subcommands.flatMap { [(path + [$0.name], $0)] + commands(of: $0, path + [$0.name]) }
+    }
+
+    /// What a person sees, without bold and underlined text.
+    private func rendered() throws -> String {
+        let ended = try command.runShell("\"$command\" manual | mandoc -T utf8 -O width=200 | sed 's/.\\x08//g'")
+        #expect(ended.error.isEmpty)
+        return ended.output
+    }
+
+    @Test("The page has every section, subcommand, option and exit code, and the date that it is given")
+    func complete() throws {
+        let page = try rendered()
+        let sections = [
+            "NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "EXIT STATUS", "FILES", "ENVIRONMENT", "EXAMPLES",
+            "SEE ALSO",
+        ]
+        let titles = page.split(separator: "\n").filter { $0.first?.isUppercase == true }.map(String.init)
+        #expect(titles.filter(sections.contains) == sections)
+        #expect(page.contains("logbeam \(Version.current)") && page.contains("2026-11-22"))
+
+        let root = try #require(CommandInfo.all)
+        let commands = Self.commands(of: root)
+        #expect(commands.contains { $0.path == ["rejected", "purge"] } && commands.count > 15)
+        for (path, command) in commands {
+            #expect(
+                page.contains("\n     \(path.joined(separator: " "))\n")
+                    || page.contains("\n   \(path.joined(separator: " "))\n")
+            )
+            let start = try #require(page.range(of: "   \(path.joined(separator: " "))\n"))
+            let section = page[start.upperBound...]
+            for name in command.arguments.compactMap(\.names.last) where name != "--help" && name != "--version" {
+                #expect(section.contains("       \(name)"), "\(path) \(name)")
+            }
+        }
+        for status in ExitStatus.allCases { #expect(page.contains("\n       \(status.rawValue) ")) }
+        // What --help says in lines of their own stands in lines of their own.
+        #expect(page.contains("\n           logbeam-spool status --json | jq .pending\n"))
+    }
+
+    @Test("mandoc finds nothing wrong with it")
+    func lint() throws {
+        let ended = try command.runShell(
+            "\"$command\" manual >\"$HOME/m.1\" && mandoc -T lint -W warning \"$HOME/m.1\""
+        )
+        #expect(ended.code == 0, "\(ended.output)\(ended.error)")
+        #expect(ended.output.isEmpty && ended.error.isEmpty)
+    }
+
+    // MARK: Completions
+
+    @Test("bash completes subcommands, options and values with what it prints")
+    func bash() throws {
+        let script = """
+            source <("$command" completions bash)
+            function=$(complete -p logbeam-spool | sed -E 's/.*-F ([^ ]+).*/\\1/')
+            try() {
+                COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}; COMPREPLY=()
+                "$function" logbeam-spool "${@: -1}" "${@: -2:1}" && echo "${COMPREPLY[*]}"
+            }
+            try logbeam-spool sta
+            try logbeam-spool status --js
+            try logbeam-spool policy --create gr
+            """
+        let ended = try command.runShell(script)
+        let lines = ended.output.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+        #expect(lines == ["status", "--json", "group"], "\(ended.output)\(ended.error)")
+    }
+
+    @Test("zsh and fish get scripts of their own, and other shells none")
+    func others() throws {
+        #expect(try command.run(["completions", "zsh"]).output.hasPrefix("#compdef logbeam-spool\n"))
+        #expect(try command.run(["completions", "fish"]).output.contains("complete -c 'logbeam-spool'"))
+        #expect(try command.run(["completions", "tcsh"]).code == 64)
+    }
+}
