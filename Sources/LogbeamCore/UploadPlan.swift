@@ -15,52 +15,6 @@
 /// wait gathers nothing; the plan remembers where it stopped and catches up later, so that no stream holds up another
 /// and no more than one batch of headers a stream is ever in memory.
 package struct UploadPlan: Sendable {
-    /// How one stream stands.
-    private struct Stream {
-        /// The batch that is being gathered.
-        var planner: BatchPlanner
-        /// Batches on their way.
-        var inFlight: [BatchRange] = []
-        /// When the last one was sent, on the monotonic clock.
-        var lastPut: Int64?
-        /// When its first record was gathered, on the monotonic clock.
-        var gatheringSince: Int64 = 0
-        /// Records from this id on were passed over: see ``UploadPlan/pass(_:)``.
-        var resumeFrom: Int64?
-        /// The last record that was passed over and asks to be sent; older ones that do not ask go along.
-        var resumeThrough: Int64 = 0
-        /// The last record that was passed over, whether or not it asks.
-        var lastPassed: Int64 = 0
-        /// Batches to be sent again exactly as they are: in doubt, failed, or halves of an invalid one.
-        var replays: [BatchRange] = []
-        /// Those and the ones of them that are on their way again. Until they are delivered the stream gathers nothing: a
-        /// batch that reached over one of them would hold its records too.
-        var unsettled: Set<BatchRange> = []
-        /// Records that the service will take only later: the first of them, and when (time of day).
-        var early: (firstID: Int64, until: Int64)?
-        /// Nothing is sent before this time, on the monotonic clock, unless a flush asks for it.
-        var retryAt = Int64.min
-        /// Nothing is sent before this time, on the monotonic clock: the service said so.
-        var notBefore = Int64.min
-        /// The last batch did not get through.
-        var isFailing = false
-
-        var waitEnd: Int64 { max(retryAt, notBefore) }
-
-        func isWaiting(at now: Moment) -> Bool { now.monotonic < waitEnd }
-
-        /// It has nothing to send, and nothing to come back to.
-        var isIdle: Bool { !isBusy && early == nil }
-
-        /// It has something to send, or will have when it has caught up.
-        var isBusy: Bool {
-            !inFlight.isEmpty || !unsettled.isEmpty || resumeFrom != nil || planner.count > 0
-        }
-
-        /// Records whose time has come lie behind batches on their way: those must come home first.
-        func isTurningBack(at now: Moment) -> Bool { early.map { $0.until <= now.wall && !inFlight.isEmpty } ?? false }
-    }
-
     private let limits: BatchLimits
     private let pacing: Pacing
     private var streams: [Int64: Stream] = [:]
@@ -394,16 +348,11 @@ package struct UploadPlan: Sendable {
         else { return false }
         let isAsked = first <= flushTarget || due <= now.wall
         if stream.planner.isClosed { return true }
-        if stream.planner.isFull(now: now.wall) { return isAsked || now.monotonic >= coalesced(stream) }
+        if stream.planner.isFull(now: now.wall) { return isAsked || now.monotonic >= stream.coalesced }
         // While there is more to read the batch may yet fill up, but not for ever.
         let mayGrow = !reachedEnd || !unread.isEmpty || isBehind(stream, at: now)
         if mayGrow, now.monotonic - stream.gatheringSince < limits.age { return false }
-        return isAsked || (stream.planner.isComplete && now.monotonic >= coalesced(stream))
-    }
-
-    /// When a batch that is full, and neither late nor asked for, may be sent.
-    private func coalesced(_ stream: Stream) -> Int64 {
-        stream.lastPut.map { $0 + Pacing.coalescing } ?? .min
+        return isAsked || (stream.planner.isComplete && now.monotonic >= stream.coalesced)
     }
 
     /// The batch goes on its way.
@@ -465,7 +414,7 @@ package struct UploadPlan: Sendable {
                 if let due = stream.planner.dueTime(now: now.wall) { time = now.monotonic + max(0, due - now.wall) }
                 let isFlushed = stream.planner.firstID.map { $0 <= flushTarget } ?? false
                 if stream.planner.isClosed || isFlushed { time = now.monotonic }
-                if stream.planner.isComplete { time = min(time, coalesced(stream)) }
+                if stream.planner.isComplete { time = min(time, stream.coalesced) }
             }
             if let lastPut = stream.lastPut { time = max(time, lastPut + pacing.interval) }
             if stream.isFailing { time = max(time, nextRetry) }

@@ -41,6 +41,8 @@ package final class Spool: Sendable {
     package let path: String
     private let commitTimeout: UInt64
     let lock = TimedLock()
+    /// For who deletes an acknowledged batch.
+    private let deletion = TimedLock()
     private let walMonitor: WALMonitor
     let queue: CommitQueue
     private let logSync: LogSync
@@ -178,6 +180,9 @@ package final class Spool: Sendable {
     }
 
     func finish(_ range: BatchRange, in epoch: Int64? = nil, afterSlice: () -> Void = {}) throws(SpoolError) {
+        // Two threads would take the write lock in turns, slice by slice, and sleep in between.
+        deletion.lock()
+        defer { deletion.unlock() }
         var next: Int64? = range.first
         var slice = Writer.sliceSize
         while let start = next {

@@ -7,6 +7,7 @@ internal import CSQLite
 package final class SpoolMaintenance {
     private let spool: Spool
     private let reader: SpoolReader
+    private let batches: BatchReader?
     private let checkpointer: Connection
 
     /// What was seen since a time, in milliseconds of the monotonic clock.
@@ -35,9 +36,13 @@ package final class SpoolMaintenance {
     /// Pages given back in one transaction.
     private static let vacuumSlice = 256
 
-    package init(spool: Spool, reader: SpoolReader) throws(SpoolError) {
+    /// - Parameters:
+    ///   - reader: the calling thread's own.
+    ///   - batches: read meanwhile, by other threads.
+    package init(spool: Spool, reader: SpoolReader, batches: BatchReader? = nil) throws(SpoolError) {
         self.spool = spool
         self.reader = reader
+        self.batches = batches
         busyThreshold = (spool.limit ?? SpoolLimit(bytes: .max)).busyPages
         checkpointer = try Connection(path: spool.path, mode: .readWrite)
         // A connection that has read nothing knows no log yet: SQLite would report success for its checkpoints, and do
@@ -45,13 +50,10 @@ package final class SpoolMaintenance {
         _ = try checkpointer.integer("PRAGMA schema_version")
     }
 
-    /// Whether it is time for ``whileBusy()``.
-    package var isLogLong: Bool { spool.walPages >= busyThreshold }
-
     /// For between two batches: copies the log into the file and starts it anew, once it is long. Cuts what a flood, or a
     /// reader, has made of its file.
     package func whileBusy() throws(SpoolError) {
-        guard isLogLong else { return }
+        guard spool.walPages >= busyThreshold else { return }
         window.hasReset = true
         let isFarTooLong = spool.logFileSize > 2 * busyThreshold * Int(SpoolLimit.frameSize)
         if isFarTooLong { try cutLog() } else { try resetLog(SQLITE_CHECKPOINT_RESTART) }
@@ -129,13 +131,20 @@ package final class SpoolMaintenance {
         var isReset = false
         try reader.pinningLog { unpin throws(SpoolError) in
             checkpoint(SQLITE_CHECKPOINT_PASSIVE)
-            try spool.write { writer throws(SpoolError) in
-                try unpin()
-                isReset = checkpoint(mode)
-                try writer.touch()
+            try pausingReads { () throws(SpoolError) in
+                try spool.write { writer throws(SpoolError) in
+                    try unpin()
+                    isReset = checkpoint(mode)
+                    try writer.touch()
+                }
             }
         }
         return isReset
+    }
+
+    /// A batch that is being read would be in the way.
+    private func pausingReads(_ body: () throws(SpoolError) -> Void) throws(SpoolError) {
+        if let batches { try batches.pause(body) } else { try body() }
     }
 
     /// False if a reader, or another process, was in the way.

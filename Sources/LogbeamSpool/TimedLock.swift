@@ -52,6 +52,11 @@ final class TimedLock: @unchecked Sendable {
         return true
     }
 
+    /// Waits for as long as it takes: where whoever holds it is sure to let go.
+    func lock() {
+        _ = lock(until: .max)
+    }
+
     var hasWaiters: Bool { waiters.load(ordering: .relaxed) > 0 }
 
     func unlock() {

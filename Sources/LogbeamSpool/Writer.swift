@@ -12,16 +12,12 @@ final class Writer {
     private let insertNextRecord: Statement
     private let insertStream: Statement
     private let selectStream: Statement
-    private let insertDelivery: Statement
-    private let deleteDelivery: Statement
-    private let markDelivery: Statement
-    private let selectSliceEnd: Statement
-    private let deleteSlice: Statement
     private let raiseLastID: Statement
     private let raiseFlushThrough: Statement
     private let raiseDelivered: Statement
     private let noteDelivery: Statement
     private let noteFailure: Statement
+    private let deliveries: DeliveryTable
     private let rejected: RejectedTable
     private let gaps: GapTable
     private let oldest: OldestRecords
@@ -57,29 +53,7 @@ final class Writer {
         )
         insertStream = try connection.prepare("INSERT OR IGNORE INTO streams (log_group, log_stream) VALUES (?1, ?2)")
         selectStream = try connection.prepare("SELECT id FROM streams WHERE log_group = ?1 AND log_stream = ?2")
-        insertDelivery = try connection.prepare(
-            """
-            INSERT INTO deliveries (stream_id, first_id, last_id, latest_timestamp, started_at)
-            VALUES (?1, ?2, ?3, ?4, ?5)
-            """
-        )
-        deleteDelivery = try connection.prepare(
-            "DELETE FROM deliveries WHERE stream_id = ?1 AND first_id = ?2 AND last_id = ?3"
-        )
-        markDelivery = try connection.prepare(
-            """
-            UPDATE deliveries SET acknowledged = 1
-            WHERE stream_id = ?1 AND first_id = ?2 AND last_id = ?3 AND acknowledged = 0
-            """
-        )
-        selectSliceEnd = try connection.prepare(
-            """
-            SELECT id FROM records WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1 OFFSET ?3
-            """
-        )
-        deleteSlice = try connection.prepare(
-            "DELETE FROM records WHERE id BETWEEN ?1 AND ?2 AND stream_id = ?3 AND timestamp <= ?4"
-        )
+        deliveries = try DeliveryTable(connection: connection)
         raiseLastID = try connection.prepare("UPDATE counters SET value = max(value, ?1) WHERE name = 'last_id'")
         raiseFlushThrough = try connection.prepare(
             "UPDATE counters SET value = max(value, ?1) WHERE name = 'flush_through'"
@@ -214,22 +188,17 @@ final class Writer {
 
     /// Writes down that a batch is about to be sent.
     func begin(_ range: BatchRange, in epoch: Int64? = nil) throws(SpoolError) {
-        try delivering(in: epoch) { () throws(SpoolError) in try noteDelivery(of: range) }
+        try delivering(in: epoch) { () throws(SpoolError) in try deliveries.add(range) }
     }
 
     /// In a transaction of the caller's.
     func noteDelivery(of range: BatchRange) throws(SpoolError) {
-        try insertDelivery.bind(range.stream, at: 1)
-        try insertDelivery.bind(range.first, at: 2)
-        try insertDelivery.bind(range.last, at: 3)
-        try insertDelivery.bind(range.latest, at: 4)
-        try insertDelivery.bind(WallClock.milliseconds(), at: 5)
-        try insertDelivery.run()
+        try deliveries.add(range)
     }
 
     /// Forgets a batch that the service has not taken: nothing in it is in doubt.
     func abandon(_ range: BatchRange, in epoch: Int64? = nil) throws(SpoolError) {
-        try delivering(in: epoch) { () throws(SpoolError) in try run(deleteDelivery, range) }
+        try delivering(in: epoch) { () throws(SpoolError) in try deliveries.remove(range) }
         oldest.startOver()
     }
 
@@ -241,9 +210,8 @@ final class Writer {
         in epoch: Int64? = nil
     ) throws(SpoolError) {
         try delivering(in: epoch) { () throws(SpoolError) in
-            try run(markDelivery, range)
             // Marked before: this is the second try of an acknowledgement that did not come to its end.
-            guard sqlite3_changes(connection.handle) > 0 else { return }
+            guard try deliveries.mark(range) else { return }
             // No more than a batch: a bounded number of records and bytes.
             try reject(refused[...])
             // Before the first of its ids is free: an id must not be used again while this batch is being deleted.
@@ -266,21 +234,12 @@ final class Writer {
         in epoch: Int64? = nil
     ) throws(SpoolError) -> Int64? {
         try delivering(in: epoch) { () throws(SpoolError) in
-            try selectSliceEnd.bind(start, at: 1)
-            try selectSliceEnd.bind(range.last, at: 2)
-            try selectSliceEnd.bind(Int64(limit - 1), at: 3)
-            let end = try selectSliceEnd.step() ? selectSliceEnd.integer(0) : nil
-            selectSliceEnd.reset()
-            try deleteSlice.bind(start, at: 1)
-            try deleteSlice.bind(end ?? range.last, at: 2)
-            try deleteSlice.bind(range.stream, at: 3)
-            try deleteSlice.bind(range.latest, at: 4)
-            try deleteSlice.run()
+            let end = try deliveries.deleteRecords(of: range, from: start, limit: limit)
             room.noteDeletion()
             if let end { return end + 1 }
             try raiseLastID.bind(range.last, at: 1)
             try raiseLastID.run()
-            try run(deleteDelivery, range)
+            try deliveries.remove(range)
             return nil
         }
     }
@@ -408,12 +367,5 @@ final class Writer {
     /// An update to the value that a row has would commit no page. This writes the first page, whatever it holds.
     func touch() throws(SpoolError) {
         try connection.execute("PRAGMA application_id = \(Schema.applicationID)")
-    }
-
-    private func run(_ statement: Statement, _ range: BatchRange) throws(SpoolError) {
-        try statement.bind(range.stream, at: 1)
-        try statement.bind(range.first, at: 2)
-        try statement.bind(range.last, at: 3)
-        try statement.run()
     }
 }

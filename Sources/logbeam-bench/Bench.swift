@@ -54,7 +54,7 @@ struct Run: AsyncParsableCommand {
             recordsPerRound: quick ? 2_000 : 10_000
         )
         var commits: [CommitComparison] = []
-        for threads in [1, 2, 8] {
+        for threads in [1, 2, 8, 32] {
             progress("log() and bare commits, \(threads) at a time")
             commits.append(try await commitBench.run(threads: threads))
         }

@@ -52,8 +52,8 @@ struct ChildProcessTests {
         #expect(termination.cpuTime >= .milliseconds(200))
         #expect(termination.cpuTime < .seconds(60))
         #expect(termination.peakResidentBytes > 50_000_000)
-        // That of the tests is counted with it.
-        #expect(termination.peakResidentBytes < 500_000_000 || Sanitizer.isAddress || Sanitizer.isThread)
+        // That of the tests is counted with it. A number of kibibytes, taken for one of pages, would be far above.
+        #expect(termination.peakResidentBytes < 5_000_000_000 || Sanitizer.isAddress || Sanitizer.isThread)
     }
 
     @Test("is killed and reaped with its owner")

@@ -1,6 +1,5 @@
 internal import LogbeamCore
 internal import LogbeamSpool
-internal import Synchronization
 
 /// A few threads that carry batches from the spool to the service, so that several are on their way at once, and what one
 /// costs is spread over several cores. A thread reads its batch, sends it, and where the service has it, deletes it.
@@ -68,8 +67,6 @@ final class SenderPool: Sendable {
     private let access: Access
     private let onAnswer: @Sendable () -> Void
     private let state = Condition(State())
-    /// One thread at a time deletes: two would take the spool's lock in turns, slice by slice, and sleep in between.
-    private let acknowledging = Mutex(())
 
     /// - Parameter onAnswer: called on a thread of the pool, whenever there is an answer to take.
     init(
@@ -201,7 +198,7 @@ final class SenderPool: Sendable {
             bytes: batch.messages.count
         )
         do throws(SpoolError) {
-            try acknowledging.withLock { _ throws(SpoolError) in try access.acknowledge(job.range, delivered) }
+            try access.acknowledge(job.range, delivered)
             return .delivered(delivered, isWritten: true)
         } catch {
             // The loop tries again, and knows what to do about the cause.

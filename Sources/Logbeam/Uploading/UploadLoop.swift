@@ -132,7 +132,7 @@ package final class UploadLoop {
         self.chance = chance
         reader = try SpoolReader(path: lease.spool.path)
         batches = try BatchReader(path: lease.spool.path)
-        maintenance = try SpoolMaintenance(spool: lease.spool, reader: reader)
+        maintenance = try SpoolMaintenance(spool: lease.spool, reader: reader, batches: batches)
         // Last of what can fail before there is an object to stop its threads. A thread that is still on its way when the
         // loop has ended does not keep the lease.
         senders = try SenderPool(
@@ -239,7 +239,7 @@ package final class UploadLoop {
             if let answer = answers.popFirst() {
                 try settle(answer)
                 isRelieved = false
-                tidyWhileSending()
+                try? maintenance.whileBusy()
                 return .advanced
             }
             return try take(plan.next(at: now()))
@@ -283,12 +283,6 @@ package final class UploadLoop {
     /// Gives back by and by what a flood has left behind, though there is always something to come.
     package func tidyWhileLogging(_ isIdle: () -> Bool) {
         try? maintenance.whileLogging(at: now().monotonic, isIdle)
-    }
-
-    /// A batch that is being read would keep the log from beginning anew.
-    private func tidyWhileSending() {
-        guard maintenance.isLogLong else { return }
-        batches.pause { try? maintenance.whileBusy() }
     }
 
     private func take(_ step: UploadPlan.Step) throws(SpoolError) -> Progress {

@@ -1,0 +1,78 @@
+internal import CSQLite
+internal import LogbeamCore
+
+/// The table `deliveries`: the batches that are on their way, and those whose records are being deleted.
+///
+/// Not thread-safe: belongs to ``Writer``, which calls it inside of a transaction.
+final class DeliveryTable {
+    private let connection: Connection
+    private let insert: Statement
+    private let delete: Statement
+    private let update: Statement
+    private let selectSliceEnd: Statement
+    private let deleteSlice: Statement
+
+    init(connection: Connection) throws(SpoolError) {
+        self.connection = connection
+        insert = try connection.prepare(
+            """
+            INSERT INTO deliveries (stream_id, first_id, last_id, latest_timestamp, started_at)
+            VALUES (?1, ?2, ?3, ?4, ?5)
+            """
+        )
+        delete = try connection.prepare(
+            "DELETE FROM deliveries WHERE stream_id = ?1 AND first_id = ?2 AND last_id = ?3"
+        )
+        update = try connection.prepare(
+            """
+            UPDATE deliveries SET acknowledged = 1
+            WHERE stream_id = ?1 AND first_id = ?2 AND last_id = ?3 AND acknowledged = 0
+            """
+        )
+        selectSliceEnd = try connection.prepare(
+            "SELECT id FROM records WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1 OFFSET ?3"
+        )
+        deleteSlice = try connection.prepare(
+            "DELETE FROM records WHERE id BETWEEN ?1 AND ?2 AND stream_id = ?3 AND timestamp <= ?4"
+        )
+    }
+
+    func add(_ range: BatchRange) throws(SpoolError) {
+        try insert.bind(range.latest, at: 4)
+        try insert.bind(WallClock.milliseconds(), at: 5)
+        try run(insert, range)
+    }
+
+    func remove(_ range: BatchRange) throws(SpoolError) {
+        try run(delete, range)
+    }
+
+    /// Marks a batch as acknowledged. False if it was before.
+    func mark(_ range: BatchRange) throws(SpoolError) -> Bool {
+        try run(update, range)
+        return sqlite3_changes(connection.handle) > 0
+    }
+
+    /// Deletes the next records of a batch, from an id on. Looks at so many at most, its own and those of other streams
+    /// between them; returns the id of the last of them, `nil` if there are no more.
+    func deleteRecords(of range: BatchRange, from start: Int64, limit: Int) throws(SpoolError) -> Int64? {
+        try selectSliceEnd.bind(start, at: 1)
+        try selectSliceEnd.bind(range.last, at: 2)
+        try selectSliceEnd.bind(Int64(limit - 1), at: 3)
+        let end = try selectSliceEnd.step() ? selectSliceEnd.integer(0) : nil
+        selectSliceEnd.reset()
+        try deleteSlice.bind(start, at: 1)
+        try deleteSlice.bind(end ?? range.last, at: 2)
+        try deleteSlice.bind(range.stream, at: 3)
+        try deleteSlice.bind(range.latest, at: 4)
+        try deleteSlice.run()
+        return end
+    }
+
+    private func run(_ statement: Statement, _ range: BatchRange) throws(SpoolError) {
+        try statement.bind(range.stream, at: 1)
+        try statement.bind(range.first, at: 2)
+        try statement.bind(range.last, at: 3)
+        try statement.run()
+    }
+}

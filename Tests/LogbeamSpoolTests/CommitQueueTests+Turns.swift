@@ -1,0 +1,184 @@
+import CSQLite
+import Foundation
+import LogbeamCore
+import LogbeamTestSupport
+import Synchronization
+import Testing
+
+@testable import LogbeamSpool
+
+/// Nobody sleeps for ever, and everybody has a turn.
+extension CommitQueueTests {
+    /// Short storms, each of which ends: a wake-up that is missing leaves a record waiting, for no other thread comes.
+    /// Threads sleep at once, for as long as they have time, and some give up at the moment when others do something.
+    @Test("wake each other", arguments: CommitQueueTests.seeds)
+    func wakeUps(seed: UInt64) async throws {
+        let test = try TestSpool()
+        let connection = try SpoolFile.openForWriting(path: test.path, create: false, powerLossSafe: false)
+        let writer = try Writer(connection: connection, walMonitor: WALMonitor())
+        let queue = CommitQueue(lock: TimedLock(), writer: writer, yieldTime: 0, longestSleep: .max)
+        let storms = ProcessInfo.processInfo.environment["COMMIT_STORMS"].flatMap { Int($0) } ?? 1_000
+        let storm = Atomic<Int>(0)
+        let finished = Atomic<Int>(0)
+        let hasFailed = Atomic<Bool>(false)
+        let threads = 5
+        let ids = try await onThreads(threads) { thread in
+            var random = SeededGenerator(seed: seed &* 100 &+ UInt64(thread))
+            var ids: [Int64] = []
+            func append(within nanoseconds: UInt64) throws {
+                try Array("message".utf8).withUnsafeBufferPointer {
+                    let record = NewRecord(stream: test.stream, timestamp: 1_000, message: $0)
+                    ids.append(try queue.append(record, until: MonotonicClock.nanoseconds() + nanoseconds))
+                }
+            }
+            for number in 0..<storms {
+                // Whoever is last lets all go.
+                if finished.add(1, ordering: .acquiringAndReleasing).newValue == threads * (number + 1) {
+                    storm.store(number + 1, ordering: .releasing)
+                }
+                while storm.load(ordering: .acquiring) <= number {
+                    if hasFailed.load(ordering: .relaxed) { return ids }
+                    sched_yield()
+                }
+                let begin = MonotonicClock.nanoseconds() + UInt64.random(in: 0...40_000, using: &random)
+                while MonotonicClock.nanoseconds() < begin {}
+                let patience = UInt64.random(in: 0...60_000, using: &random)
+                switch thread {
+                case 0, 1, 2:
+                    do { try append(within: 60_000_000_000) } catch {
+                        hasFailed.store(true, ordering: .relaxed)
+                        throw error
+                    }
+                case 3: try? append(within: patience)
+                default:
+                    try? queue.write(until: MonotonicClock.nanoseconds() + patience) { _ throws(SpoolError) in
+                        let end = MonotonicClock.nanoseconds() + UInt64.random(in: 0...20_000, using: &random)
+                        while MonotonicClock.nanoseconds() < end {}
+                    }
+                }
+            }
+            return ids
+        }
+        #expect(try test.ids() == ids.flatMap { $0 }.sorted())
+    }
+
+    @Test("are committed round by round, and in turn with other writes, none before those that have waited longer")
+    func rounds() async throws {
+        let test = try TestSpool()
+        // Two of them make a round.
+        let big = String(repeating: "b", count: 600_000)
+        let committed = Monitor<[Int64]>([])
+        let gates = [Gate(), Gate()]
+        async let old = onThreads(8) { _ in
+            gates[0].pass()
+            let id = try test.spool.append(big, stream: test.stream)
+            committed.withLock { $0.append(id) }
+            return id
+        }
+        async let new = onThreads(2) { _ in
+            gates[1].pass()
+            return try test.spool.append(big, stream: test.stream)
+        }
+        // Each waits for the lock when the one before lets go of it: all that the other threads can do is to wait.
+        let turn = Monitor(0)
+        _ = try await onThreads(5) { number in
+            #expect(turn.wait(within: patience) { $0 == number ? true : nil } == true)
+            try test.spool.write { writer throws(SpoolError) in
+                // Nobody came before it.
+                #expect(try writer.connection.integer("SELECT count(*) FROM records") == 2 * Int64(number))
+                turn.withLock { $0 += 1 }
+                switch number {
+                case 0:
+                    gates[0].open()
+                    #expect(eventually { test.spool.queue.waitingRecords == 8 })
+                case 1:
+                    #expect(committed.wait(within: patience) { $0.count == 2 ? true : nil } == true)
+                    gates[1].open()
+                    #expect(eventually { test.spool.queue.waitingRecords == 8 })
+                default: break
+                }
+                #expect(number == 4 || eventually { test.spool.lock.hasWaiters })
+            }
+        }
+        let lastOld = try #require(try await old.max())
+        let firstNew = try #require(try await new.min())
+        #expect(lastOld < firstNew)
+    }
+
+    @Test("and the uploader's writes take turns")
+    func uploader() async throws {
+        let test = try TestSpool()
+        let appended = Monitor((counts: [Int](repeating: 0, count: 8), isOver: false))
+        async let appending: [Void] = onThreads(8) { thread in
+            while !appended.withLock({ $0.isOver }) {
+                try test.append()
+                appended.withLock { $0.counts[thread] += 1 }
+            }
+        }
+        let delivered = try await onOwnThread {
+            defer { appended.withLock { $0.isOver = true } }
+            let reader = try SpoolReader(path: test.path)
+            let maintenance = try SpoolMaintenance(spool: test.spool, reader: reader)
+            var delivered = 0
+            for _ in 0..<10 {
+                // More than one slice.
+                let ready = appended.wait(within: patience) {
+                    $0.counts.reduce(0, +) - delivered > 1_200 ? true : nil
+                }
+                #expect(ready == true)
+                let before = appended.withLock { $0.counts }
+                let headers = try reader.headers(after: 0, limit: 1_200).headers
+                let range = test.range(try #require(headers.first).id, try #require(headers.last).id)
+                try test.spool.begin(range)
+                try test.spool.acknowledge(range, refused: [], delivered: headers.count)
+                try maintenance.whileBusy()
+                delivered += headers.count
+                // Nobody is shut out by that.
+                let all = appended.wait(within: patience) {
+                    zip($0.counts, before).allSatisfy { $0 > $1 } ? true : nil
+                }
+                #expect(all == true)
+            }
+            return delivered
+        }
+        _ = try await appending
+        #expect(try test.ids().count == appended.withLock { $0.counts.reduce(0, +) } - delivered)
+    }
+
+    #if os(Linux)
+    @Test("fail at their deadline in a process that was forked while the lock was taken")
+    func fork() async throws {
+        // Swift's Glibc hides it, for good reason.
+        let symbol = try #require(dlsym(nil, "fork"))
+        let fork = unsafeBitCast(symbol, to: (@convention(c) () -> pid_t).self)
+        let test = try TestSpool(commitTimeout: .milliseconds(200))
+        let child = try await onOwnThread {
+            try test.spool.write { _ throws(SpoolError) in
+                let child = fork()
+                if child == 0 {
+                    let isBusy = spoolError { try test.spool.append("child", stream: test.stream) }?.kind == .busy
+                    _exit(isBusy ? 0 : 1)
+                }
+                return child
+            }
+        }
+        // With -1 the signal below would go to everybody.
+        try #require(child > 0)
+        var status: Int32 = -1
+        var isOver = false
+        let deadline = ContinuousClock.now + patience
+        while !isOver, ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(10))
+            isOver = waitpid(child, &status, WNOHANG) == child
+        }
+        if !isOver {
+            // It holds a copy of every descriptor of the tests: what others wait to see closed stays open.
+            kill(child, SIGKILL)
+            waitpid(child, nil, 0)
+        }
+        #expect(status == 0)
+        #expect(try test.ids() == [])
+        try test.append()
+    }
+    #endif
+}
