@@ -208,7 +208,7 @@ struct DrainTests {
         #expect(
             ended.error == """
                 logbeam-spool: 1 record that CloudWatch Logs does not take was moved to the table rejected; \
-                see them with: sqlite3 \(command.spoolPath) 'SELECT * FROM rejected'
+                see them with: logbeam-spool rejected list --spool \(command.spoolPath)
 
                 """
         )

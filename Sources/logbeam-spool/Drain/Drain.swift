@@ -251,7 +251,7 @@ struct Drain: ParsableCommand {
     private static func rejected(_ count: Int, _ path: String) -> String {
         """
         \(HumanUnits.count(count, "record")) that CloudWatch Logs does not take \(count == 1 ? "was" : "were") moved to \
-        the table rejected; see them with: sqlite3 \(path.shellQuoted) 'SELECT * FROM rejected'
+        the table rejected; see them with: logbeam-spool rejected list --spool \(path.shellQuoted)
         """
     }
 }
