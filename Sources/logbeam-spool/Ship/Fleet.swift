@@ -76,11 +76,6 @@ final class Fleet: Sendable {
         return place == "/" ? "/\(name)" : "\(place)/\(name)"
     }
 
-    /// True once it was tried to open each of them.
-    var isSettled: Bool {
-        spools.allSatisfy { if case .opening = $0.stand { false } else { true } }
-    }
-
     /// The spool that has shown no sign of life for the longest time, and for how long, in milliseconds.
     func mostSilent(at now: Int64) -> (path: String, silence: Int64)? {
         spools.map { ($0.path, now - $0.lastTurn) }.max { $0.1 < $1.1 }

@@ -28,18 +28,21 @@ struct Overseer {
             nextSearch = now + Self.searchInterval
             search()
         }
-        tellNews()
-        if !isReady, fleet.isSettled {
+        let stands = tellNews()
+        // By what was told: who hears that it is ready has heard how each of them stands.
+        if !isReady, stands.allSatisfy(\.isSettled) {
             isReady = true
             manager.tellReady()
         }
         showSignOfLife()
     }
 
-    private mutating func tellNews() {
+    @discardableResult
+    private mutating func tellNews() -> [ShippedSpool.Stand] {
         let stands = fleet.spools.map { ($0.path, $0.stand) }
         for line in news.lines(stands) { Ship.tell(line) }
         manager.tellStatus(FleetSummary.text(stands.map(\.1)))
+        return stands.map(\.1)
     }
 
     private mutating func search() {

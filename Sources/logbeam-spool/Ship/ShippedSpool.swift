@@ -13,6 +13,9 @@ final class ShippedSpool: Sendable {
         /// It can not be opened, and is tried again.
         case unusable(SpoolError)
         case open(Uploader.Report)
+
+        /// True once it was tried to open it.
+        var isSettled: Bool { if case .opening = self { false } else { true } }
     }
 
     private struct State {
