@@ -62,6 +62,28 @@ struct ManualTests {
 
     // MARK: The page
 
+    @Test("What it shows of a session is what comes of it")
+    func session() throws {
+        let bin = command.directory.file("bin")
+        try FileManager.default.createDirectory(atPath: bin, withIntermediateDirectories: true)
+        try FileManager.default.createSymbolicLink(
+            atPath: "\(bin)/logbeam-spool",
+            withDestinationPath: command.executable
+        )
+        var shown: [String] = []
+        for line in Session.lines where line.hasPrefix("$ ") {
+            let ended = try command.runShell(
+                "cd \(command.directory.path) && export PATH=\(bin):$PATH && \(line.dropFirst(2))"
+            )
+            #expect(ended.code == 0 && ended.error == "")
+            shown += [line] + ended.output.split(separator: "\n").map(String.init)
+        }
+        func timeless(_ line: String) -> String { line.replacing(/\d{4}-\d\d-\d\dT[\d:.]+Z/, with: "TIME") }
+        #expect(shown.map(timeless) == Session.lines.map(timeless))
+        #expect(shown.count == 14)
+        #expect(try command.run(["manual"]).output.contains("order 2 taken"))
+    }
+
     /// Every command by its words.
     private static func commands(
         of command: CommandInfo,

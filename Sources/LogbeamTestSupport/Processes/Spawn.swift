@@ -106,12 +106,17 @@ private func spawn(
 
     var process = pid_t()
     let code = withCStrings([executable] + arguments) { arguments in
-        withCStrings(environment.map { "\($0)=\($1)" }) { environment in
+        withCStrings(environment.merging(sanitizerOptions) { given, _ in given }.map { "\($0)=\($1)" }) { environment in
             posix_spawn(&process, executable, &actions, &attributes, arguments, environment)
         }
     }
     guard code == 0 else { throw SystemError("posix_spawn of \(executable)", code: code) }
     return process
+}
+
+/// What the sanitizers were told, where the tests are built with one: so are the programs that they run.
+private let sanitizerOptions = ProcessInfo.processInfo.environment.filter {
+    ["ASAN_OPTIONS", "TSAN_OPTIONS"].contains($0.key)
 }
 
 #if os(Linux)

@@ -68,16 +68,13 @@ final class StartPattern {
     /// Whether the pattern is found in the first bytes of a line.
     func matches(_ line: UnsafeBufferPointer<UInt8>) -> Bool {
         let length = min(line.count, Self.lineLimit)
-        // An empty line needs an address too.
-        guard let start = line.baseAddress else { return "".withCString { match($0, 0, isCut: false) } }
-        return start.withMemoryRebound(to: CChar.self, capacity: length) {
-            match($0, length, isCut: length < line.count)
+        // `regexec` wants a string with a NUL behind it; where that is, REG_STARTEND says, for a line may hold some (regex(3)).
+        return withUnsafeTemporaryAllocation(byteCount: length + 1, alignment: 1) { text in
+            text.copyMemory(from: UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: line[..<length])))
+            text[length] = 0
+            var range = regmatch_t(rm_so: 0, rm_eo: regoff_t(length))
+            let flags = REG_STARTEND | (length < line.count ? REG_NOTEOL : 0)
+            return regexec(&compiled, text.assumingMemoryBound(to: CChar.self).baseAddress, 1, &range, flags) == 0
         }
-    }
-
-    private func match(_ text: UnsafePointer<CChar>, _ length: Int, isCut: Bool) -> Bool {
-        // So the line needs no NUL behind it, and may hold some (regex(3), REG_STARTEND).
-        var range = regmatch_t(rm_so: 0, rm_eo: regoff_t(length))
-        return regexec(&compiled, text, 1, &range, REG_STARTEND | (isCut ? REG_NOTEOL : 0)) == 0
     }
 }

@@ -16,7 +16,12 @@ struct ManualPage {
             ("EXIT STATUS", ExitStatus.allCases.flatMap { item("\($0.rawValue)", $0.meaning) }),
             ("FILES", Self.files.flatMap { item($0, $1) }),
             ("ENVIRONMENT", Self.variables.flatMap { item($0, $1) }),
-            ("EXAMPLES", Roff.literal(Discussion(root.discussion).examples)),
+            (
+                "EXAMPLES",
+                Roff.literal(Discussion(root.discussion).examples)
+                    + [".PP", Roff.prose("What comes, off a terminal, with tabs between columns:"), ".PP"]
+                    + Roff.literal(Session.lines)
+            ),
             ("SEE ALSO", [".BR sqlite3 (1)", ".PP", "https://docs.aws.amazon.com/cloudwatch/"]),
         ]
         let title = root.name.uppercased()
