@@ -20,7 +20,7 @@ struct ChildProcessTests {
         // Open here, and none of the child's business.
         let files = try (0..<3).map { _ in try FileHandle(forReadingFrom: URL(fileURLWithPath: "/dev/null")) }
         let script =
-            #"cat; echo "$1 $NAME"; env | grep -c -v -E '^(NAME|PWD|OLDPWD|SHLVL|_)='; ls /proc/self/fd | wc -l"#
+            #"cat; echo "$1 $NAME"; env | grep -c -v -E '^(NAME|PWD|OLDPWD|SHLVL|_|.SAN_OPTIONS)='; ls /proc/self/fd | wc -l"#
         let process = try ChildProcess(
             Self.shell,
             ["-c", script, "sh", "a b"],
