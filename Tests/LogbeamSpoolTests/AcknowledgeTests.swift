@@ -86,6 +86,27 @@ struct AcknowledgeTests {
         #expect(try SpoolStatus.read(path: test.path).delivered == 1_299)
     }
 
+    @Test("deletes in longer slices where nobody logs, and in short ones where somebody does")
+    func longerSlices() throws {
+        let test = try TestSpool()
+        func slices(_ ids: [Int64], by spool: Spool, afterEach: () -> Void = {}) throws -> Int {
+            let range = test.range(ids[0], ids[ids.count - 1])
+            try spool.begin(range)
+            var count = 0
+            try spool.acknowledge(range, refused: [], delivered: ids.count) {
+                count += 1
+                afterEach()
+            }
+            return count
+        }
+        let ids = try test.append(2_900)
+        // One that was opened when all of that was there.
+        let quiet = try slices(ids, by: Spool(path: test.path))
+        #expect(quiet == 3)
+        let busy = try slices(test.append(2_900), by: test.spool) { _ = try? test.append(to: test.otherStream) }
+        #expect(busy == 6)
+    }
+
     @Test("counts once what was begun twice")
     func begunTwice() throws {
         let test = try TestSpool()

@@ -46,6 +46,37 @@ struct SpoolMaintenanceTests {
         #expect(syncs.isEmpty)
     }
 
+    @Test("begins the log anew though batches are read all the time")
+    func whileReading() async throws {
+        let test = try TestSpool()
+        let ids = try test.append(1_000)
+        let range = test.range(ids[0], ids[999])
+        let batches = try BatchReader(path: test.path)
+        let maintenance = try SpoolMaintenance(
+            spool: test.spool,
+            reader: SpoolReader(path: test.path),
+            batches: batches
+        )
+        let state = Monitor((reads: 0, isOver: false))
+        async let reading: Void = onOwnThread {
+            while !state.withLock({ $0.isOver }) {
+                _ = try batches.batch(range, for: Destination(logGroup: "group", logStream: "stream"))
+                state.withLock { $0.reads += 1 }
+            }
+        }
+        var resets = 0
+        for number in 1...50 {
+            let isReading: Bool? = state.wait(within: patience) { $0.reads >= number ? true : nil }
+            #expect(isReading == true)
+            try test.append()
+            // RESTART.
+            if try maintenance.resetLog(2) { resets += 1 }
+        }
+        state.withLock { $0.isOver = true }
+        try await reading
+        #expect(resets == 50)
+    }
+
     @Test("stops when there is something to do")
     func interrupted() throws {
         let test = try TestSpool()

@@ -27,6 +27,7 @@ final class SteppedUploader {
         service: ScriptedDeliveryService,
         through relayed: (any DeliveryService)? = nil,
         lapse: Duration = UploadLease.defaultLapse,
+        commitTimeout: Duration = .seconds(5),
         limits: BatchLimits = BatchLimits(age: 0),
         pacing: UploadPlan.Pacing = UploadPlan.Pacing(inFlight: 1),
         reconcileDelay: Int64? = nil,
@@ -35,7 +36,7 @@ final class SteppedUploader {
         // In memory, where there is such a place: nothing here depends on a disk.
         let memory = "/dev/shm"
         let directory = try TemporaryDirectory(in: FileManager.default.fileExists(atPath: memory) ? memory : nil)
-        let spool = try Spool(path: directory.file("spool.db"))
+        let spool = try Spool(path: directory.file("spool.db"), options: .init(commitTimeout: commitTimeout))
         let clock = ManualClock(wall: WallClock.milliseconds())
         makeLoop = { lease in
             let relay = Relay(service: relayed ?? service)

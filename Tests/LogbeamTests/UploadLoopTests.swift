@@ -4,7 +4,30 @@ import LogbeamSpool
 import LogbeamTestSupport
 import Testing
 
+@testable import LogbeamSpool
+
 @Suite struct UploadLoopTests {
+    @Test("Comes back to a batch of which nothing is left, where the spool could not be told so")
+    func vanishedWhileBusy() throws {
+        let uploader = try SteppedUploader(service: ScriptedDeliveryService(), commitTimeout: .milliseconds(20))
+        let id = try uploader.append("one")
+        let stream = try uploader.spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
+        try uploader.lease.begin(BatchRange(stream: stream, first: id, last: id, latest: .max))
+        let other = try Connection(path: uploader.spool.path, mode: .readWrite)
+        try other.execute("DELETE FROM records")
+        try uploader.restart()
+        while uploader.loop.inFlight == 0 { _ = uploader.loop.step() }
+        uploader.loop.waitForAnswer(until: MonotonicClock.milliseconds() + 60_000)
+        try other.execute("BEGIN IMMEDIATE")
+        _ = uploader.loop.step()
+        #expect(uploader.loop.spoolError?.kind == .busy)
+        #expect(uploader.loop.inFlight == 0)
+        try other.execute("COMMIT")
+        for _ in 1...10 { if let wait = uploader.step(), wait < .max { uploader.clock.advance(wait) } }
+        #expect(try uploader.inDoubtCount() == 0)
+        #expect(uploader.service.sent.isEmpty)
+    }
+
     @Test("Is denied only when nothing is on its way and nothing else is left to send")
     func denied() throws {
         let directory = try TemporaryDirectory()

@@ -159,28 +159,24 @@ final class SenderPool: Sendable {
 
     /// Sends a batch, or what is left of it, and creates what it is meant for if that is missing.
     private func send(_ batch: EventBatch, found: Int = 0, _ job: Job) -> Answer {
-        var answer = Answer(range: job.range, destination: job.destination, result: .vanished, found: found)
         var outcome = batch.count == 0 ? .accepted(.none) : post(batch)
+        var isNowhere = false
         if case .destinationMissing = outcome {
             outcome = service.create(batch.destination)
-            guard case .accepted = outcome else {
-                // Without its stream the batch is nowhere.
-                answer.result = .failed(outcome)
-                return answer
+            if case .accepted = outcome { outcome = post(batch) } else { isNowhere = true }
+        }
+        let warning = batch.count == 0 || isNowhere ? nil : service.warning
+        let result: Answer.Result =
+            if case .accepted(let refused) = outcome {
+                acknowledge(batch, refused, found: found, job)
+            } else {
+                .failed(outcome)
             }
-            outcome = post(batch)
-        }
-        answer.isInDoubt = outcome.failure?.mayHaveArrived ?? false
-        if batch.count > 0 { answer.warning = service.warning }
-        switch outcome {
-        case .accepted(let refused):
-            answer.result = acknowledge(batch, refused, found: found, job)
-        case .invalid:
-            answer.result = .failed(outcome)
-            answer.ids = batch.events.map(\.id).sorted()
-        case .transient, .destinationMissing, .denied:
-            answer.result = .failed(outcome)
-        }
+        var answer = Answer(range: job.range, destination: job.destination, result: result, found: found)
+        answer.warning = warning
+        // Without its stream the batch is nowhere.
+        answer.isInDoubt = !isNowhere && outcome.failure?.mayHaveArrived ?? false
+        if case .invalid = outcome { answer.ids = batch.events.map(\.id).sorted() }
         return answer
     }
 

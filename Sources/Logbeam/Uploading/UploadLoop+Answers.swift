@@ -14,7 +14,12 @@ extension UploadLoop {
             throw error
         case .vanished:
             // A full spool has dropped all of it, or somebody else has emptied it.
-            try lease.finish(range)
+            do throws(SpoolError) {
+                try lease.finish(range)
+            } catch {
+                plan.postpone(range, until: now().monotonic + Self.spoolRetry)
+                throw error
+            }
             begun[range] = nil
             plan.vanished(range)
         case .delivered(let delivered, let isWritten):
