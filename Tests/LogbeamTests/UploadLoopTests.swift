@@ -21,11 +21,32 @@ import Testing
         try other.execute("BEGIN IMMEDIATE")
         _ = uploader.loop.step()
         #expect(uploader.loop.spoolError?.kind == .busy)
-        #expect(uploader.loop.inFlight == 0)
+        try #require(uploader.loop.inFlight == 0)
         try other.execute("COMMIT")
         for _ in 1...10 { if let wait = uploader.step(), wait < .max { uploader.clock.advance(wait) } }
         #expect(try uploader.inDoubtCount() == 0)
         #expect(uploader.service.sent.isEmpty)
+    }
+
+    @Test("Deletes what the service has, later, where the spool could not be written at once; nothing is sent again")
+    func acknowledgedWhileBusy() throws {
+        let gate = Gate()
+        let service = ScriptedDeliveryService(gate: gate) { _, _ in .accepted(.none) }
+        let uploader = try SteppedUploader(service: service, commitTimeout: .milliseconds(20))
+        try uploader.append("one")
+        while uploader.loop.inFlight == 0 { _ = uploader.loop.step() }
+        try #require(gate.waitForArrivals())
+        let other = try Connection(path: uploader.spool.path, mode: .readWrite)
+        try other.execute("BEGIN IMMEDIATE")
+        gate.open()
+        uploader.loop.waitForAnswer(until: MonotonicClock.milliseconds() + 60_000)
+        _ = uploader.loop.step()
+        #expect(uploader.loop.spoolError?.kind == .busy)
+        #expect(uploader.loop.totals.records == 0)
+        try other.execute("COMMIT")
+        _ = uploader.loop.step()
+        #expect(try uploader.pendingCount() == 0 && uploader.inDoubtCount() == 0)
+        #expect(uploader.loop.totals.records == 1 && service.sent.count == 1)
     }
 
     @Test("Is denied only when nothing is on its way and nothing else is left to send")

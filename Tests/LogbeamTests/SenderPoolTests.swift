@@ -1,0 +1,75 @@
+import LogbeamCore
+import LogbeamTestSupport
+import Testing
+
+@testable import Logbeam
+@testable import LogbeamSpool
+
+@Suite("A thread that carries a batch")
+struct SenderPoolTests {
+    private static let destination = Destination(logGroup: "group", logStream: "stream")
+    private static let range = BatchRange(stream: 1, first: 1, last: 1, latest: .max)
+    private static let busy = SpoolError(.busy, path: "spool.db", message: "locked")
+
+    /// What the pool answers to a batch of one record, and how often it acknowledged.
+    private func carry(
+        by service: ScriptedDeliveryService,
+        read: @escaping @Sendable () throws(SpoolError) -> Void = {},
+        mayPost: Bool = true,
+        acknowledge: @escaping @Sendable () throws(SpoolError) -> Void = {}
+    ) throws -> (answer: SenderPool.Answer, acknowledged: Int) {
+        let acknowledged = Monitor(0)
+        let access = SenderPool.Access(
+            read: { job throws(SpoolError) in
+                try read()
+                var batch = EventBatch(destination: job.destination)
+                batch.append(id: 1, timestamp: 1, message: "one".utf8)
+                return batch
+            },
+            mayPost: { mayPost },
+            acknowledge: { _, _ throws(SpoolError) in
+                acknowledged.withLock { $0 += 1 }
+                try acknowledge()
+            }
+        )
+        let pool = try SenderPool(threads: 1, service: service, access: access, onAnswer: {})
+        defer { pool.stop() }
+        pool.send(SenderPool.Job(range: Self.range, destination: Self.destination))
+        pool.waitForAnswer(until: MonotonicClock.milliseconds() + 60_000)
+        return (try #require(pool.takeAnswers().first), acknowledged.withLock { $0 })
+    }
+
+    @Test("says that it could not read it, and sends and deletes nothing: it is not taken for an empty one")
+    func unread() throws {
+        let service = ScriptedDeliveryService()
+        let (answer, acknowledged) = try carry(by: service, read: { () throws(SpoolError) in throw Self.busy })
+        guard case .unread(let error) = answer.result else { return #expect(Bool(false), "\(answer)") }
+        #expect(error.kind == .busy)
+        #expect(service.sent.isEmpty && acknowledged == 0)
+    }
+
+    @Test("says that the spool does not know yet what the service has")
+    func unwritten() throws {
+        let service = ScriptedDeliveryService()
+        let (answer, acknowledged) = try carry(by: service, acknowledge: { () throws(SpoolError) in throw Self.busy })
+        guard case .delivered(let delivered, isWritten: false) = answer.result else {
+            return #expect(Bool(false), "\(answer)")
+        }
+        #expect(delivered.records == 1 && acknowledged == 1 && service.sent.count == 1)
+    }
+
+    @Test("deletes nothing that the service does not have, and sends nothing without the lease")
+    func failed() throws {
+        for outcome in [DeliveryOutcome.lost, .denied, .invalid, .throttled()] {
+            let (answer, acknowledged) = try carry(by: ScriptedDeliveryService([outcome]))
+            guard case .failed(outcome) = answer.result else { return #expect(Bool(false), "\(answer)") }
+            #expect(acknowledged == 0)
+            #expect(answer.isInDoubt == (outcome == .lost))
+            #expect(answer.ids == (outcome == .invalid ? [1] : []))
+        }
+        let service = ScriptedDeliveryService()
+        let (answer, acknowledged) = try carry(by: service, mayPost: false)
+        guard case .failed(.transient) = answer.result else { return #expect(Bool(false), "\(answer)") }
+        #expect(service.sent.isEmpty && acknowledged == 0)
+    }
+}
