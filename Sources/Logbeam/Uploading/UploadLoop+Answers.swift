@@ -66,7 +66,12 @@ extension UploadLoop {
     func write(_ acknowledgement: Acknowledgement) throws(SpoolError) {
         unwritten = acknowledgement
         let delivered = acknowledgement.delivered
-        try lease.acknowledge(acknowledgement.range, refused: delivered.refused, delivered: delivered.records)
+        try lease.acknowledge(
+            acknowledgement.range,
+            refused: delivered.refused,
+            delivered: delivered.records,
+            showsLife: true
+        )
         unwritten = nil
         note(acknowledgement)
     }

@@ -168,8 +168,17 @@ package final class UploadLease: Sendable {
     /// The first transaction says that the batch is acknowledged, the next ones delete it slice by slice. If a call throws
     /// in between, the same call may be made again; if the process dies, ``finish(_:)`` goes on where this stopped.
     /// Nothing is sent again. ``begin(_:)`` must have come before.
-    package func acknowledge(_ range: BatchRange, refused: [RefusedRecord], delivered: Int) throws(SpoolError) {
-        try spool.acknowledge(range, refused: refused, delivered: delivered, in: epoch) { _ = beat() }
+    ///
+    /// - Parameter showsLife: whether it is the upload loop that comes by here, and beats after each slice.
+    package func acknowledge(
+        _ range: BatchRange,
+        refused: [RefusedRecord],
+        delivered: Int,
+        showsLife: Bool = false
+    ) throws(SpoolError) {
+        try spool.acknowledge(range, refused: refused, delivered: delivered, in: epoch) {
+            if showsLife { _ = beat() }
+        }
     }
 
     /// Deletes what is left of an acknowledged batch.
