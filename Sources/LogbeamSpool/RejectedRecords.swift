@@ -1,5 +1,3 @@
-internal import CSQLite
-
 /// What people do with the records that the service would not take. Both go in slices, each in one transaction: whenever the
 /// process is killed, a record is where it was or where it was to go, and never in both places.
 extension Spool {
@@ -83,24 +81,20 @@ extension Writer {
     }
 
     fileprivate func purgeRejected(_ ids: ArraySlice<Int64>) throws(SpoolError) -> (looked: Int, found: Int) {
-        let count = try connection.prepare(
-            """
-            INSERT INTO gaps (stream_id, reason, records, first_at, last_at)
-            SELECT stream_id, ?2, 1, timestamp, timestamp FROM rejected WHERE id = ?1
-            ON CONFLICT DO UPDATE SET records = records + 1,
-                first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at)
-            """
-        )
+        let select = try connection.prepare("SELECT stream_id, timestamp FROM rejected WHERE id = ?1")
         let delete = try connection.prepare("DELETE FROM rejected WHERE id = ?1")
         return try connection.transaction { () throws(SpoolError) in
             var found = 0
             for id in ids {
-                try count.bind(id, at: 1)
-                try count.bind(Self.purged, at: 2)
-                try count.run()
+                try select.bind(id, at: 1)
+                defer { select.reset() }
+                guard try select.step() else { continue }
+                let (stream, time) = (select.integer(0), select.integer(1))
+                let gap = Gap(stream: stream, reason: Self.purged, records: 1, first: time, last: time)
+                try gaps.add(gap, isTold: true)
                 try delete.bind(id, at: 1)
                 try delete.run()
-                found += Int(sqlite3_changes(connection.handle))
+                found += 1
             }
             room.noteDeletion()
             return (ids.count, found)

@@ -19,7 +19,7 @@ final class Writer {
     private let noteFailure: Statement
     private let deliveries: DeliveryTable
     private let rejected: RejectedTable
-    private let gaps: GapTable
+    let gaps: GapTable
     private let oldest: OldestRecords
     let room: Room
     private let selectEpoch: Statement
