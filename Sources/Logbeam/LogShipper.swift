@@ -102,7 +102,8 @@ public final class LogShipper: Sendable {
         } catch {
             return tell("not spooled (\(error))", message)
         }
-        guard append(stream: stream, timestamp: timestamp, message: message, in: process), isSynced else { return }
+        guard append(stream: stream, timestamp: timestamp, message: message, isSynced: isSynced, in: process), isSynced
+        else { return }
         do throws(SpoolError) {
             try process.spool.sync()
         } catch {
@@ -110,11 +111,12 @@ public final class LogShipper: Sendable {
         }
     }
 
-    /// True if the record is in the spool.
+    /// True if the record is in the spool, or in the journal before it.
     private func append(
         stream: LiveStream,
         timestamp: Int64,
         message: String,
+        isSynced: Bool,
         in process: ShippingProcess
     ) -> Bool {
         let isQuiet = configuration.logsClient != nil && UploadContext.isActive
@@ -124,10 +126,16 @@ public final class LogShipper: Sendable {
                 return true
             }
             var message = message.truncated(toUTF8Count: maximumMessageSize)
-            let id = try message.withUTF8 {
+            let id: Int64? = try message.withUTF8 { message in
                 // The uploader must not wait for itself.
-                try process.spool.append(to: stream, timestamp: timestamp, message: $0, mayBlock: !isQuiet)
+                if isQuiet {
+                    return try process.spool.append(to: stream, timestamp: timestamp, message: message, mayBlock: false)
+                }
+                if try process.stage(stream, timestamp: timestamp, message: message, isSynced: isSynced) { return nil }
+                return try process.spool.append(to: stream, timestamp: timestamp, message: message)
             }
+            // What the journal has taken is told of when it is moved.
+            guard let id else { return true }
             if isQuiet {
                 process.uploader.mailbox.appendedQuietly(id: id)
             } else {
@@ -156,6 +164,7 @@ public final class LogShipper: Sendable {
         timestamp: Int64,
         in process: ShippingProcess
     ) throws(SpoolError) {
+        process.settleJournal()
         let parts = MessageParts(message, limit: maximumMessageSize, id: UInt64.random(in: .min ... .max))
         try parts.bytes.withUnsafeBufferPointer { bytes throws(SpoolError) in
             _ = try process.spool.append(
@@ -177,7 +186,9 @@ public final class LogShipper: Sendable {
     /// - Returns: true if everything that was pending at the time of the call has left the spool.
     @discardableResult
     public func flush(timeout: Duration = .seconds(5)) async -> Bool {
-        await (try? processes.current())?.uploader.flush(timeout: timeout) ?? false
+        guard let process = try? processes.current() else { return false }
+        process.settleJournal(isPatient: true)
+        return await process.uploader.flush(timeout: timeout)
     }
 
     /// Flushes, then stops shipping. What is logged later is still committed to the spool. Does not flush where
@@ -188,18 +199,23 @@ public final class LogShipper: Sendable {
     public func shutdown(timeout: Duration = .seconds(5)) async {
         // A child of the process that logged has nothing to stop.
         guard let process = processes.ours else { return }
+        process.closeJournal()
         if configuration.uploads { _ = await process.uploader.flush(timeout: timeout) }
         await process.uploader.stop()
     }
 
     /// Asks for a flush without waiting for it; `nil` if nothing was ever logged in this process, or it does not upload.
     func requestFlush() -> Promise<Bool>? {
-        configuration.uploads ? processes.ours?.uploader.requestFlush() : nil
+        guard let process = processes.ours else { return nil }
+        process.settleJournal(isPatient: true)
+        return configuration.uploads ? process.uploader.requestFlush() : nil
     }
 
     /// Stops shipping; blocks the calling thread until it has, or until a deadline in milliseconds of the monotonic clock.
     func stop(waitingUntil deadline: Int64) {
-        processes.ours?.uploader.stop(waitingUntil: deadline)
+        guard let process = processes.ours else { return }
+        process.closeJournal()
+        process.uploader.stop(waitingUntil: deadline)
     }
 }
 

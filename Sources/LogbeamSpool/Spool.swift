@@ -84,6 +84,8 @@ package final class Spool: Sendable {
         queue = CommitQueue(lock: lock, writer: writer)
         logSync = LogSync(path: self.path)
         ForkGate.add(lock)
+        // Where that fails, the journals stay for the next time.
+        _ = try? takeInJournals()
     }
 
     deinit {

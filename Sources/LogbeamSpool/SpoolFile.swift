@@ -58,7 +58,11 @@ enum SpoolFile {
     }
 
     /// Opens a spool for reading, of any version that we know. Its file must exist.
+    ///
+    /// What the journal of a dead process holds is moved into it first, if that is possible.
     static func openForReading(path: String) throws(SpoolError) -> Connection {
+        let isAnythingLeft = !JournalFile.abandoned(besideSpool: path).isEmpty
+        if isAnythingLeft { _ = try? Spool(path: path, options: Spool.Options(create: false)) }
         guard try SpoolSafety.size(path: path) != nil else { throw missing(path) }
         try SpoolSafety.verifyCompanions(path: path)
         try Schema.verify(path: path)

@@ -34,11 +34,11 @@ package struct SpoolFiles: Sendable, Equatable {
 }
 
 extension SpoolFiles {
-    /// Whether a file is called like what lies beside a spool: its log, its lease, a draft, what was set aside.
+    /// Whether a file is called like what lies beside a spool: its log, its lease, a draft, a journal, what was set aside.
     package static func isCompanion(_ path: String) -> Bool {
         let name = SpoolSafety.split(path).name
         return SpoolSafety.companions.contains { name.hasSuffix($0) || name.hasSuffix($0 + "-next") }
-            || [SpoolSafety.draftSuffix, Quarantine.infix].contains { part in
+            || [SpoolSafety.draftSuffix, Quarantine.infix, JournalFile.infix].contains { part in
                 name.indices.contains { name[$0...].hasPrefix(part) }
             }
     }

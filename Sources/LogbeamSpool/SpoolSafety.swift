@@ -89,6 +89,15 @@ enum SpoolSafety {
         return status
     }
 
+    /// Whether an open file is one of those that belong to a spool: a regular file with one name, of the owner of the spool or
+    /// of root, whom not everybody can write.
+    static func isPart(_ descriptor: Int32, ofSpool path: String) -> Bool {
+        var file = stat()
+        var spool = stat()
+        return fstat(descriptor, &file) == 0 && stat(path, &spool) == 0 && file.st_mode & S_IFMT == S_IFREG
+            && file.st_nlink == 1 && [0, spool.st_uid].contains(file.st_uid) && file.st_mode & S_IWOTH == 0
+    }
+
     private static func unsafe(_ path: String, _ what: String) -> SpoolError {
         SpoolError(.unsafe, path: path, message: what)
     }

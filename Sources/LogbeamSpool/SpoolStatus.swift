@@ -41,6 +41,8 @@ package struct SpoolStatus: Sendable, Equatable {
     package var uploader: UploadLease.Holder?
     /// The files that were set aside beside it because they are damaged, or no spools: see ``Quarantine``.
     package var setAside: [String] = []
+    /// The journals of dead processes that could not be moved into it.
+    package var journals: [String] = []
     /// Which file it was.
     package var identity: FileIdentity?
 
@@ -51,7 +53,7 @@ package struct SpoolStatus: Sendable, Equatable {
     package var inDoubt: Int { streams.reduce(0) { $0 + $1.inDoubt } }
     package var oldest: Int64? { streams.compactMap(\.oldest).min() }
 
-    /// Reads the status in one snapshot, and changes nothing: a spool of an earlier version stays one, and is told by what
+    /// Reads the status in one snapshot, and changes nothing, but that it takes in the journals of dead processes: a spool of an earlier version stays one, and is told by what
     /// all versions have.
     package static func read(path: String) throws(SpoolError) -> SpoolStatus {
         let connection = try SpoolFile.openForReading(path: path)
@@ -83,6 +85,7 @@ package struct SpoolStatus: Sendable, Equatable {
         }
         status.uploader = UploadLease.holder(spool: path)
         status.setAside = Quarantine.files(of: path)
+        status.journals = JournalFile.leftBehind(besideSpool: path)
         return status
     }
 

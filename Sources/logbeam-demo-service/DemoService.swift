@@ -17,7 +17,7 @@ internal import Logging
 /// |---|---|
 /// | `BUFFER_MS`, `BATCH_COUNT`, `IN_FLIGHT`, `RECONCILE_MS` | `bufferDuration`, `batchCount`, `maximumInFlight`, `reconcileAfter` |
 /// | `EXIT_FLUSH_MS`, `COMMIT_MS`, `LAPSE_MS` | `exitFlushTimeout`, `commitTimeout`, `leaseLapse` |
-/// | `UPLOADS` | `uploads`, off if 0 |
+/// | `UPLOADS`, `JOURNAL` | `uploads`, off if 0; `usesJournal`, on if 1 |
 /// | `FIRST` | the number of the first record; 1 where it is not set |
 /// | `PAUSE_US` | how long each thread rests after each record |
 /// | `STREAMS` | over how many log streams the threads spread: with 3, `name`, `name-2` and `name-3` |
@@ -40,6 +40,7 @@ struct DemoService {
         if let count = number("BATCH_COUNT") { configuration.batchCount = count }
         if let count = number("IN_FLIGHT") { configuration.maximumInFlight = count }
         configuration.uploads = number("UPLOADS") != 0
+        configuration.usesJournal = number("JOURNAL") == 1
         configuration.reconcileAfter = milliseconds("RECONCILE_MS")
         if let timeout = milliseconds("EXIT_FLUSH_MS") { configuration.exitFlushTimeout = timeout }
         if let timeout = milliseconds("COMMIT_MS") { configuration.commitTimeout = timeout }

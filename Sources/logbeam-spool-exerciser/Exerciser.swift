@@ -16,13 +16,14 @@ enum Exerciser {
         case "join": try join(path, records: count)
         case "hold": try hold(path)
         case "deliver": try deliver(path)
+        case "stage": try stage(path, records: count)
         case "live": try ServiceExerciser(path).live(threads: count)
         case "fork": try ServiceExerciser(path).fork(children: count)
         case "orphan": try ServiceExerciser(path).orphan()
         case "busy": try ServiceExerciser(path).forkBusy()
         default:
             fail(
-                "usage: logbeam-spool-exerciser append|churn|join|hold|deliver|live|fork|orphan|busy SPOOL [COUNT]",
+                "usage: logbeam-spool-exerciser append|churn|join|hold|deliver|stage|live|fork|orphan|busy SPOOL [COUNT]",
                 exitCode: 64
             )
         }
@@ -135,5 +136,24 @@ enum Exerciser {
         while readLine() != nil {}
         try lease.acknowledge(range, refused: [], delivered: headers.count)
         say("deleted")
+    }
+
+    /// Appends to a journal, of which the first half is moved into the spool; prints the messages, and is killed at the end of
+    /// the input.
+    private static func stage(_ path: String, records: Int) throws {
+        let spool = try LiveSpool(path: path, report: { say($0) })
+        let journal = try Journal(spool: spool)
+        let streams = ["stream", "stream-2"].map { LiveStream(Destination(logGroup: "group", logStream: $0)) }
+        for number in 0..<records {
+            var text = "record \(number) of \(getpid())"
+            let isTaken = try text.withUTF8 { message in
+                try journal.append(to: streams[number % 2], timestamp: WallClock.milliseconds(), message: message)
+            }
+            guard isTaken else { fail("the journal does not take a record", exitCode: 1) }
+            say(text)
+            if number == records / 2 { try journal.move() }
+        }
+        while readLine() != nil {}
+        kill(getpid(), SIGKILL)
     }
 }

@@ -9,7 +9,7 @@ struct ServiceExerciser {
     private let shipper: LogShipper
     private let loggers: [Logger]
 
-    /// The endpoint and the credentials come from the AWS variables of the environment.
+    /// The endpoint and the credentials come from the AWS variables of the environment; `JOURNAL` gives it a journal.
     init(_ spool: String) throws {
         let shipper = try LogShipper(
             LogShipper.Configuration(
@@ -18,7 +18,8 @@ struct ServiceExerciser {
                 spool: spool,
                 bufferDuration: .milliseconds(20),
                 format: .message,
-                exitFlushTimeout: .zero
+                exitFlushTimeout: .zero,
+                usesJournal: ProcessInfo.processInfo.environment["JOURNAL"] != nil
             )
         )
         self.shipper = shipper

@@ -45,6 +45,7 @@ struct StatusTests {
         let holder = UploadLease.Holder(processID: 42, host: "host", lastBeat: lastBeat, beatInterval: 3_000)
         var status = SpoolStatus(path: "/s.db", streams: [troubled, quiet], delivered: 7, uploader: holder)
         status.setAside = ["/s.db.damaged-x"]
+        status.journals = ["/s.db.journal-x"]
         return StatusReport(status: status, now: time + 200_000)
     }
 
@@ -73,6 +74,7 @@ struct StatusTests {
                 last delivery  2026-11-22 19:42:08 +0000 (3 min 21 s ago)
                 last error     2026-11-22 19:42:10 +0000 (3 min 19 s ago)
                 set aside      /s.db.damaged-x; see 'logbeam-spool salvage --help'
+                journal        /s.db.journal-x; could not be moved into the spool
 
                 g evil\u001b[2J: AccessDenied:\tno
                 g evil\u001b[2J: 1 record rejected at 1970-01-01 00:00:00 +0000: too old
@@ -171,6 +173,7 @@ struct StatusTests {
                 ["expires", "2026-12-06T19:42:09.123Z", "1209400"], ["rejected", "1"],
                 ["dropped", "1204"], ["in_doubt", "3"], ["last_delivery", "2026-11-22T19:42:08.123Z"],
                 ["last_error", "2026-11-22T19:42:10.123Z", #"AccessDenied:\tno"#], ["set_aside", "/s.db.damaged-x"],
+                ["journal", "/s.db.journal-x"],
                 [
                     "stream", "g", #"evil\u001b[2J"#, "12000", "1200000", "2026-11-22T19:42:09.123Z", "1", "1204", "3",
                     "-",
@@ -202,6 +205,7 @@ struct StatusTests {
              "expires": "2026-12-06T19:42:09.123Z", "expires_in_seconds": 1209400, "rejected": 1,
              "dropped": 1204, "in_doubt": 3, "last_delivery": "2026-11-22T19:42:08.123Z",
              "last_error": {"time": "2026-11-22T19:42:10.123Z", "message": "AccessDenied:\tno"}, "set_aside": ["/s.db.damaged-x"],
+             "journals": ["/s.db.journal-x"],
              "streams": [
                 {"log_group": "g", "log_stream": "evil\u001b[2J", "pending": 12000, "pending_bytes": 1200000,
                  "oldest": "2026-11-22T19:42:09.123Z", "expires": "2026-12-06T19:42:09.123Z", "rejected": 1, "dropped": 1204, "in_doubt": 3, "last_delivery": null,

@@ -1,15 +1,19 @@
 import Foundation
 import LogbeamCore
+import LogbeamSpool
 import LogbeamTestSupport
 import Testing
 
 @Suite("A process that forks", .serialized)
 struct ForkTests {
-    @Test("logs on from all its threads, and so do its children; every record is there, and once", arguments: 1...2)
-    func storm(round: Int) async throws {
+    @Test(
+        "logs on from all its threads, and so do its children; every record is there, and once",
+        arguments: [false, true]
+    )
+    func storm(usesJournal: Bool) async throws {
         try await onOwnThread {
             let bed = try TestBed()
-            let service = try bed.startExerciser("fork", 30)
+            let service = try bed.startExerciser("fork", 30, settings: usesJournal ? ["JOURNAL": "1"] : [:])
             #expect(bed.endpoint.wait { $0.acceptedCount >= 1_000 })
             service.closeInput()
             #expect(try service.wait(within: .seconds(300)).exitCode == 0, "\(service.text(.standardError))")
@@ -19,6 +23,9 @@ struct ForkTests {
             #expect(lines.count { $0.hasPrefix("child ") } == 30 * 20)
             #expect(lines.contains { $0.hasPrefix("parent 3 ") })
 
+            // What a child has left in a journal, nobody may have taken in yet.
+            #expect(try SpoolStatus.read(path: bed.spool).journals == [])
+            #expect(try bed.journals() == [])
             #expect(try bed.query("PRAGMA integrity_check") == ["ok"])
             let (shipped, pending) = (bed.arrived(), try bed.pending())
             #expect(Set(shipped).count == shipped.count)

@@ -1,5 +1,6 @@
 #if os(Linux)
 import Foundation
+import LogbeamSpool
 import LogbeamTestSupport
 import Synchronization
 import Testing
@@ -16,15 +17,18 @@ struct KillPointTests {
     ]
     private static let streams = ["stream", "stream-2"]
 
-    @Test("a service loses nothing that it had logged, and sends nothing twice but what is in doubt")
-    func service() async throws {
+    @Test(
+        "a service loses nothing that it had logged, and sends nothing twice but what is in doubt",
+        arguments: [false, true]
+    )
+    func service(usesJournal: Bool) async throws {
         try await Sweep(seed: 1, must: ["pwrite64", "link", "unlink", "fsync", "fdatasync", "fcntl", "sendto"]) {
             point throws in
             let bed = try TestBed()
             let service = try bed.startService(
                 logging: 24,
                 threads: Self.threads,
-                settings: Self.settings,
+                settings: Self.settings.merging(usesJournal ? ["JOURNAL": "1"] : [:]) { $1 },
                 killedAt: point
             )
             let run = try TracedRun(service)
@@ -33,6 +37,7 @@ struct KillPointTests {
                 #expect(logged.isEmpty, "\(point)")
                 return run
             }
+            if usesJournal { #expect(try SpoolStatus.read(path: bed.spool).journals == [], "\(point)") }
             try Self.finish(bed, logged: logged, unreported: run.wasKilled ? Self.threads : 0, point)
             return run
         }.run()
@@ -47,6 +52,31 @@ struct KillPointTests {
             try bed.copySpool(of: origin)
             let run = try TracedRun(bed.startDrain(killedAt: point))
             try Self.finish(bed, logged: logged, unreported: 0, point)
+            return run
+        }.run()
+    }
+
+    @Test("a drain that takes in the journals of dead processes takes each record once, and the next one ends its work")
+    func journals() async throws {
+        let origin = try TestBed()
+        let logged = try await onOwnThread {
+            let services = try (1...2).map { _ in try origin.startExerciser("stage", 40) }
+            for service in services { try service.waitForLines(40) }
+            for service in services { service.closeInput() }
+            for service in services { #expect(try service.wait().signal == SIGKILL) }
+            return services.flatMap { $0.text().split(separator: "\n").map(String.init) }
+        }
+        #expect(logged.count == 80)
+        #expect(try origin.journals().count == 2)
+        try await Sweep(seed: 4, must: ["pwrite64", "unlink", "fdatasync", "fcntl", "sendto"]) { point throws in
+            let bed = try TestBed()
+            try bed.copySpool(of: origin)
+            let run = try TracedRun(bed.startDrain(killedAt: point))
+            // The journals are in the spool before anything is looked at, or the numbers would not be those of one history.
+            #expect(try SpoolStatus.read(path: bed.spool).journals == [], "\(point)")
+            try Self.finish(bed, logged: logged, unreported: 0, point)
+            #expect(try bed.journals() == [], "\(point)")
+            #expect(try bed.query("SELECT name FROM counters WHERE name LIKE 'journal%'").isEmpty, "\(point)")
             return run
         }.run()
     }
@@ -173,6 +203,9 @@ extension TestBed {
     func copySpool(of other: TestBed) throws {
         for suffix in ["", "-wal"] where FileManager.default.fileExists(atPath: other.spool + suffix) {
             try FileManager.default.copyItem(atPath: other.spool + suffix, toPath: spool + suffix)
+        }
+        for name in try other.journals() {
+            try FileManager.default.copyItem(atPath: other.path + "/" + name, toPath: path + "/" + name)
         }
     }
 }

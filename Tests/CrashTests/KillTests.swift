@@ -12,14 +12,19 @@ struct KillTests {
         var seed: UInt64
         var kills: Int
         var signal = SIGKILL
+        var usesJournal = false
 
-        var testDescription: String { "seed \(seed), \(kills) times signal \(signal)" }
+        var testDescription: String {
+            "seed \(seed), \(kills) times signal \(signal)" + (usesJournal ? ", with a journal" : "")
+        }
     }
 
-    /// 60 kills: 24 of a first service, 30 in rows, and 6 by the signal that a service manager sends first.
+    /// 92 kills: 24 of a first service, 30 in rows, 6 by the signal that a service manager sends first, and 32 with a journal.
     static let plans =
         (1...24).map { Plan(seed: $0, kills: 1) } + (25...30).map { Plan(seed: $0, kills: 5) }
         + [Plan(seed: 31, kills: 6, signal: SIGTERM)]
+        + (32...43).map { Plan(seed: $0, kills: 1, usesJournal: true) }
+        + (44...47).map { Plan(seed: $0, kills: 5, usesJournal: true) }
 
     /// Small batches, sent as soon as there is something: a delivery is under way nearly all the time.
     private static let busy = ["BUFFER_MS": "2", "BATCH_COUNT": "50"]
@@ -36,11 +41,18 @@ struct KillTests {
                 let service = try bed.startService(
                     from: kill * 1_000_000 + 1,
                     threads: Self.threads,
-                    settings: Self.busy
+                    settings: Self.busy.merging(plan.usesJournal ? ["JOURNAL": "1"] : [:]) { $1 }
                 )
                 try Self.kill(service, plan.signal, at: &random)
                 logged += TestBed.logged(by: service)
                 guard bed.hasSpool else { continue }
+                // Whatever opens the spool takes in the journal; so does the next service, now and then.
+                if plan.usesJournal, Bool.random(using: &random) || kill == plan.kills - 1 {
+                    #expect(try SpoolStatus.read(path: bed.spool).journals == [])
+                    #expect(try bed.journals() == [])
+                } else if plan.usesJournal {
+                    continue
+                }
 
                 #expect(try bed.query("PRAGMA integrity_check") == ["ok"])
                 let kept = Set(try bed.pending()).union(bed.shipped())

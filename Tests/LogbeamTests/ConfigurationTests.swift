@@ -265,6 +265,7 @@ import Testing
         #expect(configuration.commitTimeout == .seconds(5))
         #expect(configuration.leaseLapse == .seconds(30) && configuration.leaseLapse == UploadLease.defaultLapse)
         #expect(configuration.durability == .processCrash)
+        #expect(!configuration.usesJournal)
     }
 
     @Test(arguments: [

@@ -74,20 +74,20 @@ struct DurabilityTests {
         #expect(try fixture.status().dropped == 0)
         withExtendedLifetime(shipper) {}
     }
+}
 
-    /// The messages that are there if the power is cut now, and nothing is left that was not synced.
-    private func afterPowerCut(_ disk: TestDisk) throws -> [String] {
-        var state = DiskAfterPowerCut()
-        for event in disk.events { state.apply(event) }
-        var random = SeededGenerator(seed: 1)
-        let fixture = try SpoolFixture()
-        for (name, bytes) in state.files(.allLost, using: &random) {
-            try Data(bytes).write(to: URL(fileURLWithPath: fixture.directory.file(name)))
-        }
-        // Reads what the log holds into the file.
-        _ = try Spool(path: fixture.configuration.spool)
-        return try fixture.pending()
+/// The messages that are there if the power is cut now, and nothing is left that was not synced.
+func afterPowerCut(_ disk: TestDisk) throws -> [String] {
+    var state = DiskAfterPowerCut()
+    for event in disk.events { state.apply(event) }
+    var random = SeededGenerator(seed: 1)
+    let fixture = try SpoolFixture()
+    for (name, bytes) in state.files(.allLost, using: &random) {
+        try Data(bytes).write(to: URL(fileURLWithPath: fixture.directory.file(name)))
     }
+    // Reads what the log holds into the file.
+    _ = try Spool(path: fixture.configuration.spool)
+    return try fixture.pending()
 }
 
 extension TestDisk {

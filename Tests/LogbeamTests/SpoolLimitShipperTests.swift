@@ -45,7 +45,7 @@ struct SpoolLimitShipperTests {
         try await waitUntil("all is sent") {
             try fixture.status().pending == 0
         } while: {
-            await shipper.flush(timeout: .seconds(60))
+            _ = await shipper.flush(timeout: .seconds(60))
         }
         let sent = service.sent.flatMap(\.texts)
         let numbers = sent.filter(isRecord).compactMap { $0.split(separator: " ").first.flatMap { Int($0) } }
@@ -72,7 +72,7 @@ struct SpoolLimitShipperTests {
         try await waitUntil("all is sent, and told") {
             try fixture.status().dropped == 210 - kept && service.sent.flatMap(\.texts).contains { !isRecord($0) }
         } while: {
-            await shipper.flush(timeout: .seconds(60))
+            _ = await shipper.flush(timeout: .seconds(60))
         }
         logger.info("after")
         await shipper.flush(timeout: .seconds(60))
@@ -99,27 +99,11 @@ struct SpoolLimitShipperTests {
         try await waitUntil("all is sent") {
             try fixture.status().pending == 0
         } while: {
-            await shipper.flush(timeout: .seconds(60))
+            _ = await shipper.flush(timeout: .seconds(60))
         }
         let sent = service.sent.flatMap(\.texts)
         #expect(sent.count == 400)
         #expect(Set(sent) == Set((0..<400).map { "\($0) \(Self.text)" }))
         #expect(try fixture.status().dropped == 0)
-    }
-}
-
-extension SpoolLimitShipperTests {
-    /// Waits for a condition that needs something done again and again.
-    private func waitUntil(
-        _ what: String,
-        _ condition: () throws -> Bool,
-        while action: () async -> Bool = { true }
-    ) async throws {
-        let deadline = ContinuousClock.now + .seconds(120)
-        while try !condition() {
-            guard ContinuousClock.now < deadline else { throw WaitError(what: what) }
-            _ = await action()
-            try await Task.sleep(for: .milliseconds(5))
-        }
     }
 }

@@ -52,12 +52,18 @@ extension EventBatch {
     var texts: [String] { events.map { String(decoding: messages[$0.range], as: UTF8.self) } }
 }
 
-/// Waits for something that comes from another thread. Throws if it does not come.
-func waitUntil(_ what: String, _ condition: () throws -> Bool) async throws {
+/// Waits for something that comes from another thread, or that needs something done again and again. Throws if it does not
+/// come.
+func waitUntil(
+    _ what: String,
+    _ condition: () throws -> Bool,
+    while action: () async -> Void = {}
+) async throws {
     let clock = ContinuousClock()
     let deadline = clock.now + patience
     while try !condition() {
         guard clock.now < deadline else { throw WaitError(what: what) }
+        await action()
         try await Task.sleep(for: .milliseconds(2))
     }
 }

@@ -20,7 +20,8 @@ enum ExitFlush {
     }()
 
     static func register(_ shipper: LogShipper) {
-        guard shipper.configuration.exitFlushTimeout > .zero else { return }
+        let configuration = shipper.configuration
+        guard configuration.exitFlushTimeout > .zero || configuration.usesJournal else { return }
         _ = atExit
         // A child must not find the lock taken by a thread that it does not have.
         ForkGate.pass {
@@ -31,14 +32,18 @@ enum ExitFlush {
         }
     }
 
-    /// All shippers flush at the same time; each has until its own deadline.
+    /// All shippers flush at the same time; each has until its own deadline. What a journal holds is moved in any case.
     private static func run() {
         let shippers = ForkGate.pass { entries.withLock { $0.compactMap(\.shipper) } }
         let start = MonotonicClock.milliseconds()
-        for (shipper, isSent) in shippers.map({ ($0, $0.requestFlush()) }) {
+        for (shipper, isSent) in shippers.map({ ($0, $0.flushesAtExit ? $0.requestFlush() : nil) }) {
             let deadline = start + shipper.configuration.exitFlushTimeout.milliseconds
             _ = isSent?.wait(until: deadline)
             shipper.stop(waitingUntil: deadline)
         }
     }
+}
+
+extension LogShipper {
+    fileprivate var flushesAtExit: Bool { configuration.exitFlushTimeout > .zero }
 }

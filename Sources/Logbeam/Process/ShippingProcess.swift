@@ -5,6 +5,8 @@ internal import Synchronization
 /// What a ``LogShipper`` has in one process: a process made by `fork()` needs all of it anew. Thread-safe.
 final class ShippingProcess: Sendable {
     let spool: LiveSpool
+    /// Before the spool, where the configuration wants one.
+    private let journal: Journal?
     let uploader: Uploader
     let losses = Losses()
     /// By the names as they were given, with placeholders.
@@ -38,7 +40,47 @@ final class ShippingProcess: Sendable {
             lapse: configuration.leaseLapse,
             losses: losses
         )
-        try uploader.start()
+        // A record that waits for the disk gains nothing by it.
+        journal =
+            configuration.usesJournal && configuration.durability != .powerLoss
+            ? try Journal(spool: spool) { records, bytes in
+                mailbox.appended(records: records, bytes: bytes + records * BatchLimits.eventOverhead)
+            } : nil
+        do {
+            if let journal { try BackgroundThread.start(name: "logbeam-journal") { journal.run() } }
+            try uploader.start()
+        } catch {
+            journal?.close()
+            throw error
+        }
+    }
+
+    // MARK: The journal
+
+    /// True if the journal has taken a record. False if it is to be appended to the spool itself: then what was logged before is
+    /// there, if the spool takes it. Throws if the journal is full, and the spool does not take what is in it.
+    func stage(
+        _ stream: LiveStream,
+        timestamp: Int64,
+        message: UnsafeBufferPointer<UInt8>,
+        isSynced: Bool
+    ) throws(SpoolError) -> Bool {
+        guard let journal else { return false }
+        if !isSynced, try journal.append(to: stream, timestamp: timestamp, message: message) { return true }
+        settleJournal()
+        return false
+    }
+
+    /// Moves into the spool what was logged before. What the spool does not take now is safe where it is.
+    ///
+    /// - Parameter isPatient: also tries where it has just failed.
+    func settleJournal(isPatient: Bool = false) {
+        _ = try? journal?.move(isPatient: isPatient)
+    }
+
+    /// From now on records are appended to the spool itself.
+    func closeJournal() {
+        journal?.close()
     }
 
     /// False in a child of the process that made it: nothing of it may be used there, for threads that do not exist there

@@ -45,9 +45,11 @@ package final class Mailbox: Sendable {
 
     // MARK: For the application's threads
 
-    /// A record was committed.
-    func appended(bytes size: Int) {
-        let recordsNow = records.add(1, ordering: .sequentiallyConsistent).newValue
+    /// Records were committed.
+    ///
+    /// - Parameter size: as the service counts.
+    func appended(records count: Int = 1, bytes size: Int) {
+        let recordsNow = records.add(count, ordering: .sequentiallyConsistent).newValue
         let bytesNow = bytes.add(size, ordering: .sequentiallyConsistent).newValue
         guard
             recordsNow >= wakeAtRecords.load(ordering: .sequentiallyConsistent)

@@ -156,6 +156,7 @@ package final class Uploader: Sendable {
                 )
             }
             losses.note(in: spool)
+            spool.takeInJournals()
             mailbox.wait(
                 until: MonotonicClock.milliseconds() + seeker.pause(chance: chance()),
                 since: mark,
@@ -211,6 +212,7 @@ package final class Uploader: Sendable {
             state.withLock { $0.note(loop, step, before: before, at: MonotonicClock.milliseconds()) }
             guard case .waiting(let until) = step, !loop.isSuperseded else { continue }
             losses.note(in: spool)
+            spool.takeInJournals()
             // Waiting would not help: a person must mend it first.
             if loop.isDenied { mailbox.endFlushes() }
             if until == nil, loop.inFlight == 0 {

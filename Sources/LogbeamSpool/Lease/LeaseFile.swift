@@ -34,11 +34,7 @@ final class LeaseFile: Sendable {
         // The lock is the parent's, who needs it.
         guard forkNumber == ForkGate.number else { return }
         ForkGate.remove(descriptor: descriptor)
-        // To close it would not do: a process that is just being started still has the descriptor until its exec, and with
-        // it the lock.
-        var lock = Self.wholeFile
-        lock.l_type = Int16(F_UNLCK)
-        _ = fcntl(descriptor, Self.setLock, &lock)
+        OpenFileLock.unlock(descriptor)
         close(descriptor)
     }
 
@@ -100,17 +96,12 @@ final class LeaseFile: Sendable {
 
     /// False if another has it.
     func lock() throws(SpoolError) -> Bool {
-        var lock = Self.wholeFile
-        if fcntl(descriptor, Self.setLock, &lock) == 0 { return true }
-        guard errno == EAGAIN || errno == EACCES else { throw Self.unwritable(place, "can not be locked") }
-        return false
+        guard let isOurs = OpenFileLock.lock(descriptor) else { throw Self.unwritable(place, "can not be locked") }
+        return isOurs
     }
 
     /// Whether anybody has it. Takes none.
-    var isLocked: Bool {
-        var lock = Self.wholeFile
-        return fcntl(descriptor, Self.getLock, &lock) == 0 && Int32(lock.l_type) != Int32(F_UNLCK)
-    }
+    var isLocked: Bool { OpenFileLock.isLocked(descriptor) }
 
     /// Whether this is the file that everybody opens, and not one that was there before.
     var isInPlace: Bool {
@@ -124,24 +115,6 @@ final class LeaseFile: Sendable {
         var status = stat()
         if lstat(place, &status) == 0 { return Identity(status) != identity }
         return lstat(SpoolSafety.split(place).directory, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-    }
-
-    #if os(Linux)
-    // Glibc hides both behind _GNU_SOURCE; the numbers are Linux's (include/uapi/asm-generic/fcntl.h).
-    private static let setLock: Int32 = 37
-    private static let getLock: Int32 = 36
-    #else
-    private static let setLock = F_OFD_SETLK
-    private static let getLock = F_OFD_GETLK
-    #endif
-
-    /// An exclusive lock of the open file description: unlike a lock of the process, it holds against other openings in
-    /// the same process, and it is not lost when one of them closes (fcntl(2), "Open file description locks").
-    private static var wholeFile: flock {
-        var lock = flock()
-        lock.l_type = Int16(F_WRLCK)
-        lock.l_whence = Int16(SEEK_SET)
-        return lock
     }
 
     // MARK: The note

@@ -49,6 +49,9 @@ package final class Generation: @unchecked Sendable {
 /// A log stream of a ``LiveSpool``, under whatever id its present file knows it. Thread-safe.
 package final class LiveStream: Sendable {
     package let destination: Destination
+    /// Those of the group and the stream, one after the other, in UTF-8; the first has `groupLength` bytes.
+    let names: [UInt8]
+    let groupLength: Int
     /// The tag of a generation, and in the lower 40 bits the id that the stream has there.
     private let known = Atomic<UInt64>(0)
 
@@ -56,6 +59,8 @@ package final class LiveStream: Sendable {
 
     package init(_ destination: Destination) {
         self.destination = destination
+        names = Array(destination.logGroup.utf8) + Array(destination.logStream.utf8)
+        groupLength = destination.logGroup.utf8.count
     }
 
     /// The id of the stream in a generation, to which the stream is made known if need be.

@@ -31,6 +31,8 @@ package final class LiveSpool: Sendable {
     private let latest: Atomic<Unmanaged<Generation>>
     /// When to look again whether the file is where it was, in nanoseconds of ``MonotonicClock``.
     private let nextLook: Atomic<UInt64>
+    /// When to look again for journals of dead processes, in nanoseconds of ``MonotonicClock``.
+    private let nextJournals = Atomic<UInt64>(0)
     private let mendingLock = TimedLock()
     // With the mending lock held.
     let repairs = Repairs()
@@ -107,8 +109,12 @@ package final class LiveSpool: Sendable {
         }
     }
 
-    /// Commits records of several streams at once: all of them or none.
-    package func append(_ records: [LiveRecord]) throws(SpoolError) {
+    /// Commits records of several streams at once, and how far they were taken: all of that or nothing.
+    package func append(
+        _ records: [LiveRecord],
+        progress: AppendProgress? = nil,
+        mayBlock: Bool = true
+    ) throws(SpoolError) {
         try use { generation throws(SpoolError) in
             var known: [NewRecord] = []
             known.reserveCapacity(records.count)
@@ -116,13 +122,24 @@ package final class LiveSpool: Sendable {
                 let stream = try record.stream.id(in: generation)
                 known.append(NewRecord(stream: stream, timestamp: record.timestamp, message: record.message))
             }
-            try generation.spool.append(known)
+            try generation.spool.append(known, progress: progress, mayBlock: mayBlock)
         }
     }
 
     /// Waits until the disk has everything that was committed before the call to the file that is in use.
     package func sync() throws(SpoolError) {
         try use { generation throws(SpoolError) in try generation.spool.sync() }
+    }
+
+    /// Moves into the file that is in use what stands in the journals of dead processes, if it is time to look for such. What
+    /// it does not take now stays for the next time.
+    package func takeInJournals() {
+        let now = MonotonicClock.nanoseconds()
+        let due = nextJournals.load(ordering: .relaxed)
+        guard now >= due,
+            nextJournals.compareExchange(expected: due, desired: now + lookInterval, ordering: .relaxed).exchanged
+        else { return }
+        _ = try? use { generation throws(SpoolError) in try generation.spool.takeInJournals() }
     }
 
     /// Makes a stream known to the file that is in use.

@@ -154,7 +154,7 @@ extension SpoolError {
 
 extension Connection {
     /// The rows of a query with one column, as text.
-    fileprivate func rows(_ sql: String) throws(SpoolError) -> [String] {
+    func rows(_ sql: String) throws(SpoolError) -> [String] {
         let statement = try prepare(sql)
         var rows: [String] = []
         while try statement.step() { rows.append(statement.text(0)) }

@@ -34,7 +34,7 @@ struct WriteAheadLog {
         // Without a header: as machines with the byte order of all that Swift runs on write it.
         let isBigEndian = header?.isBigEndian ?? false
         var salts = header?.salts
-        var stored = Checksum(bytes, at: 24)
+        var stored = LogChecksum(bytes, at: 24)
         var computed = stored
         var pending: [(page: Int, offset: Int, isVerified: Bool)] = []
         var others = 0
@@ -46,7 +46,7 @@ struct WriteAheadLog {
         while offset + frameSize <= file.size {
             defer { offset += frameSize }
             let frame = file.read(frameSize, at: offset) ?? []
-            let own = Checksum(frame, at: 16)
+            let own = LogChecksum(frame, at: 16)
             var sum = stored.adding(frame, isBigEndian: isBigEndian)
             if sum != own, stored != computed { sum = computed.adding(frame, isBigEndian: isBigEndian) }
             (stored, computed) = (own, sum)
@@ -108,45 +108,9 @@ struct WriteAheadLog {
             isBigEndian = magic & 1 == 1
             pageSize = size
             salts = [bytes.bigEndian(at: 16, count: 4), bytes.bigEndian(at: 20, count: 4)]
-            var sum = Checksum()
+            var sum = LogChecksum()
             sum.add(bytes[0..<24], isBigEndian: isBigEndian)
-            guard sum == Checksum(bytes, at: 24) else { return nil }
-        }
-    }
-}
-
-/// The checksum of a write-ahead log: "Checksum Algorithm" in the description of the format.
-private struct Checksum: Equatable {
-    private var first: UInt32 = 0
-    private var second: UInt32 = 0
-
-    init() {}
-
-    /// One that is written down; zero beyond the end.
-    init(_ bytes: [UInt8], at offset: Int) {
-        first = UInt32(bytes.bigEndian(at: offset, count: 4) ?? 0)
-        second = UInt32(bytes.bigEndian(at: offset + 4, count: 4) ?? 0)
-    }
-
-    /// That of a frame after this one's: over the first eight bytes of its header, and its page.
-    func adding(_ frame: [UInt8], isBigEndian: Bool) -> Checksum {
-        var sum = self
-        sum.add(frame.prefix(8), isBigEndian: isBigEndian)
-        sum.add(frame.dropFirst(24), isBigEndian: isBigEndian)
-        return sum
-    }
-
-    /// Adds whole pairs of 32-bit numbers.
-    mutating func add(_ bytes: ArraySlice<UInt8>, isBigEndian: Bool) {
-        bytes.withUnsafeBytes { bytes in
-            var offset = 0
-            while offset + 8 <= bytes.count {
-                defer { offset += 8 }
-                let one = bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
-                let two = bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self)
-                first &+= (isBigEndian ? one.bigEndian : one.littleEndian) &+ second
-                second &+= (isBigEndian ? two.bigEndian : two.littleEndian) &+ first
-            }
+            guard sum == LogChecksum(bytes, at: 24) else { return nil }
         }
     }
 }

@@ -114,6 +114,7 @@ struct Drain: ParsableCommand {
         signal(SIGXFSZ, SIG_IGN)
         if let told = Quarantine.copyDamagedLog(of: path) { StandardStreams.complain(told) }
         let spool = try Spool(path: path, options: Spool.Options(create: false))
+        try spool.takeInJournals()
         let chosen = try chosenStreams(of: path)
         let lines = try to.map { LineDelivery(try LineFile($0)) }
         guard let lease = try lease(of: spool, stop) else { return }

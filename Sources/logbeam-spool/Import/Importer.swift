@@ -45,8 +45,8 @@ struct Importer {
         var bytes: Int64 = 0
         var lines = 0
 
-        func progress(isLast: Bool) -> ImportProgress? {
-            file.map { ImportProgress(name: $0.name, bytes: isLast ? nil : bytes) }
+        func progress(isLast: Bool) -> AppendProgress? {
+            file.map { .imported($0.name, bytes: isLast ? nil : bytes) }
         }
     }
 
@@ -139,7 +139,7 @@ struct Importer {
     }
 
     /// Where there is no room, that is waited for in short turns, for a signal to be noticed.
-    private mutating func append(_ records: [NewRecord], _ progress: ImportProgress?) throws(SpoolError) {
+    private mutating func append(_ records: [NewRecord], _ progress: AppendProgress?) throws(SpoolError) {
         while true {
             do throws(SpoolError) {
                 return try spool.append(records, progress: progress)

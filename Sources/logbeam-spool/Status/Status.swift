@@ -12,7 +12,7 @@ struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Shows what is pending, what went wrong, and who uploads.",
         discussion: """
-            Changes nothing. Counting takes time that grows with what is pending.
+            Changes nothing, but that it first moves into the spool what the journals of dead processes hold. Counting takes time that grows with what is pending.
 
             'In doubt' are batches of which nobody knows whether they arrived: in flight, or left by a process that \
             died; they are sent again. 'Dropped' are records that never reached the spool, or were rejected and are no \
@@ -29,7 +29,8 @@ struct Status: ParsableCommand {
             where there is none; times in ISO 8601, UTC. The names: spool, uploader (process id, host; where it seems to \
             hang also 'hangs' and the seconds since its last sign of life), delivered, pending, pending_bytes, oldest \
             (time, age in seconds), expires (when the oldest does, seconds until then), rejected, \
-            dropped, in_doubt, last_delivery, last_error (time, text); a line 'set_aside' for each such file; then for \
+            dropped, in_doubt, last_delivery, last_error (time, text); a line 'set_aside' for each such file, and a line \
+            'journal' for each journal of a dead process that could not be moved into the spool; then for \
             each stream a line 'stream' with log group, log stream, pending, pending_bytes, oldest, rejected, dropped, \
             in_doubt, last_delivery, time and text of the last error; then for each reason a line 'rejection' or 'gap' \
             with log group, log stream, reason, records, and the times of the first and the last of them. Control \
@@ -41,7 +42,7 @@ struct Status: ParsableCommand {
 
             With --json: one object with the same names, and time; oldest_age_seconds and expires_in_seconds stand by \
             themselves; uploader is null or has process_id, host, last_beat (time) and seems_to_hang; last_error is null \
-            or has time and message; set_aside is an array of paths; streams is an array of objects with log_group and \
+            or has time and message; set_aside and journals are arrays of paths; streams is an array of objects with log_group and \
             log_stream, and with the arrays rejections and gaps of objects with reason, records, first, last. With \
             --watch, one object a line, which also has logged_per_second and delivered_per_second (null at the first \
             look), growth_per_second of pending in each stream, and error: null, or why the spool can not be read; then \

@@ -73,6 +73,9 @@ struct StatusPage {
         facts += status.setAside.map {
             ("set aside", .text("\($0); see 'logbeam-spool salvage --help'").painted(.warning))
         }
+        facts += status.journals.map {
+            ("journal", .text("\($0); could not be moved into the spool").painted(.warning))
+        }
         return Table(facts: facts).lines(on: terminal)
     }
 

@@ -66,10 +66,12 @@ struct StatusReport {
         let age = oldestAge.map { JSON.number($0 / 1_000) } ?? .null
         let left = timeLeft.map { JSON.number($0 / 1_000) } ?? .null
         let setAside = JSON.array(status.setAside.map { .string($0) })
+        let journals = JSON.array(status.journals.map { .string($0) })
         return JSON.object(
             spool + totals
                 + [
                     ("oldest_age_seconds", age), ("expires_in_seconds", left), ("set_aside", setAside),
+                    ("journals", journals),
                     ("streams", .array(streams)),
                 ] + facts
         ).text + "\n"
@@ -118,6 +120,7 @@ struct StatusReport {
             ["last_error"] + (status.lastError.map { [Self.time($0.time), $0.message] } ?? ["-"]),
         ]
         lines += status.setAside.map { ["set_aside", $0] }
+        lines += status.journals.map { ["journal", $0] }
         for stream in status.streams {
             lines.append([
                 "stream", stream.destination.logGroup, stream.destination.logStream, "\(stream.pending)",

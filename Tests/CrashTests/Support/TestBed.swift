@@ -55,9 +55,15 @@ struct TestBed {
     }
 
     /// Starts a service that does what a test says; see `logbeam-spool-exerciser`.
-    func startExerciser(_ action: String, _ count: Int = 0, shell: String? = nil) throws -> ChildProcess {
+    func startExerciser(
+        _ action: String,
+        _ count: Int = 0,
+        settings: [String: String] = [:],
+        shell: String? = nil
+    ) throws -> ChildProcess {
         let exerciser = try BuiltProducts.executable("logbeam-spool-exerciser")
         let arguments = [action, spool, "\(count)"]
+        let environment = environment.merging(settings) { $1 }
         guard let shell else { return try ChildProcess(exerciser, arguments, environment: environment) }
         let all = environment.merging(["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]) { $1 }
         return try ChildProcess("/bin/sh", ["-c", shell, exerciser] + arguments, environment: all)
@@ -139,6 +145,11 @@ struct TestBed {
         let suffixes = ["-wal", "-shm", "-uploader", ".db"]
         return names.filter { $0.hasPrefix("spool.db.damaged-") && !suffixes.contains(where: $0.hasSuffix) }.sorted()
             .map(directory.file)
+    }
+
+    /// The journals beside the spool.
+    func journals() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: directory.path).filter { $0.contains(".journal-") }
     }
 
     /// Takes what is readable out of a damaged spool, and ships it. Returns whether something of it was not readable.

@@ -1,0 +1,82 @@
+/// A number that stands in `counters`, and is written in the transaction of the records that it tells of: how far they were
+/// taken from where they come. So what was killed, at whatever instruction, goes on with the next record.
+package struct AppendProgress: Sendable {
+    /// The row of `counters`.
+    var counter: String
+    /// `nil` where nothing is left, and nothing needs to be remembered.
+    var value: Int64?
+
+    /// - Parameters:
+    ///   - name: names a file that is imported, and what is in it.
+    ///   - bytes: how many bytes of it were imported.
+    package static func imported(_ name: String, bytes: Int64?) -> AppendProgress {
+        AppendProgress(counter: "import \(name)", value: bytes)
+    }
+
+    /// - Parameter number: that of the last record that was moved from a journal.
+    static func moved(fromJournal name: String, through number: Int64?) -> AppendProgress {
+        AppendProgress(counter: "journal \(name)", value: number)
+    }
+}
+
+extension Spool {
+    /// Commits records of several streams at once, and how far they were taken: all of that or nothing.
+    ///
+    /// - Parameter mayBlock: whether to wait for room at all.
+    package func append(
+        _ records: [NewRecord],
+        progress: AppendProgress? = nil,
+        mayBlock: Bool = true
+    ) throws(SpoolError) {
+        let cost = records.reduce(0) { $0 + SpoolLimit.cost(ofMessage: $1.message.count) }
+        try withRoom(for: cost, mayBlock: mayBlock) { deadline throws(SpoolError) in
+            try queue.write(until: deadline) { writer throws(SpoolError) in
+                try writer.append(records, cost: cost, progress: progress)
+            }
+        }
+    }
+
+    /// How many bytes of a file were imported, by an import that did not come to its end.
+    package func importedBytes(of name: String) throws(SpoolError) -> Int64 {
+        try value(of: .imported(name, bytes: nil)) ?? 0
+    }
+
+    /// The number as it stands in the spool.
+    func value(of progress: AppendProgress) throws(SpoolError) -> Int64? {
+        try write { writer throws(SpoolError) in
+            let select = try writer.connection.prepare("SELECT value FROM counters WHERE name = ?1")
+            try select.bind(progress.counter, at: 1)
+            return try select.step() ? select.integer(0) : nil
+        }
+    }
+}
+
+extension Writer {
+    fileprivate func append(_ records: [NewRecord], cost: Int64, progress: AppendProgress?) throws(SpoolError) {
+        try room.admit(cost)
+        try connection.transaction { () throws(SpoolError) in
+            var last: Int64?
+            for record in records {
+                last = try insert(
+                    stream: record.stream,
+                    timestamp: record.timestamp,
+                    message: record.message,
+                    after: last
+                )
+            }
+            if let progress { try note(progress) }
+        }
+    }
+
+    private func note(_ progress: AppendProgress) throws(SpoolError) {
+        guard let value = progress.value else {
+            let delete = try connection.prepare("DELETE FROM counters WHERE name = ?1")
+            try delete.bind(progress.counter, at: 1)
+            return try delete.run()
+        }
+        let replace = try connection.prepare("INSERT OR REPLACE INTO counters (name, value) VALUES (?1, ?2)")
+        try replace.bind(progress.counter, at: 1)
+        try replace.bind(value, at: 2)
+        try replace.run()
+    }
+}

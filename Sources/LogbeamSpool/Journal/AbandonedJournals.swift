@@ -1,0 +1,62 @@
+internal import LogbeamCore
+
+extension Spool {
+    /// Moves into the spool what stands in the journals of processes that have died, each record once, whenever this
+    /// process is killed. Costs a look into the directory where there are none.
+    ///
+    /// A journal that can not be read whole gives what can be read. One that the spool does not take now stays as it is.
+    ///
+    /// - Returns: how many records were moved.
+    @discardableResult
+    package func takeInJournals() throws(SpoolError) -> Int {
+        var records = 0
+        for file in JournalFile.abandoned(besideSpool: path) {
+            records += try takeIn(file)
+        }
+        return records
+    }
+
+    private func takeIn(_ file: JournalFile) throws(SpoolError) -> Int {
+        let known = try value(of: .moved(fromJournal: file.name, through: nil))
+        // The spool knows best; another one, which was here when that was moved, may have been deleted since.
+        let moved = known.map { UInt64(clamping: $0) } ?? file.moved
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * JournalFormat.regionSize, alignment: 8)
+        defer { memory.deallocate() }
+        let frames = [0, 1].flatMap { index in
+            let part = UnsafeMutableRawBufferPointer(
+                rebasing: memory[(index * JournalFormat.regionSize)...].prefix(JournalFormat.regionSize)
+            )
+            let region = file.read(at: JournalFormat.offset(ofRegion: index), into: part)
+            return JournalFormat.frames(in: region, after: moved, salt: file.salt)
+        }
+        try append(frames.sorted { $0.number < $1.number }, ofJournal: file.name)
+        file.remove()
+        // Afterwards: as long as the file is there, its records must not be taken for new ones.
+        try append([], progress: .moved(fromJournal: file.name, through: nil))
+        return frames.count
+    }
+
+    private func append(_ frames: [JournalFormat.Frame], ofJournal name: String) throws(SpoolError) {
+        var streams: [Destination: Int64] = [:]
+        var rest = frames[...]
+        while let last = rest.prefix(Writer.longestSlice).last {
+            var records: [NewRecord] = []
+            for frame in rest.prefix(Writer.longestSlice) {
+                let destination = Destination(
+                    logGroup: String(decoding: frame.group, as: UTF8.self),
+                    logStream: String(decoding: frame.stream, as: UTF8.self)
+                )
+                if streams[destination] == nil { streams[destination] = try streamID(for: destination) }
+                records.append(
+                    NewRecord(
+                        stream: streams[destination] ?? 0,
+                        timestamp: frame.timestamp,
+                        message: frame.message.assumingMemoryBound(to: UInt8.self)
+                    )
+                )
+            }
+            try append(records, progress: .moved(fromJournal: name, through: Int64(clamping: last.number)))
+            rest = rest.dropFirst(records.count)
+        }
+    }
+}

@@ -1,0 +1,195 @@
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// The file of a journal: beside the spool, as `NAME.journal-` and sixteen random digits, for the owner of the spool alone,
+/// and locked by the process that writes to it for as long as that lives. Thread-safe.
+final class JournalFile: Sendable {
+    static let infix = ".journal-"
+    private static let nameLength = 16
+
+    let path: String
+    /// Unlike that of any other journal.
+    let name: String
+    let salt: UInt64
+    /// What the file itself told, when it was opened, of how far it was moved.
+    let moved: UInt64
+    private let descriptor: Int32
+    private let forkNumber = ForkGate.number
+
+    private init(path: String, name: String, salt: UInt64, moved: UInt64, descriptor: Int32) {
+        self.path = path
+        self.name = name
+        self.salt = salt
+        self.moved = moved
+        self.descriptor = descriptor
+        // Processes that are forked while it is open share its lock with this one, until they close it.
+        ForkGate.add(descriptor: descriptor)
+    }
+
+    deinit {
+        guard forkNumber == ForkGate.number else { return }
+        ForkGate.remove(descriptor: descriptor)
+        OpenFileLock.unlock(descriptor)
+        close(descriptor)
+    }
+
+    // MARK: A new one
+
+    /// - Parameter salt: random, but where frames are copied from another one.
+    static func make(
+        besideSpool spool: String,
+        salt: UInt64 = .random(in: .min ... .max)
+    ) throws(SpoolError) -> JournalFile {
+        // What has just been made and is not locked yet may be taken for one that a dead process has left.
+        for _ in 0..<10 {
+            if let made = try tryToMake(besideSpool: spool, salt) { return made }
+        }
+        throw failure(spool, "is removed again and again")
+    }
+
+    private static func tryToMake(besideSpool spool: String, _ salt: UInt64) throws(SpoolError) -> JournalFile? {
+        let name = hexadecimal(.random(in: .min ... .max))
+        let path = spool + infix + name
+        let descriptor = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw failure(spool, "can not be made") }
+        fchmod(descriptor, 0o600)
+        SpoolSafety.giveToOwner(descriptor, ofSpool: spool)
+        let file = JournalFile(path: path, name: name, salt: salt, moved: 0, descriptor: descriptor)
+        switch OpenFileLock.lock(descriptor) {
+        case true?: break
+        case false?: return nil
+        case nil: throw failure(spool, "can not be locked")
+        }
+        guard file.isInPlace else { return nil }
+        let header = JournalFormat.header(salt: salt)
+        guard header.withUnsafeBytes({ file.write($0, at: 0) }) else {
+            let error = failure(spool, "can not be written")
+            unlink(path)
+            throw error
+        }
+        return file
+    }
+
+    private static func hexadecimal(_ number: UInt64) -> String {
+        let digits = String(number, radix: 16)
+        return String(repeating: "0", count: nameLength - digits.count) + digits
+    }
+
+    private static func failure(_ spool: String, _ what: String) -> SpoolError {
+        let reason = String(cString: strerror(errno))
+        return SpoolError(.unwritable, path: spool, message: "a journal beside it \(what): \(reason)")
+    }
+
+    // MARK: Those of the dead
+
+    /// The journals beside a spool that no living process writes to, each locked by this one from now on. What is not a
+    /// journal, or may be another user's, is left as it is.
+    static func abandoned(besideSpool spool: String) -> [JournalFile] {
+        // A fork that came in between would leave the child their locks.
+        ForkGate.pass { paths(besideSpool: spool).compactMap { adopt($0, ofSpool: spool) } }
+    }
+
+    /// The paths of all journals beside a spool, of the living too, and of what is called like one.
+    static func paths(besideSpool spool: String) -> [String] {
+        let (directory, own) = SpoolSafety.split(spool)
+        guard let listing = opendir(directory) else { return [] }
+        defer { closedir(listing) }
+        var found: [String] = []
+        while let entry = readdir(listing) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+            }
+            if name.hasPrefix(own + infix) { found.append(directory + "/" + name) }
+        }
+        return found.sorted()
+    }
+
+    /// The journals beside a spool that no living process writes to, whatever they hold.
+    static func leftBehind(besideSpool spool: String) -> [String] {
+        paths(besideSpool: spool).filter { path in
+            let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+            guard descriptor >= 0 else { return errno != ENOENT }
+            defer { close(descriptor) }
+            return !OpenFileLock.isLocked(descriptor)
+        }
+    }
+
+    /// `nil` if it is another's.
+    private static func adopt(_ path: String, ofSpool spool: String) -> JournalFile? {
+        let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard descriptor >= 0 else { return nil }
+        guard SpoolSafety.isPart(descriptor, ofSpool: spool), OpenFileLock.lock(descriptor) == true else {
+            close(descriptor)
+            return nil
+        }
+        let bytes = [UInt8](unsafeUninitializedCapacity: JournalFormat.movedOffset + 8) { buffer, count in
+            count = max(0, pread(descriptor, buffer.baseAddress, buffer.count, 0))
+        }
+        let header = JournalFormat.parseHeader(bytes)
+        let file = JournalFile(
+            path: path,
+            name: String(path.suffix(nameLength)),
+            salt: header?.salt ?? 0,
+            moved: header?.moved ?? 0,
+            descriptor: descriptor
+        )
+        // Another process may just have taken it in.
+        guard file.isInPlace else { return nil }
+        if header == nil {
+            // Its process died before it had written a record; a longer one is damaged, or of a later version.
+            if file.size <= JournalFormat.headerSize { unlink(path) }
+            return nil
+        }
+        return file
+    }
+
+    // MARK: Its content
+
+    private var size: Int {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
+    }
+
+    /// Whether it lies where it was made.
+    var isInPlace: Bool {
+        var ours = stat()
+        var found = stat()
+        return fstat(descriptor, &ours) == 0 && lstat(path, &found) == 0 && ours.st_ino == found.st_ino
+            && ours.st_dev == found.st_dev
+    }
+
+    /// False if the disk does not take all of it.
+    @inline(__always)
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
+        while true {
+            let count = pwrite(descriptor, bytes.baseAddress, bytes.count, off_t(offset))
+            if count == bytes.count { return true }
+            // What is half written is written again by the next record, in the same place.
+            guard count < 0, errno == EINTR else { return false }
+        }
+    }
+
+    /// Tells how far the journal was moved, for the case that the spool which knows it is not there any more.
+    func note(moved: UInt64) {
+        withUnsafeBytes(of: moved.littleEndian) { _ = write($0, at: JournalFormat.movedOffset) }
+    }
+
+    /// Reads as much as stands there, at most as much as there is room for.
+    func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) -> UnsafeRawBufferPointer {
+        var count = 0
+        while count < buffer.count {
+            let part = pread(descriptor, buffer.baseAddress! + count, buffer.count - count, off_t(offset + count))
+            if part < 0, errno == EINTR { continue }
+            guard part > 0 else { break }
+            count += part
+        }
+        return UnsafeRawBufferPointer(rebasing: buffer[..<count])
+    }
+
+    func remove() {
+        unlink(path)
+    }
+}

@@ -1,0 +1,146 @@
+import Foundation
+import LogbeamCore
+import LogbeamTestSupport
+import Testing
+
+@testable import LogbeamSpool
+
+@Suite("The journal of a dead process", .onOwnThreads)
+struct AbandonedJournalTests {
+    /// A spool with a journal that holds records, as a process leaves both that is killed.
+    private struct Leftover {
+        let live: LiveFixture
+        let path: String
+        let file: String
+
+        /// - Parameter isRefused: the spool takes nothing meanwhile.
+        init(_ count: Int, moved: Int = 0, bytes: Int = 10, isRefused: Bool = false) throws {
+            live = try LiveFixture(commitTimeout: isRefused ? .milliseconds(10) : .seconds(30))
+            path = live.path
+            file = path + JournalFile.infix + "00000000000000aa"
+            let journal = try Journal(spool: live.spool)
+            let other = try Connection(path: path, mode: .readWrite)
+            if isRefused { try other.execute("BEGIN IMMEDIATE") }
+            let padding = String(repeating: "x", count: bytes)
+            for number in 0..<count {
+                let stream = number % 3 == 0 ? live.other : live.stream
+                #expect(try live.stage("\(number) \(padding)", in: journal, to: stream))
+                if number == moved - 1 { try journal.move() }
+            }
+            if isRefused { try other.execute("COMMIT") }
+            let own = live.journals[0]
+            try FileManager.default.copyItem(atPath: own, toPath: file)
+            unlink(own)
+            // The spool knows it by its name.
+            try other.execute("UPDATE counters SET name = 'journal 00000000000000aa' WHERE name LIKE 'journal %'")
+            withExtendedLifetime(journal) {}
+        }
+
+        var numbers: [Int] {
+            get throws { try live.pending().map { Int($0.split(separator: " ")[0]) ?? -1 } }
+        }
+    }
+
+    @Test("is moved when the spool is opened, with what was not moved before, in its order", arguments: [0, 1, 700])
+    func opened(moved: Int) throws {
+        let left = try Leftover(1_000, moved: moved)
+        #expect(try left.numbers == Array(0..<moved))
+        _ = try Spool(path: left.path)
+        #expect(try left.numbers == Array(0..<1_000))
+        #expect(!FileManager.default.fileExists(atPath: left.file))
+        #expect(try left.live.notes() == [])
+        #expect(
+            try left.live.records(in: "other") == 334
+        )
+        _ = try Spool(path: left.path)
+        #expect(try left.numbers.count == 1_000)
+    }
+
+    @Test("is moved when the spool is read, by whatever reads it")
+    func read() throws {
+        let readers: [(String) throws -> Void] = [
+            { _ = try SpoolReader(path: $0) }, { path in _ = try SpoolStatus.read(path: path) },
+            { _ = try SpoolCheck.run(path: $0) }, { _ = try StoredRecords(path: $0) },
+        ]
+        for reader in readers {
+            let left = try Leftover(10)
+            try reader(left.path)
+            #expect(try left.numbers == Array(0..<10))
+        }
+    }
+
+    @Test("is moved by a process that has the spool open already, within about a second")
+    func whileOpen() throws {
+        let left = try Leftover(10)
+        left.live.spool.takeInJournals()
+        #expect(try left.numbers == Array(0..<10))
+    }
+
+    @Test("gives all of both its regions")
+    func large() throws {
+        let left = try Leftover(150, bytes: 10_000, isRefused: true)
+        #expect(try left.numbers == [])
+        _ = try Spool(path: left.path)
+        #expect(try left.numbers == Array(0..<150))
+    }
+
+    @Test("that a living process writes to is left alone")
+    func living() throws {
+        let live = try LiveFixture()
+        let journal = try Journal(spool: live.spool)
+        #expect(try live.stage("staged", in: journal))
+        _ = try Spool(path: live.path)
+        #expect(try SpoolStatus.read(path: live.path).journals == [])
+        #expect(try live.pending() == [])
+        #expect(live.journals.count == 1)
+        withExtendedLifetime(journal) {}
+    }
+
+    @Test("that is damaged gives what is whole, and one that is none, or another's, is left as it is and told of")
+    func damaged() throws {
+        let left = try Leftover(3)
+        let handle = try #require(FileHandle(forUpdatingAtPath: left.file))
+        // The message of the second: each frame has 56 bytes.
+        try handle.seek(toOffset: UInt64(JournalFormat.headerSize + 56 + 45))
+        try handle.write(contentsOf: Data([0]))
+        try handle.close()
+        let foreign = left.path + JournalFile.infix + "00000000000000bb"
+        try Data(repeating: 65, count: 10_000).write(to: URL(fileURLWithPath: foreign))
+        chmod(foreign, 0o600)
+        let open = left.path + JournalFile.infix + "00000000000000cc"
+        try FileManager.default.copyItem(atPath: left.file, toPath: open)
+        chmod(open, 0o666)
+        let link = left.path + JournalFile.infix + "00000000000000dd"
+        symlink(left.file, link)
+
+        let status = try SpoolStatus.read(path: left.path)
+        #expect(try left.numbers == [0, 2])
+        #expect(status.journals.sorted() == [foreign, open, link].sorted())
+        #expect(try Data(contentsOf: URL(fileURLWithPath: foreign)).count == 10_000)
+    }
+
+    @Test("that has no record yet is removed")
+    func empty() throws {
+        let live = try LiveFixture()
+        for size in [0, 10, 32] {
+            let file = live.path + JournalFile.infix + "00000000000000ee"
+            try Data(JournalFormat.header(salt: 1).prefix(size)).write(to: URL(fileURLWithPath: file))
+            chmod(file, 0o600)
+            _ = try Spool(path: live.path)
+            #expect(!FileManager.default.fileExists(atPath: file), "\(size)")
+        }
+    }
+
+    @Test("is left for later when the spool does not take it now")
+    func refused() throws {
+        let left = try Leftover(10)
+        let other = try Connection(path: left.path, mode: .readWrite)
+        try other.execute("BEGIN IMMEDIATE")
+        let spool = try Spool(path: left.path, options: .init(commitTimeout: .milliseconds(20)))
+        #expect(throws: SpoolError.self) { try spool.takeInJournals() }
+        #expect(FileManager.default.fileExists(atPath: left.file))
+        try other.execute("COMMIT")
+        #expect(try spool.takeInJournals() == 10)
+        #expect(try left.numbers == Array(0..<10))
+    }
+}

@@ -1,0 +1,156 @@
+import Foundation
+import Logbeam
+import LogbeamCore
+import LogbeamSpool
+import LogbeamTestSupport
+import Logging
+import Testing
+
+@Suite("A shipper with a journal", .onOwnThreads, .timeLimit(.minutes(10)))
+struct JournalShipperTests {
+    private func fixture(_ adjust: (inout LogShipper.Configuration) -> Void = { _ in }) throws -> SpoolFixture {
+        try SpoolFixture {
+            $0.usesJournal = true
+            adjust(&$0)
+        }
+    }
+
+    private func journals(_ fixture: SpoolFixture) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: fixture.directory.path).filter { $0.contains(".journal-") }
+    }
+
+    @Test("What is logged is in the spool within moments, in its order, without anybody asking")
+    func moves() async throws {
+        let fixture = try fixture()
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        let logger = fixture.logger(shipper)
+        for number in 0..<1_000 { logger.info("\(number)") }
+        try await waitUntil("they are in the spool") { try fixture.pending().count == 1_000 }
+        #expect(try fixture.pending() == (0..<1_000).map { "\($0)" })
+        withExtendedLifetime(shipper) {}
+    }
+
+    @Test("A full batch is sent without a flush: the uploader is told of what was moved")
+    func wakesUploader() async throws {
+        let fixture = try fixture { $0.batchCount = 10 }
+        let service = ScriptedDeliveryService()
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        let logger = fixture.logger(shipper)
+        for number in 0..<10 { logger.info("\(number)") }
+        try await waitUntil("the batch is sent") { service.sent.flatMap(\.texts).count == 10 }
+        withExtendedLifetime(shipper) {}
+    }
+
+    @Test("A flush sends what was logged before it; a shutdown too, and what is logged later is in the spool at once")
+    func flush() async throws {
+        let fixture = try fixture()
+        let service = ScriptedDeliveryService()
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        let logger = fixture.logger(shipper)
+        for number in 0..<100 {
+            logger.info("\(number)")
+            if number % 10 == 9 {
+                #expect(await shipper.flush(timeout: patience))
+                #expect(service.sent.flatMap(\.texts).count == number + 1)
+            }
+        }
+        #expect(try journals(fixture).count == 1)
+        logger.info("last")
+        await shipper.shutdown(timeout: patience)
+        #expect(service.sent.flatMap(\.texts) == (0..<100).map { "\($0)" } + ["last"])
+        #expect(try journals(fixture) == [])
+        logger.info("later")
+        #expect(try fixture.pending() == ["later"])
+    }
+
+    @Test("Ends with its owner, and leaves no record and no file behind")
+    func ends() throws {
+        let fixture = try fixture { $0.uploads = false }
+        var shipper: LogShipper? = try LogShipper(fixture.configuration)
+        fixture.logger(try #require(shipper)).info("a")
+        shipper = nil
+        #expect(try fixture.pending() == ["a"])
+        #expect(try journals(fixture) == [])
+    }
+
+    @Test("What waits for the disk, or is too long, comes after what was logged before, and is on the disk with it")
+    func order() throws {
+        let fixture = try fixture { $0.durability = .powerLoss(from: .error) }
+        let disk = TestDisk(directory: fixture.directory.path)
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        let logger = fixture.logger(shipper)
+        logger.info("one")
+        logger.error("two")
+        #expect(try afterPowerCut(disk) == ["one", "two"])
+        logger.info("three")
+        let long = String(repeating: "x", count: 65_537)
+        logger.info("\(long)")
+        #expect(try fixture.pending() == ["one", "two", "three", long])
+        withExtendedLifetime(shipper) {}
+    }
+
+    @Test("With a sync at every commit there is no journal")
+    func powerLoss() throws {
+        let fixture = try fixture { $0.durability = .powerLoss }
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        fixture.logger(shipper).info("a")
+        #expect(try journals(fixture) == [])
+        #expect(try fixture.pending() == ["a"])
+        withExtendedLifetime(shipper) {}
+    }
+
+    @Test("What is too long is cut or split as ever")
+    func oversize() async throws {
+        let fixture = try fixture { $0.maximumMessageSize = 256 }
+        let service = ScriptedDeliveryService()
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        fixture.logger(shipper).info("\(String(repeating: "x", count: 300))")
+        #expect(await shipper.flush(timeout: patience))
+        let sizes = service.sent.flatMap(\.texts).map(\.utf8.count)
+        #expect(sizes.count == 1 && sizes.allSatisfy { $0 <= 256 })
+
+        let splitting = try self.fixture {
+            $0.maximumMessageSize = 256
+            $0.oversize = .split
+        }
+        let other = try LogShipper(splitting.configuration, service: ScriptedDeliveryService())
+        let logger = splitting.logger(other)
+        logger.info("before")
+        logger.info("\(String(repeating: "x", count: 600))")
+        #expect(try splitting.pending().map(\.utf8.count).dropLast() == [6, 256, 256])
+        withExtendedLifetime(other) {}
+    }
+
+    private static let text = String(repeating: "x", count: 60_000)
+
+    @Test(
+        "When the spool is full, all that was logged arrives or is counted as dropped, and nothing twice",
+        arguments: [LogShipper.Configuration.WhenFull.dropOldest, .dropNewest, .block(timeout: .milliseconds(20))]
+    )
+    func full(_ whenFull: LogShipper.Configuration.WhenFull) async throws {
+        let fixture = try fixture {
+            $0.maxSpoolSize = 16 << 20
+            $0.whenFull = whenFull
+            $0.maximumInFlight = 1
+        }
+        let gate = Gate()
+        let service = ScriptedDeliveryService(gate: gate) { _, _ in .accepted(.none) }
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        let logger = fixture.logger(shipper)
+        for number in 0..<400 { logger.info("\(number) \(Self.text)") }
+        gate.open()
+        func numbers() -> [Int] {
+            service.sent.flatMap(\.texts).compactMap { $0.split(separator: " ").first.flatMap { Int($0) } }
+        }
+        try await waitUntil("all is sent, or counted") {
+            try numbers().count + fixture.status().dropped == 400 && fixture.status().pending == 0
+        } while: {
+            _ = await shipper.flush(timeout: .seconds(60))
+        }
+        #expect(Set(numbers()).count == numbers().count)
+        #expect(numbers().count < 400, "the spool was not full")
+        #expect(numbers().contains(whenFull == .dropOldest ? 399 : 0))
+        await shipper.shutdown(timeout: patience)
+        #expect(try journals(fixture) == [])
+    }
+}
