@@ -86,6 +86,7 @@ package final class Spool: Sendable {
         ForkGate.add(lock)
         // Where that fails, the journals stay for the next time.
         _ = try? takeInJournals()
+        try? forgetJournals()
     }
 
     deinit {

@@ -16,6 +16,19 @@ extension Spool {
         return records
     }
 
+    /// Forgets how far journals were moved that are not there any more: somebody has deleted them.
+    func forgetJournals() throws(SpoolError) {
+        let known = try write { writer throws(SpoolError) in
+            try writer.connection.rows("SELECT substr(name, 9) FROM counters WHERE name LIKE 'journal %'")
+        }
+        guard !known.isEmpty else { return }
+        // In this order: a journal is there before its row is.
+        let paths = JournalFile.paths(besideSpool: path)
+        for name in known where !paths.contains(where: { $0.hasSuffix(JournalFile.infix + name) }) {
+            try append([], progress: .moved(fromJournal: name, through: nil))
+        }
+    }
+
     private func takeIn(_ file: JournalFile) throws(SpoolError) -> Int {
         let known = try value(of: .moved(fromJournal: file.name, through: nil))
         // The spool knows best; another one, which was here when that was moved, may have been deleted since.

@@ -213,6 +213,12 @@ package final class Journal: @unchecked Sendable {
         return moverSleeps
     }
 
+    var path: String {
+        lock.lock()
+        defer { lock.unlock() }
+        return file.path
+    }
+
     /// Whether its thread waits for the next record.
     var isAsleep: Bool {
         lock.lock()
@@ -234,9 +240,12 @@ package final class Journal: @unchecked Sendable {
             return
         }
         lock.lock()
-        defer { lock.unlock() }
-        guard !isClosed, other.write(to: next), filling.write(to: next) else { return next.remove() }
-        file = next
+        let old = file
+        let isReplaced = !isClosed && other.write(to: next) && filling.write(to: next)
+        if isReplaced { file = next }
+        lock.unlock()
+        guard isReplaced else { return next.remove() }
+        try? spool.append([], progress: .moved(fromJournal: old.name, through: nil))
     }
 
     /// Moves what is left, and removes the file; from now on nothing is taken. What the spool does not take stays in the file,
