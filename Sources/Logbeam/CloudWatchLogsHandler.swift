@@ -8,8 +8,8 @@ internal import LogbeamSpool
 /// LoggingSystem.bootstrap { label in CloudWatchLogsHandler(label: label, shipper: shipper) }
 /// ```
 ///
-/// Logging never throws, never talks to the network, and blocks for one commit; see
-/// ``LogShipper/Configuration/commitTimeout`` for the bound. It needs no precaution on the root logger: logbeam itself
+/// Logging never throws, never talks to the network, and blocks for one commit, or one write to a file with
+/// ``LogShipper/Configuration/usesJournal``; see ``LogShipper/Configuration/commitTimeout`` for the bound. It needs no precaution on the root logger: logbeam itself
 /// never logs through swift-log.
 ///
 /// A struct of a few words, to be copied freely. Metadata of the handler is overridden by that of

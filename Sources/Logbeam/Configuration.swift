@@ -238,7 +238,8 @@ extension LogShipper {
         /// - Two files of 1 MiB lie in memory, and a file of 2 MiB beside the spool, `NAME.journal-` and random digits, which is
         ///   not in ``maxSpoolSize`` and must stay with the spool where that is moved after a crash.
         /// - What the spool has no room for is dropped or refused when the record is moved: see ``whenFull``. While the spool
-        ///   takes nothing, the journal does until it is full, and then `log()` goes to the spool itself.
+        ///   takes nothing, the journal does until it is full; then a record goes to standard error, or waits, as without one.
+        /// - `log()` may wait for ``commitTimeout`` twice: for others who move what is in the journal, and to move it itself.
         ///
         /// It pays for a service that logs thousands of records a second; one that logs little gains nothing. Records that wait
         /// for the disk (``Durability/powerLoss(from:)``) or are longer than 64 KiB are committed to the spool itself, after what

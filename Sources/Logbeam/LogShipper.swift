@@ -9,7 +9,8 @@ internal import LogbeamSpool
 /// any number of log streams. Thread-safe.
 ///
 /// - A record is a committed row when `log()` returns: it survives SIGKILL at any instruction, and with
-///   ``Configuration/Durability/powerLoss`` a power failure.
+///   ``Configuration/Durability/powerLoss`` a power failure. With ``Configuration/usesJournal`` it stands in a file beside the
+///   spool first, and survives SIGKILL there too.
 /// - A row leaves the spool only when CloudWatch Logs has acknowledged it. What the service will never take goes to the
 ///   table `rejected`, with the reason.
 /// - What is not shipped when the process ends is shipped by the next process that opens the spool, or by

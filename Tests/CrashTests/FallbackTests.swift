@@ -1,5 +1,6 @@
 import Foundation
 import LogbeamCore
+import LogbeamSpool
 import LogbeamTestSupport
 import Testing
 
@@ -40,6 +41,35 @@ struct FallbackTests {
             #expect(kept.union(losses).isSuperset(of: TestBed.logged(by: service)))
             let told = kept.filter { $0.hasPrefix("logbeam: ") }
             #expect(told.count == 1 && told.allSatisfy { $0.hasSuffix(": spool locked by another process") })
+        }
+    }
+
+    @Test(
+        "goes to standard error where neither a journal nor the spool may grow, and nothing else does",
+        .disabled(if: Sanitizer.isThread, "a program with ThreadSanitizer does not run where files may not grow")
+    )
+    func fullJournal() async throws {
+        try await onOwnThread {
+            let bed = try TestBed()
+            let settings = TestBed.cutOff.merging(["JOURNAL": "1"]) { $1 }
+            let service = try ChildProcess(
+                "/bin/bash",
+                [
+                    "-c", #"trap '' XFSZ; ulimit -f 200; exec "$0" "$@""#,
+                    BuiltProducts.executable("logbeam-demo-service"),
+                    bed.spool, TestBed.stream.logGroup, TestBed.stream.logStream, "8000", "4",
+                ],
+                environment: bed.environment.merging(settings) { $1 }
+            )
+            #expect(try service.wait().exitCode == 0)
+            // Here files may grow again: what the journal holds is taken in.
+            #expect(try SpoolStatus.read(path: bed.spool).journals == [])
+            let losses = try Self.losses(of: service)
+            let pending = try bed.pending().filter { !$0.hasPrefix("logbeam: ") }
+            #expect(!losses.isEmpty && !pending.isEmpty)
+            #expect(Set(pending).count == pending.count)
+            #expect(Set(pending).isDisjoint(with: losses))
+            #expect(Set(pending).union(losses) == Set(TestBed.logged(by: service)))
         }
     }
 

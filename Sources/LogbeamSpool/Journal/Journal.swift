@@ -20,6 +20,11 @@ internal import Synchronization
 /// By a thread of its own (``run()``), every five milliseconds while there is something to move. Where nothing came for a
 /// while it sleeps until the next record wakes it.
 ///
+/// ## Waiting
+///
+/// Who appends waits for the others who do, each for the time of a write; and where both regions are full, until the records
+/// of one are moved. Neither wait is longer than the commit timeout of the spool.
+///
 /// ## In a child process
 ///
 /// It is of no use in a process made by `fork()`: that opens one of its own, see ``ForkGate``.

@@ -114,7 +114,8 @@ struct JournalFormatTests {
         forged.add(99, Array("forged".utf8), salt: 0)
         let message = Array(forged.all[..<forged.end])
         var bytes = Bytes()
-        let start = bytes.add(1, message)
+        // So that the forged one lies where one would be looked for.
+        let start = bytes.add(1, message, names: "12345678")
         #expect(bytes.numbers() == [1])
         // As it lies there when its own frame was overwritten in part.
         bytes.all[start] ^= 1
