@@ -30,8 +30,8 @@ struct JournalShipperTests {
         withExtendedLifetime(shipper) {}
     }
 
-    @Test("A full batch is sent without a flush: the uploader is told of what was moved")
-    func wakesUploader() async throws {
+    @Test("A full batch is sent without a flush")
+    func fullBatch() async throws {
         let fixture = try fixture { $0.batchCount = 10 }
         let service = ScriptedDeliveryService()
         let shipper = try LogShipper(fixture.configuration, service: service)
