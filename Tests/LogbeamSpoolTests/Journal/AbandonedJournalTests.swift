@@ -56,6 +56,37 @@ struct AbandonedJournalTests {
         #expect(try left.numbers.count == 1_000)
     }
 
+    @Test("is not moved again where its process died right after a commit")
+    func diedAfterCommit() throws {
+        let live = try LiveFixture()
+        let journal = try Journal(spool: live.spool)
+        for number in 0..<10 { #expect(try live.stage("\(number)", in: journal)) }
+        // As the file was at the moment of the commit.
+        try FileManager.default.copyItem(
+            atPath: journal.path,
+            toPath: live.path + JournalFile.infix + "00000000000000aa"
+        )
+        #expect(try journal.move() == 10)
+        unlink(journal.path)
+        try Connection(path: live.path, mode: .readWrite)
+            .execute("UPDATE counters SET name = 'journal 00000000000000aa' WHERE name LIKE 'journal %'")
+        _ = try Spool(path: live.path)
+        #expect(try live.pending() == (0..<10).map { "\($0)" })
+        #expect(live.journals == [])
+    }
+
+    @Test("of which the spool took a part goes on where that ended")
+    func inParts() throws {
+        let left = try Leftover(20_000, isRefused: true)
+        let limit = SpoolLimit(bytes: 1 << 20, whenFull: .dropNewest)
+        let small = try Spool(path: left.path, options: .init(commitTimeout: .seconds(30), limit: limit))
+        #expect(spoolError { try small.takeInJournals() }?.kind == .atLimit)
+        let first = try left.numbers.count
+        #expect(first > 0 && first < 20_000)
+        _ = try Spool(path: left.path)
+        #expect(try left.numbers == Array(0..<20_000))
+    }
+
     @Test("is moved when the spool is read, by whatever reads it")
     func read() throws {
         let readers: [(String) throws -> Void] = [
