@@ -112,18 +112,25 @@ enum SpoolSafety {
     /// Takes the drafts away that are names of the same file: whoever made the spool was killed before it did that by
     /// itself, or is about to.
     private static func removeDrafts(of path: String, _ spool: stat) {
+        for file in siblings(of: path, draftSuffix) {
+            var status = stat()
+            if lstat(file, &status) == 0, status.st_ino == spool.st_ino, status.st_dev == spool.st_dev { unlink(file) }
+        }
+    }
+
+    /// The files beside another one that have its name and go on with some text, in the order of their names.
+    static func siblings(of path: String, _ infix: String) -> [String] {
         let (directory, name) = split(path)
-        guard let listing = opendir(directory) else { return }
+        guard let listing = opendir(directory) else { return [] }
         defer { closedir(listing) }
+        var found: [String] = []
         while let entry = readdir(listing) {
             let other = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
             }
-            guard other.hasPrefix(name + draftSuffix) else { continue }
-            var status = stat()
-            let file = directory + "/" + other
-            if lstat(file, &status) == 0, status.st_ino == spool.st_ino, status.st_dev == spool.st_dev { unlink(file) }
+            if other.hasPrefix(name + infix) { found.append(directory + "/" + other) }
         }
+        return found.sorted()
     }
 
     /// The directory in which a file lies, and its name there.

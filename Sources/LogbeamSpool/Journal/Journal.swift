@@ -82,7 +82,7 @@ package final class Journal: @unchecked Sendable {
     /// Takes a record. False if it must be appended to the spool itself, for which ``move(isPatient:)`` comes first: it is too
     /// long, or the disk does not take it, or it is to wait for room in the spool, or the journal is closed.
     ///
-    /// Where both regions are full, it waits until the records of one are moved; that they are not, it throws, and the record
+    /// Where both regions are full, it waits until the records of one are moved. If they can not be, it throws, and the record
     /// is nowhere.
     ///
     /// - Parameters:
@@ -218,6 +218,7 @@ package final class Journal: @unchecked Sendable {
         return moverSleeps
     }
 
+    /// Where its file lies.
     var path: String {
         lock.lock()
         defer { lock.unlock() }
@@ -263,6 +264,8 @@ package final class Journal: @unchecked Sendable {
         guard (try? move(isPatient: true)) != nil else { return }
         moving.lock()
         defer { moving.unlock() }
+        // Whoever closes it twice, or has deleted it.
+        guard file.isInPlace else { return }
         file.remove()
         try? spool.append([], progress: .moved(fromJournal: file.name, through: nil))
     }

@@ -16,24 +16,15 @@ final class JournalFile: Sendable {
     let salt: UInt64
     /// What the file itself told, when it was opened, of how far it was moved.
     let moved: UInt64
-    private let descriptor: Int32
-    private let forkNumber = ForkGate.number
+    private let file: LockedFile
+    private var descriptor: Int32 { file.descriptor }
 
-    private init(path: String, name: String, salt: UInt64, moved: UInt64, descriptor: Int32) {
+    private init(path: String, name: String, salt: UInt64, moved: UInt64, file: LockedFile) {
         self.path = path
         self.name = name
         self.salt = salt
         self.moved = moved
-        self.descriptor = descriptor
-        // Processes that are forked while it is open share its lock with this one, until they close it.
-        ForkGate.add(descriptor: descriptor)
-    }
-
-    deinit {
-        guard forkNumber == ForkGate.number else { return }
-        ForkGate.remove(descriptor: descriptor)
-        OpenFileLock.unlock(descriptor)
-        close(descriptor)
+        self.file = file
     }
 
     // MARK: A new one
@@ -57,13 +48,10 @@ final class JournalFile: Sendable {
         guard descriptor >= 0 else { throw failure(spool, "can not be made") }
         fchmod(descriptor, 0o600)
         SpoolSafety.giveToOwner(descriptor, ofSpool: spool)
-        let file = JournalFile(path: path, name: name, salt: salt, moved: 0, descriptor: descriptor)
-        switch OpenFileLock.lock(descriptor) {
-        case true?: break
-        case false?: return nil
-        case nil: throw failure(spool, "can not be locked")
-        }
-        guard file.isInPlace else { return nil }
+        let locked = LockedFile(descriptor)
+        guard let isOurs = locked.lock() else { throw failure(spool, "can not be locked") }
+        let file = JournalFile(path: path, name: name, salt: salt, moved: 0, file: locked)
+        guard isOurs, file.isInPlace else { return nil }
         let header = JournalFormat.header(salt: salt)
         guard header.withUnsafeBytes({ file.write($0, at: 0) }) else {
             let error = failure(spool, "can not be written")
@@ -93,27 +81,13 @@ final class JournalFile: Sendable {
     }
 
     /// The paths of all journals beside a spool, of the living too, and of what is called like one.
-    static func paths(besideSpool spool: String) -> [String] {
-        let (directory, own) = SpoolSafety.split(spool)
-        guard let listing = opendir(directory) else { return [] }
-        defer { closedir(listing) }
-        var found: [String] = []
-        while let entry = readdir(listing) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
-            }
-            if name.hasPrefix(own + infix) { found.append(directory + "/" + name) }
-        }
-        return found.sorted()
-    }
+    static func paths(besideSpool spool: String) -> [String] { SpoolSafety.siblings(of: spool, infix) }
 
     /// The journals beside a spool that no living process writes to, whatever they hold.
     static func leftBehind(besideSpool spool: String) -> [String] {
         paths(besideSpool: spool).filter { path in
             let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-            guard descriptor >= 0 else { return errno != ENOENT }
-            defer { close(descriptor) }
-            return !OpenFileLock.isLocked(descriptor)
+            return descriptor < 0 ? errno != ENOENT : !LockedFile(descriptor).isLocked
         }
     }
 
@@ -121,10 +95,8 @@ final class JournalFile: Sendable {
     private static func adopt(_ path: String, ofSpool spool: String) -> JournalFile? {
         let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard descriptor >= 0 else { return nil }
-        guard SpoolSafety.isPart(descriptor, ofSpool: spool), OpenFileLock.lock(descriptor) == true else {
-            close(descriptor)
-            return nil
-        }
+        let locked = LockedFile(descriptor)
+        guard SpoolSafety.isPart(descriptor, ofSpool: spool), locked.lock() == true else { return nil }
         let bytes = [UInt8](unsafeUninitializedCapacity: JournalFormat.movedOffset + 8) { buffer, count in
             count = max(0, pread(descriptor, buffer.baseAddress, buffer.count, 0))
         }
@@ -134,7 +106,7 @@ final class JournalFile: Sendable {
             name: String(path.suffix(nameLength)),
             salt: header?.salt ?? 0,
             moved: header?.moved ?? 0,
-            descriptor: descriptor
+            file: locked
         )
         // Another process may just have taken it in.
         guard file.isInPlace else { return nil }

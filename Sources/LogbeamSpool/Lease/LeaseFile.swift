@@ -17,25 +17,15 @@ final class LeaseFile: Sendable {
 
     let identity: Identity
     private let place: String
-    private let descriptor: Int32
-    private let forkNumber = ForkGate.number
+    private let file: LockedFile
+    private var descriptor: Int32 { file.descriptor }
 
     private init(place: String, descriptor: Int32) {
         self.place = place
-        self.descriptor = descriptor
+        file = LockedFile(descriptor)
         var status = stat()
         fstat(descriptor, &status)
         identity = Identity(status)
-        // Processes that are forked while it is open share its lock with this one, until they close it.
-        ForkGate.add(descriptor: descriptor)
-    }
-
-    deinit {
-        // The lock is the parent's, who needs it.
-        guard forkNumber == ForkGate.number else { return }
-        ForkGate.remove(descriptor: descriptor)
-        OpenFileLock.unlock(descriptor)
-        close(descriptor)
     }
 
     // MARK: Opening
@@ -96,12 +86,12 @@ final class LeaseFile: Sendable {
 
     /// False if another has it.
     func lock() throws(SpoolError) -> Bool {
-        guard let isOurs = OpenFileLock.lock(descriptor) else { throw Self.unwritable(place, "can not be locked") }
+        guard let isOurs = file.lock() else { throw Self.unwritable(place, "can not be locked") }
         return isOurs
     }
 
     /// Whether anybody has it. Takes none.
-    var isLocked: Bool { OpenFileLock.isLocked(descriptor) }
+    var isLocked: Bool { file.isLocked }
 
     /// Whether this is the file that everybody opens, and not one that was there before.
     var isInPlace: Bool {

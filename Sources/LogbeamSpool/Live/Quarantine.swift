@@ -11,20 +11,9 @@ internal import Darwin
 package enum Quarantine {
     /// The files that were set aside beside a spool, oldest first.
     package static func files(of path: String) -> [String] {
-        let (directory, name) = SpoolSafety.split(path)
-        guard let stream = opendir(directory) else { return [] }
-        defer { closedir(stream) }
-        var found: [String] = []
-        while let entry = readdir(stream) {
-            let file = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            let isPart = ["-wal", "-shm", ".salvaged.db", ".salvaged.db-wal", ".salvaged.db-shm"].contains {
-                file.hasSuffix($0)
-            }
-            if file.hasPrefix(name + infix), !isPart { found.append(directory + "/" + file) }
+        SpoolSafety.siblings(of: path, infix).filter { file in
+            !["-wal", "-shm", ".salvaged.db", ".salvaged.db-wal", ".salvaged.db-shm"].contains { file.hasSuffix($0) }
         }
-        return found.sorted()
     }
 
     /// Moves a file, its log and the log's index out of the way. Returns the new path of the file; `nil` if the file is
