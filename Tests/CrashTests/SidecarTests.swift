@@ -6,12 +6,13 @@ import Testing
 struct SidecarTests {
     private static let writeOnly = ["UPLOADS": "0", "PAUSE_US": "50"]
 
-    @Test("The service is killed: all that it had logged arrives, once")
-    func killedService() async throws {
+    @Test("The service is killed: all that it had logged arrives, once", arguments: [false, true])
+    func killedService(usesJournal: Bool) async throws {
         try await onOwnThread {
             let bed = try TestBed()
             let ship = try bed.startShip()
-            let service = try bed.startService(threads: 2, settings: Self.writeOnly)
+            let settings = Self.writeOnly.merging(usesJournal ? ["JOURNAL": "1"] : [:]) { $1 }
+            let service = try bed.startService(threads: 2, settings: settings)
             try service.waitForLines(2_000)
             service.kill(SIGKILL)
             _ = try service.wait()
