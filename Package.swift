@@ -68,6 +68,7 @@ let package = Package(
             dependencies: ["LogbeamCore", "LogbeamTestSupport", "CZlib"],
             exclude: ["Python"]
         ),
+        .testTarget(name: "BenchTests", dependencies: ["logbeam-bench", "LogbeamTestSupport"]),
         // Run by the tests: what needs a process of its own.
         .executableTarget(
             name: "logbeam-spool-exerciser",

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import LogbeamTestSupport
 
 /// Measures what logging and shipping cost. No product: `Scripts/bench` builds and runs it.
 @main
@@ -14,17 +13,36 @@ struct Bench: AsyncParsableCommand {
 }
 
 struct Run: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Measures, prints a table and writes a JSON file.")
+    static let configuration = CommandConfiguration(
+        abstract: "Measures, prints tables, and writes the figures to files.",
+        discussion: "Scenarios:\n"
+            + Scenario.allCases.map {
+                "  \($0.rawValue)".padding(toLength: 14, withPad: " ", startingAt: 0) + $0.abstract
+            }
+            .joined(separator: "\n")
+    )
 
     @Flag(help: "A short run with rough figures.")
     var quick = false
 
+    @Option(help: ArgumentHelp("Measures this alone; may be given several times.", valueName: "scenario"))
+    var only: [Scenario] = []
+
     @Option(help: ArgumentHelp("Where to write the figures as JSON.", valueName: "file"))
     var json: String?
 
+    @Option(help: ArgumentHelp("Where to write the tables as Markdown.", valueName: "file"))
+    var markdown: String?
+
+    @Option(help: ArgumentHelp("Where to write the drawings, as SVG.", valueName: "directory"))
+    var plots: String?
+
+    @Option(help: ArgumentHelp("What the Markdown says that makes it.", valueName: "command"))
+    var command = "logbeam-bench"
+
     @Option(
         help: ArgumentHelp(
-            "Where the spools are written; must lie on a disk, not in memory. About 1 GB is needed.",
+            "Where the spools are written; must lie on a disk, not in memory. About 2 GB are needed.",
             valueName: "directory"
         )
     )
@@ -43,87 +61,44 @@ struct Run: AsyncParsableCommand {
         guard !machine.isInMemory else {
             throw ValidationError("\(directory) lies in memory (\(machine.fileSystem)): name a directory on a disk.")
         }
-        let scratch = try TemporaryDirectory(in: directory)
-        let lines = SampleLines()
-        let date = Date()
-
-        let commitBench = CommitBench(
-            directory: scratch,
-            lines: lines,
-            rounds: quick ? 3 : 15,
-            recordsPerRound: quick ? 2_000 : 10_000
-        )
-        var commits: [CommitComparison] = []
-        for threads in [1, 2, 8, 32] {
-            progress("log() and bare commits, \(threads) at a time")
-            commits.append(try await commitBench.run(threads: threads))
+        var report = Report(date: Date(), isQuick: quick, command: command, machine: machine)
+        let workbench = try Workbench(isQuick: quick, directory: directory, python: python, tell: Self.progress)
+        for scenario in Scenario.allCases where only.isEmpty || only.contains(scenario) {
+            try await workbench.measure(scenario, into: &report)
         }
+        report.targets = report.judged
+        print(report.text)
+        try write(report)
+    }
 
-        var handlers: [HandlerBench.Row] = []
-        if let python {
-            let sink = try TLSSink()
-            let handlerBench = HandlerBench(directory: scratch, lines: lines, python: python, sink: sink)
-            for threads in [1, 8] {
-                progress("handlers side by side, \(threads) at a time")
-                handlers += try handlerBench.run(
-                    threads: threads,
-                    records: quick ? 8_000 : 100_000,
-                    rounds: quick ? 1 : 3
+    private func write(_ report: Report) throws {
+        if let json { try report.json.write(to: URL(fileURLWithPath: json), options: .atomic) }
+        if let plots {
+            try FileManager.default.createDirectory(atPath: plots, withIntermediateDirectories: true)
+            for drawing in report.drawings {
+                try Data(drawing.svg.utf8).write(
+                    to: URL(fileURLWithPath: "\(plots)/\(drawing.name).svg"),
+                    options: .atomic
                 )
             }
         }
-
-        let durabilityBench = DurabilityBench(
-            directory: scratch,
-            lines: lines,
-            rounds: quick ? 1 : 5,
-            recordsPerRound: quick ? 200 : 2_000
-        )
-        var durabilities: [DurabilityFigures] = []
-        for threads in [1, 8] {
-            progress("levels of durability, \(threads) at a time")
-            durabilities += try await durabilityBench.run(threads: threads)
+        if let markdown {
+            let text = report.markdown(plots: plots.map { Self.path($0, from: markdown) })
+            try Data(text.utf8).write(to: URL(fileURLWithPath: markdown), options: .atomic)
         }
-
-        let sizes = quick ? [20_000, 100_000, 200_000] : [100_000, 1_000_000, 2_000_000]
-        let drainBench = DrainBench(directory: scratch, lines: lines)
-        var appends: [[AppendFigures]] = sizes.map { _ in [] }
-        var drains: [[DrainFigures]] = sizes.map { _ in [] }
-        for round in 1...(quick ? 1 : 3) {
-            for (index, records) in sizes.enumerated() {
-                progress("append and drain, \(records) records, round \(round)")
-                let figures = try drainBench.run(records: records)
-                appends[index].append(figures.append)
-                drains[index].append(figures.drain)
-            }
-        }
-        let latencyBench = LatencyBench(drainBench: drainBench)
-        var latencies: [LatencyFigures] = []
-        for latency in LatencyBench.latencies {
-            progress("ship to a service that takes \(latency) ms to answer")
-            for inFlight in LatencyBench.inFlight {
-                let records = quick ? 50_000 : 200_000
-                latencies.append(try latencyBench.run(latency: latency, inFlight: inFlight, records: records))
-            }
-        }
-        let drainMedians = drains.map(DrainFigures.median)
-        let report = Report(
-            date: date,
-            isQuick: quick,
-            machine: machine,
-            commits: commits,
-            handlers: handlers,
-            durabilities: durabilities,
-            append: .median(of: appends[1]),
-            drains: drainMedians,
-            latencies: latencies,
-            targets: Report.targets(commits: commits, drains: drainMedians)
-        )
-        print(report.text)
-        if let json { try report.json.write(to: URL(fileURLWithPath: json), options: .atomic) }
     }
 
-    private func progress(_ text: String) {
+    /// What a file puts before the name of one in a directory: relative to its own where that lies there, so that both can
+    /// be moved together.
+    private static func path(_ directory: String, from file: String) -> String {
+        let home = URL(fileURLWithPath: file).deletingLastPathComponent().path + "/"
+        let path = URL(fileURLWithPath: directory).path + "/"
+        return path.hasPrefix(home) ? String(path.dropFirst(home.count)) : path
+    }
+
+    /// For who sits at a terminal.
+    private static func progress(_ text: String) {
+        guard isatty(STDERR_FILENO) == 1 else { return }
         FileHandle.standardError.write(Data("bench: \(text)\n".utf8))
     }
 }

@@ -4,56 +4,93 @@ import LogbeamTestSupport
 
 /// What calls took that any number of threads made, each one after the other.
 struct Calls {
-    /// Ascending, in nanoseconds.
-    var latencies: [UInt64]
+    /// Of each thread, in nanoseconds; four seconds and more count as that. Half the memory of a clock's own type: the peak
+    /// of a process that logs a million records is one of the figures.
+    var latencies: [[UInt32]]
     /// Of the calling threads alone: what other programs on the machine disturb least. In nanoseconds.
     var cpuTime: UInt64
     /// From the first call to the end of the last.
     var seconds: Double
 
+    var count: Int { latencies.reduce(0) { $0 + $1.count } }
+
     /// Makes the calls, each numbered.
-    static func make(threads: Int, perThread: Int, _ call: @escaping @Sendable (Int) -> Void) throws -> Calls {
+    ///
+    /// - Parameter interval: from one call of a thread to the next, in nanoseconds; zero for as fast as it goes. Calls that
+    ///   are late are made at once, so that so many a second are made in the end.
+    static func make(
+        threads: Int,
+        perThread: Int,
+        interval: UInt64 = 0,
+        _ call: @escaping @Sendable (Int) -> Void
+    ) throws -> Calls {
         let start = Gate()
-        let finished = Monitor((latencies: [UInt64](), cpuTime: UInt64(0), threads: 0))
+        let finished = Monitor((latencies: [[UInt32]](), cpuTime: UInt64(0)))
         for thread in 0..<threads {
             Thread.detachNewThread {
-                var latencies = [UInt64](repeating: 0, count: perThread)
+                var latencies = [UInt32](repeating: 0, count: perThread)
                 start.pass()
-                let cpuBegin = threadCPUTime()
+                let cpuBegin = CPUClock.thread.nanoseconds
+                let first = MonotonicClock.nanoseconds()
                 for index in 0..<perThread {
+                    if interval > 0 { sleep(until: first + UInt64(index) * interval) }
                     let begin = MonotonicClock.nanoseconds()
                     call(thread * perThread + index)
-                    latencies[index] = MonotonicClock.nanoseconds() - begin
+                    latencies[index] = UInt32(clamping: MonotonicClock.nanoseconds() - begin)
                 }
-                let cpuTime = threadCPUTime() - cpuBegin
+                let cpuTime = CPUClock.thread.nanoseconds - cpuBegin
                 finished.withLock {
-                    $0.latencies += latencies
+                    $0.latencies.append(latencies)
                     $0.cpuTime += cpuTime
-                    $0.threads += 1
                 }
             }
         }
         guard start.waitForArrivals(threads) else { throw BenchError("the threads do not start") }
         let begin = MonotonicClock.nanoseconds()
         start.open()
-        let result: ([UInt64], UInt64)? = finished.wait(within: .seconds(600)) {
-            $0.threads == threads ? ($0.latencies, $0.cpuTime) : nil
+        let result: ([[UInt32]], UInt64)? = finished.wait(within: .seconds(600)) {
+            $0.latencies.count == threads ? ($0.latencies, $0.cpuTime) : nil
         }
         guard let (latencies, cpuTime) = result else { throw BenchError("the calls take longer than 10 minutes") }
-        let seconds = Double(MonotonicClock.nanoseconds() - begin) / 1e9
-        return Calls(latencies: latencies.sorted(), cpuTime: cpuTime, seconds: seconds)
+        return Calls(latencies: latencies, cpuTime: cpuTime, seconds: secondsSince(begin))
     }
 
-    /// The latency in microseconds that a fraction of the calls does not exceed.
-    func percentile(_ fraction: Double) -> Double {
+    private static func sleep(until deadline: UInt64) {
+        var time = timespec(tv_sec: Int(deadline / 1_000_000_000), tv_nsec: Int(deadline % 1_000_000_000))
+        // At once where the time has come.
+        while clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nil) == EINTR {}
+    }
+}
+
+/// Latencies in order.
+struct Percentiles {
+    /// Ascending, in nanoseconds.
+    private let latencies: [UInt32]
+
+    init(_ calls: Calls) { self.init(calls.latencies.flatMap { $0 }) }
+
+    init(_ latencies: [UInt32]) { self.latencies = latencies.sorted() }
+
+    /// The latency in microseconds that a fraction of the calls does not exceed; the worst for 1.
+    func callAsFunction(_ fraction: Double) -> Double {
         guard !latencies.isEmpty else { return 0 }
         return Double(latencies[min(latencies.count - 1, Int(Double(latencies.count) * fraction))]) / 1000
     }
 }
 
-/// The time that the calling thread has spent on a processor, in nanoseconds.
-private func threadCPUTime() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+/// Time that was spent on a processor, in user mode and in the kernel together.
+enum CPUClock {
+    /// Of the calling thread.
+    case thread
+    /// Of all threads of this process.
+    case process
+
+    var nanoseconds: UInt64 {
+        var time = timespec()
+        clock_gettime(self == .thread ? CLOCK_THREAD_CPUTIME_ID : CLOCK_PROCESS_CPUTIME_ID, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
 }
+
+/// - Parameter begin: in nanoseconds of ``MonotonicClock``.
+func secondsSince(_ begin: UInt64) -> Double { Double(MonotonicClock.nanoseconds() - begin) / 1e9 }

@@ -1,5 +1,6 @@
 import CSQLite
 import Foundation
+import Logbeam
 import LogbeamSpool
 import LogbeamTestSupport
 
@@ -46,6 +47,8 @@ struct CommitComparison: Codable {
     var ratio: CommitFigures
     /// `log` while the uploader ships what is logged.
     var logWhileShipping: CommitFigures
+    /// `log` into a journal, which another thread moves into the spool meanwhile.
+    var journal: CommitFigures
     /// The settings of SQLite, read from the connection of the bare commits.
     var settings: String
 }
@@ -63,7 +66,11 @@ struct CommitBench {
         let log = try LoggingCommitter(path: path("log"), lines: lines, isShipping: false)
         let bare = try BareCommitter(path: path("bare"), lines: lines, threads: threads)
         let shipping = try LoggingCommitter(path: path("shipping"), lines: lines, isShipping: true)
-        var figures: (log: [CommitFigures], bare: [CommitFigures], shipping: [CommitFigures]) = ([], [], [])
+        let journal = try LoggingCommitter(path: path("journal"), lines: lines, isShipping: false) {
+            $0.usesJournal = true
+        }
+        var figures: (log: [CommitFigures], bare: [CommitFigures], shipping: [CommitFigures], journal: [CommitFigures])
+        figures = ([], [], [], [])
         // The first round fills caches and is thrown away.
         for round in 0...rounds {
             // Now the one goes first, now the other.
@@ -73,11 +80,12 @@ struct CommitBench {
                 guard round > 0 else { continue }
                 if committer is BareCommitter { figures.bare.append(measured) } else { figures.log.append(measured) }
             }
-            let measured = try measure(shipping, threads: threads)
-            if round > 0 { figures.shipping.append(measured) }
+            let others = (try measure(shipping, threads: threads), try measure(journal, threads: threads))
+            guard round > 0 else { continue }
+            figures.shipping.append(others.0)
+            figures.journal.append(others.1)
         }
-        await log.end()
-        await shipping.end()
+        for committer in [log, shipping, journal] { await committer.end() }
         return CommitComparison(
             threads: threads,
             rounds: rounds,
@@ -86,6 +94,7 @@ struct CommitBench {
             bareCommit: .median(of: figures.bare),
             ratio: .median(of: zip(figures.log, figures.bare).map { $0.combined(with: $1, by: /) }),
             logWhileShipping: .median(of: figures.shipping),
+            journal: .median(of: figures.journal),
             settings: bare.settings
         )
     }
@@ -96,12 +105,13 @@ struct CommitBench {
         // The first commit of a log that was restarted syncs its header: not what is measured.
         committer.commit(0)
         let calls = try Calls.make(threads: threads, perThread: recordsPerRound / threads) { committer.commit($0) }
+        let percentile = Percentiles(calls)
         return CommitFigures(
-            p50Microseconds: calls.percentile(0.5),
-            p99Microseconds: calls.percentile(0.99),
-            p999Microseconds: calls.percentile(0.999),
-            cpuMicrosecondsPerRecord: Double(calls.cpuTime) / 1000 / Double(calls.latencies.count),
-            recordsPerSecond: Double(calls.latencies.count) / calls.seconds
+            p50Microseconds: percentile(0.5),
+            p99Microseconds: percentile(0.99),
+            p999Microseconds: percentile(0.999),
+            cpuMicrosecondsPerRecord: Double(calls.cpuTime) / 1000 / Double(calls.count),
+            recordsPerSecond: Double(calls.count) / calls.seconds
         )
     }
 

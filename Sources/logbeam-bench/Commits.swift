@@ -25,33 +25,44 @@ final class LoggingCommitter: Committer {
     ///   - isShipping: Whether the uploader ships, to a service that takes everything at once, or is held up in its first
     ///     request for as long as the committer lives.
     ///   - errorEvery: One record in so many is of the level `error`, the others are `info`.
-    init(
+    ///   - configure: What else is to be set.
+    convenience init(
         path: String,
         lines: SampleLines,
         isShipping: Bool,
-        durability: LogShipper.Configuration.Durability = .processCrash,
-        errorEvery: Int = .max
+        errorEvery: Int = .max,
+        configure: (inout LogShipper.Configuration) -> Void = { _ in }
+    ) throws {
+        let held = ScriptedDeliveryService(gate: Gate())
+        try self.init(path: path, lines: lines, service: isShipping ? Taker() : held, errorEvery: errorEvery) {
+            if !isShipping { ($0.bufferDuration, $0.batchCount) = (.seconds(3600), 1) }
+            configure(&$0)
+        }
+        guard !isShipping else { return }
+        commit(0)
+        guard held.waitForBatches(1) else { throw BenchError("the uploader does not send") }
+    }
+
+    /// - Parameter service: What the uploader ships to.
+    init(
+        path: String,
+        lines: SampleLines,
+        service: any DeliveryService,
+        errorEvery: Int = .max,
+        configure: (inout LogShipper.Configuration) -> Void
     ) throws {
         self.path = path
         self.errorEvery = errorEvery
-        let service: any DeliveryService = isShipping ? Taker() : ScriptedDeliveryService(gate: Gate())
-        let configuration = LogShipper.Configuration(
-            logGroupName: "bench",
-            logStreamName: "bench",
+        var configuration = LogShipper.Configuration(
+            logGroupName: DrainBench.destination.logGroup,
+            logStreamName: DrainBench.destination.logStream,
             spool: path,
-            bufferDuration: .seconds(isShipping ? 10 : 3600),
-            batchCount: isShipping ? 10_000 : 1,
-            exitFlushTimeout: .zero,
-            durability: durability
+            exitFlushTimeout: .zero
         )
+        configure(&configuration)
         shipper = try LogShipper(configuration, service: service)
         logger = Logger(label: "bench") { [shipper] label in CloudWatchLogsHandler(label: label, shipper: shipper) }
-        let prefix = "INFO bench: "
-        messages = lines.all.map { Logger.Message(stringLiteral: String($0.dropFirst(prefix.utf8.count))) }
-        if let held = service as? ScriptedDeliveryService {
-            commit(0)
-            guard held.waitForBatches(1) else { throw BenchError("the uploader does not send") }
-        }
+        messages = SampleLines.messages(lines.all)
     }
 
     func commit(_ number: Int) {
@@ -63,11 +74,14 @@ final class LoggingCommitter: Committer {
         await shipper.shutdown(timeout: .zero)
     }
 
-    private final class Taker: DeliveryService {
-        func send(_ batch: EventBatch) -> DeliveryOutcome { .accepted(.none) }
-        func create(_ destination: Destination) -> DeliveryOutcome { .accepted(.none) }
-        func cancel() {}
-    }
+    func flush() async -> Bool { await shipper.flush(timeout: .seconds(600)) }
+}
+
+/// A service that takes everything at once.
+final class Taker: DeliveryService {
+    func send(_ batch: EventBatch) -> DeliveryOutcome { .accepted(.none) }
+    func create(_ destination: Destination) -> DeliveryOutcome { .accepted(.none) }
+    func cancel() {}
 }
 
 /// The floor: the same rows into the same tables by SQLite's C functions and nothing else. Several threads take turns
@@ -78,7 +92,7 @@ final class BareCommitter: Committer, @unchecked Sendable {
     private let lock: NSLock?
     private let lines: SampleLines
     private var connection: OpaquePointer?
-    private var insert: OpaquePointer?
+    private var statement: OpaquePointer?
     private var lastID: Int64 = 0
 
     init(path: String, lines: SampleLines, threads: Int, powerLossSafe: Bool = false) throws {
@@ -92,27 +106,39 @@ final class BareCommitter: Committer, @unchecked Sendable {
         let settings = Spool.connectionSettings(powerLossSafe: powerLossSafe) + "PRAGMA wal_autocheckpoint = 0"
         try check(sqlite3_exec(connection, settings, nil, nil, nil))
         let sql = "INSERT INTO records (id, stream_id, timestamp, message) VALUES (?1, ?2, ?3, ?4)"
-        try check(sqlite3_prepare_v3(connection, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &insert, nil))
+        try check(sqlite3_prepare_v3(connection, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil))
         lastID = WallClock.microseconds()
     }
 
     deinit {
-        sqlite3_finalize(insert)
+        sqlite3_finalize(statement)
         sqlite3_close_v2(connection)
     }
 
     func commit(_ number: Int) {
         lock?.lock()
         defer { lock?.unlock() }
+        insert(number)
+    }
+
+    /// Commits records in one transaction.
+    func commit(_ numbers: Range<Int>) {
+        sqlite3_exec(connection, "BEGIN IMMEDIATE", nil, nil, nil)
+        for number in numbers { insert(number) }
+        let code = sqlite3_exec(connection, "COMMIT", nil, nil, nil)
+        precondition(code == SQLITE_OK, "a bare commit failed: \(String(cString: sqlite3_errmsg(connection)))")
+    }
+
+    private func insert(_ number: Int) {
         lastID += 1
-        sqlite3_bind_int64(insert, 1, lastID)
-        sqlite3_bind_int64(insert, 2, 1)
-        sqlite3_bind_int64(insert, 3, lastID / 1000)
+        sqlite3_bind_int64(statement, 1, lastID)
+        sqlite3_bind_int64(statement, 2, 1)
+        sqlite3_bind_int64(statement, 3, lastID / 1000)
         let code = lines.withBytes(number) { line in
-            sqlite3_bind_text(insert, 4, line.baseAddress, Int32(line.count), logbeam_sqlite_static())
-            return sqlite3_step(insert)
+            sqlite3_bind_text(statement, 4, line.baseAddress, Int32(line.count), logbeam_sqlite_static())
+            return sqlite3_step(statement)
         }
-        sqlite3_reset(insert)
+        sqlite3_reset(statement)
         precondition(code == SQLITE_DONE, "a bare commit failed: \(String(cString: sqlite3_errmsg(connection)))")
     }
 

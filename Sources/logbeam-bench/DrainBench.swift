@@ -60,11 +60,16 @@ struct DrainBench {
     /// Fills a spool, and lets `logbeam-spool drain` ship it to a sink in this process.
     func run(records: Int) throws -> (append: AppendFigures, drain: DrainFigures) {
         let spool = directory.file("drain-\(records).db")
-        defer { for suffix in ["", "-wal", "-shm", "-uploader"] { unlink(spool + suffix) } }
+        defer { Self.removeSpool(spool) }
         let append = try fill(spool, records: records)
         return (append, try drain(spool, records: records))
     }
 
+    static func removeSpool(_ path: String) {
+        for suffix in ["", "-wal", "-shm", "-uploader"] { unlink(path + suffix) }
+    }
+
+    /// Makes a spool with so many records. The disk has them when this returns: to write them is no part of what comes next.
     func fill(_ path: String, records: Int) throws -> AppendFigures {
         let spool = try Spool(path: path)
         let stream = try spool.streamID(for: Self.destination)
@@ -75,7 +80,12 @@ struct DrainBench {
                 try spool.append(stream: stream, timestamp: WallClock.milliseconds(), messages: messages)
             }
         }
-        let seconds = Double(MonotonicClock.nanoseconds() - begin) / 1e9
+        let seconds = secondsSince(begin)
+        for file in [path, path + "-wal"] {
+            let descriptor = open(file, O_RDONLY | O_CLOEXEC)
+            fsync(descriptor)
+            close(descriptor)
+        }
         return AppendFigures(
             records: records,
             recordsPerTransaction: Self.recordsPerTransaction,
@@ -85,21 +95,10 @@ struct DrainBench {
 
     private func drain(_ path: String, records: Int) throws -> DrainFigures {
         let sink = try CountingSink()
-        let command = try BuiltProducts.executable("logbeam-spool")
-        let process = try ChildProcess(
-            try BuiltProducts.executable("logbeam-bench"),
-            ["measure", command, "drain", "--spool", path, "--endpoint-url", sink.url],
-            environment: Self.environment
-        )
-        let ended = try process.wait(within: .seconds(1800))
-        let status = try SpoolStatus.read(path: path)
-        guard ended.exitCode == 0, status.pending == 0, status.delivered == records else {
-            throw BenchError(
-                "the drain of \(records) records left \(status.pending), exit code \(ended.exitCode ?? -1): "
-                    + process.text(.standardError)
-            )
-        }
-        let cost = try JSONDecoder().decode(Cost.self, from: Data(process.output()))
+        let command = [
+            try BuiltProducts.executable("logbeam-spool"), "drain", "--spool", path, "--endpoint-url", sink.url,
+        ]
+        let cost = try Cost.ofShipping(path, records: records, command)
         return DrainFigures(
             records: records,
             recordsPerSecond: Double(records) / cost.seconds,
@@ -126,7 +125,7 @@ struct Cost: Codable {
         let begin = MonotonicClock.nanoseconds()
         let process = try ChildProcess(executable, arguments)
         let ended = try process.wait(within: .seconds(1800))
-        let seconds = Double(MonotonicClock.nanoseconds() - begin) / 1e9
+        let seconds = secondsSince(begin)
         guard ended.exitCode == 0 else {
             throw BenchError("\(executable) ended with \(ended): \(process.text(.standardError))")
         }
@@ -135,5 +134,29 @@ struct Cost: Codable {
             cpuSeconds: ended.cpuTime / .seconds(1),
             peakMemoryBytes: ended.peakResidentBytes
         )
+    }
+
+    /// Runs a command that ships all that a spool holds.
+    ///
+    /// - Parameter authorityFile: what it has to trust.
+    static func ofShipping(
+        _ path: String,
+        records: Int,
+        _ command: [String],
+        authorityFile: String? = nil
+    ) throws -> Cost {
+        var environment = DrainBench.environment
+        environment["AWS_CA_BUNDLE"] = authorityFile
+        let bench = try BuiltProducts.executable("logbeam-bench")
+        let process = try ChildProcess(bench, ["measure"] + command, environment: environment)
+        let ended = try process.wait(within: .seconds(1800))
+        let status = try SpoolStatus.read(path: path)
+        guard ended.exitCode == 0, status.pending == 0, status.delivered == records else {
+            throw BenchError(
+                "of \(records) records \(status.pending) were left, exit code \(ended.exitCode ?? -1): "
+                    + process.text(.standardError)
+            )
+        }
+        return try JSONDecoder().decode(Cost.self, from: Data(process.output()))
     }
 }

@@ -21,9 +21,10 @@ struct DurabilityBench {
     var recordsPerRound: Int
 
     func run(threads: Int) async throws -> [DurabilityFigures] {
-        let levels: [(name: String, durability: LogShipper.Configuration.Durability)] = [
-            (".processCrash", .processCrash), (".powerLoss(from: .error)", .powerLoss(from: .error)),
-            (".powerLoss", .powerLoss),
+        let levels: [(name: String, durability: LogShipper.Configuration.Durability, usesJournal: Bool)] = [
+            (".processCrash, journal", .processCrash, true), (".processCrash", .processCrash, false),
+            (".powerLoss(from: .error), journal", .powerLoss(from: .error), true),
+            (".powerLoss(from: .error)", .powerLoss(from: .error), false), (".powerLoss", .powerLoss, false),
         ]
         func path(_ name: some CustomStringConvertible) -> String { directory.file("durability-\(name)-\(threads).db") }
         let loggers = try levels.enumerated().map { index, level in
@@ -31,9 +32,8 @@ struct DurabilityBench {
                 path: path(index),
                 lines: lines,
                 isShipping: false,
-                durability: level.durability,
                 errorEvery: Self.errorEvery
-            )
+            ) { ($0.durability, $0.usesJournal) = (level.durability, level.usesJournal) }
         }
         let bare = try BareCommitter(path: path("bare"), lines: lines, threads: threads, powerLossSafe: true)
         let committers = zip(levels.map(\.name), loggers as [any Committer]) + [("bare commit, synchronous=FULL", bare)]

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Logbeam
+import LogbeamCore
 import LogbeamSpool
 import LogbeamTestSupport
 import Logging
@@ -12,11 +13,6 @@ struct Emit: AsyncParsableCommand {
         shouldDisplay: false
     )
 
-    enum Handler: String, ExpressibleByArgument {
-        case write, stream, logbeam
-        case logbeamPlain = "logbeam-plain"
-    }
-
     @Argument
     var handler: Handler
     @Argument
@@ -25,69 +21,126 @@ struct Emit: AsyncParsableCommand {
     var records: Int
     @Argument
     var endpointURL: String
+    /// Records a second, of all threads together; zero for as many as go.
+    @Argument
+    var rate: Int
+    /// How long it goes on when all is shipped, in seconds.
+    @Option
+    var linger = 0
 
     func run() async throws {
         let input = FileHandle.standardInput.readDataToEndOfFile()
         let lines = String(decoding: input, as: UTF8.self).split(separator: "\n").map(String.init)
-        let (log, ship) = try prepare(lines)
-        let (cpu, written) = (try Self.cpuSeconds(), try Self.writtenBytes())
+        let subject = try prepare(lines)
+        let backlog = try Backlog(ifAny: handler.isLogbeam)
+        let interval = rate > 0 ? UInt64(1_000_000_000 * threads / rate) : 0
+        let (cpu, written) = (CPUClock.process.nanoseconds, try Self.writtenBytes())
         let begin = MonotonicClock.nanoseconds()
-        let calls = try Calls.make(threads: threads, perThread: records / threads, log)
-        try await ship()
-        let figures = HandlerFigures(
-            p50Microseconds: calls.percentile(0.5),
-            p99Microseconds: calls.percentile(0.99),
-            p999Microseconds: calls.percentile(0.999),
-            worstMicroseconds: calls.percentile(1),
-            records: calls.latencies.count,
-            loggedSeconds: calls.seconds,
-            shippedSeconds: Double(MonotonicClock.nanoseconds() - begin) / 1e9,
-            cpuSeconds: try Self.cpuSeconds() - cpu,
-            writtenBytes: try Self.writtenBytes() - written,
-            peakMemoryBytes: try Self.peakMemoryBytes()
+        let calls = try Calls.make(
+            threads: threads,
+            perThread: records / threads,
+            interval: interval,
+            subject.log
         )
+        let backlogOutlasted = try backlog?.isLeft()
+        try await subject.ship()
+        var figures = HandlerFigures(
+            p50Microseconds: 0,
+            p99Microseconds: 0,
+            p999Microseconds: 0,
+            worstMicroseconds: 0,
+            records: calls.count,
+            loggedSeconds: calls.seconds,
+            shippedSeconds: secondsSince(begin),
+            cpuSeconds: Double(CPUClock.process.nanoseconds - cpu) / 1e9,
+            writtenBytes: try Self.writtenBytes() - written,
+            peakMemoryBytes: try Self.peakMemoryBytes(),
+            backlogOutlasted: backlogOutlasted
+        )
+        try await Task.sleep(for: .seconds(linger))
+        await subject.end()
+        // Last, for they take time and memory too.
+        let percentile = Percentiles(calls)
+        figures.p50Microseconds = percentile(0.5)
+        figures.p99Microseconds = percentile(0.99)
+        figures.p999Microseconds = percentile(0.999)
+        figures.worstMicroseconds = percentile(1)
         FileHandle.standardOutput.write(try JSONEncoder().encode(figures))
     }
 
-    private typealias Ship = @Sendable () async throws -> Void
+    /// What is measured.
+    private struct Subject {
+        /// Logs the record of a number.
+        var log: @Sendable (Int) -> Void
+        /// Returns when all is shipped.
+        var ship: @Sendable () async throws -> Void = {}
+        var end: @Sendable () async -> Void = {}
+    }
 
-    /// What logs the record of a number, and what ships all of them.
-    private func prepare(_ lines: [String]) throws -> (log: @Sendable (Int) -> Void, ship: Ship) {
+    private func prepare(_ lines: [String]) throws -> Subject {
         switch handler {
+        case .nothing:
+            return Subject { _ in }
         case .write:
             let file = try Self.file()
             let whole = lines.map { Array(($0 + "\n").utf8) }
-            return (
-                { number in _ = whole[number % whole.count].withUnsafeBytes { write(file, $0.baseAddress, $0.count) } },
-                {}
-            )
+            return Subject { number in
+                _ = whole[number % whole.count].withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+            }
         case .stream:
             // Where it writes to.
             dup2(try Self.file(), STDERR_FILENO)
-            return (Self.logging(lines, Logger(label: "bench") { StreamLogHandler.standardError(label: $0) }), {})
-        case .logbeam, .logbeamPlain:
+            return Subject(
+                log: Self.logging(lines, Logger(label: "bench") { StreamLogHandler.standardError(label: $0) })
+            )
+        case .logbeam, .logbeamPlain, .logbeamJournal:
             let shipper = try LogShipper(
                 LogShipper.Configuration(
-                    logGroupName: "bench",
-                    logStreamName: "bench",
+                    logGroupName: DrainBench.destination.logGroup,
+                    logStreamName: DrainBench.destination.logStream,
                     endpointURL: endpointURL,
-                    gzip: handler == .logbeam
+                    gzip: handler != .logbeamPlain,
+                    usesJournal: handler == .logbeamJournal
                 )
             )
-            let logger = Logger(label: "bench") { CloudWatchLogsHandler(label: $0, shipper: shipper) }
-            return (
-                Self.logging(lines, logger),
-                {
+            return Subject(
+                log: Self.logging(lines, Logger(label: "bench") { CloudWatchLogsHandler(label: $0, shipper: shipper) }),
+                ship: {
                     guard await shipper.flush(timeout: .seconds(600)) else { throw BenchError("not all was sent") }
-                    await shipper.shutdown()
-                }
+                },
+                end: { await shipper.shutdown() }
             )
+        case .pythonNothing, .pythonLogbeam, .pythonEmit, .watchtower:
+            throw BenchError("\(handler.name) is measured by emit.py")
         }
     }
 
+    /// What was pending when the process began. It is being shipped from then on.
+    private struct Backlog {
+        private let reader: SpoolReader
+        private let last: Int64
+
+        /// Waits until the first of it is gone, so that what is logged then is logged while it is drained; nil if there is none.
+        init?(ifAny: Bool) throws {
+            guard ifAny else { return nil }
+            reader = try SpoolReader(path: LogShipper.Configuration.defaultSpoolPath())
+            guard let last = try reader.lastID(), let first = try reader.headers(after: 0, limit: 1).headers.first
+            else {
+                return nil
+            }
+            self.last = last
+            let deadline = ContinuousClock.now + .seconds(60)
+            while try reader.hasRecords(through: first.id) {
+                guard ContinuousClock.now < deadline else { throw BenchError("the backlog is not shipped") }
+                MonotonicClock.sleep(nanoseconds: 1_000_000)
+            }
+        }
+
+        func isLeft() throws -> Bool { try reader.hasRecords(through: last) }
+    }
+
     private static func logging(_ lines: [String], _ logger: Logger) -> @Sendable (Int) -> Void {
-        let prefix = "INFO bench: "
-        let messages = lines.map { Logger.Message(stringLiteral: String($0.dropFirst(prefix.utf8.count))) }
+        let messages = SampleLines.messages(lines)
         return { number in logger.info(messages[number % messages.count]) }
     }
 
@@ -97,12 +150,6 @@ struct Emit: AsyncParsableCommand {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw BenchError("can not write \(path): \(String(cString: strerror(errno)))") }
         return descriptor
-    }
-
-    private static func cpuSeconds() throws -> Double {
-        var time = timespec()
-        guard clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0 else { throw BenchError("no clock of the process") }
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
     private static func writtenBytes() throws -> Int { try field("write_bytes:", of: "/proc/self/io") }

@@ -23,7 +23,8 @@ final class TLSSink {
         // It throws the body away as it comes (ngx_http_core_module, `return`).
         try """
         daemon off;
-        worker_processes 1;
+        # One process, so that nothing of it is left when that is killed.
+        master_process off;
         pid \(directory.file("nginx.pid"));
         error_log stderr;
         events {}

@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 
 /// The two ends of a pipe, closed with their owner unless they were taken.
 final class Pipe {
@@ -36,7 +36,7 @@ typealias FileActions = posix_spawn_file_actions_t?
 #endif
 
 /// Runs a program with the given descriptors as 0, 1 and 2, no other ones, and the signals at their defaults.
-func spawn(
+package func spawn(
     _ executable: String,
     arguments: [String],
     environment: [String: String],
@@ -138,8 +138,8 @@ func waitUntilEnded(_ process: pid_t) {
     _ = retryingInterrupts { waitid(P_PID, id_t(process), &information, WEXITED | WNOWAIT) }
 }
 
-/// Takes away a child that has ended.
-func reap(_ process: pid_t) -> ChildProcess.Termination {
+/// Takes away a child, once it has ended.
+package func reap(_ process: pid_t) -> ChildProcess.Termination {
     var status: Int32 = 0
     var usage = rusage()
     _ = retryingInterrupts { wait4(process, &status, 0, &usage) }

@@ -1,11 +1,13 @@
 """Logs records through a handler for CloudWatch Logs, ships them, and prints as JSON what that cost.
 
-usage: emit.py HANDLER THREADS RECORDS ENDPOINT-URL < LINES
+usage: emit.py HANDLER THREADS RECORDS ENDPOINT-URL RATE < LINES
 
-HANDLER is logbeam, watchtower or logbeam-emit: the last calls the handler's emit() with records that were made before,
-and so measures what the original's handler itself takes, without the logging module around it.
+HANDLER is python-logbeam, watchtower, python-emit or python-nothing: python-emit calls the handler's emit() with records
+that were made before, and so measures what the original's handler itself takes, without the logging module around it.
+RATE is in records a second of all threads together; 0 is as many as go.
 """
 
+import array
 import json
 import logging
 import sys
@@ -16,6 +18,8 @@ import boto3
 
 
 def make_handler(name, client):
+    if name == "python-nothing":
+        return logging.NullHandler()
     if name == "watchtower":
         import watchtower
 
@@ -46,7 +50,7 @@ def peak_memory_bytes():
 
 
 def main():
-    name, threads, records, url = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    name, threads, records, url, rate = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], int(sys.argv[5])
     lines = sys.stdin.read().splitlines()
     handler = make_handler(name, boto3.client("logs", endpoint_url=url))
     logger = logging.getLogger("bench")
@@ -54,25 +58,32 @@ def main():
     logger.propagate = False
     logger.addHandler(handler)
     per_thread = records // threads
-    latencies = [[] for _ in range(threads)]
+    latencies = [array.array("Q", bytes(8 * per_thread)) for _ in range(threads)]
     start = threading.Barrier(threads + 1)
     count = len(lines)
+    # From one call of a thread to the next, in seconds.
+    interval = threads / rate if rate else 0
 
     def log(thread):
         taken = latencies[thread]
-        made = []
-        if name == "logbeam-emit":
-            made = [logger.makeRecord("bench", logging.INFO, "", 0, line, (), None) for line in lines]
+        call, arguments = logger.info, lines
+        if name == "python-nothing":
+            call = bool
+        if name == "python-emit":
+            call = handler.emit
+            arguments = [logger.makeRecord("bench", logging.INFO, "", 0, line, (), None) for line in lines]
         start.wait()
         now = time.perf_counter_ns
+        first = time.monotonic()
         for index in range(per_thread):
-            if made:
-                begin = now()
-                handler.emit(made[index % count])
-            else:
-                begin = now()
-                logger.info(lines[index % count])
-            taken.append(now() - begin)
+            if interval:
+                left = first + index * interval - time.monotonic()
+                if left > 0:
+                    time.sleep(left)
+            argument = arguments[index % count]
+            begin = now()
+            call(argument)
+            taken[index] = now() - begin
 
     workers = [threading.Thread(target=log, args=(thread,)) for thread in range(threads)]
     for worker in workers:
@@ -86,24 +97,23 @@ def main():
     # Sends what is left.
     handler.close()
     result = {
-        "latencies": sorted(latency for thread in latencies for latency in thread),
         "loggedSeconds": logged,
         "shippedSeconds": time.perf_counter() - begin,
         "cpuSeconds": time.process_time() - cpu,
         "writtenBytes": written_bytes() - written,
         "peakMemoryBytes": peak_memory_bytes(),
     }
-    total = len(result["latencies"])
+    ordered = sorted(latency for thread in latencies for latency in thread)
+    total = len(ordered)
 
     def percentile(fraction):
-        return result["latencies"][min(total - 1, int(total * fraction))] / 1000
+        return ordered[min(total - 1, int(total * fraction))] / 1000
 
     result["records"] = total
     result["p50Microseconds"] = percentile(0.5)
     result["p99Microseconds"] = percentile(0.99)
     result["p999Microseconds"] = percentile(0.999)
     result["worstMicroseconds"] = percentile(1)
-    del result["latencies"]
     json.dump(result, sys.stdout)
 
 
