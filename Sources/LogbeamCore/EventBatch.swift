@@ -31,6 +31,13 @@ package struct EventBatch: Sendable, Equatable {
 
     package var count: Int { events.count }
 
+    /// Takes other events, in the memory that those before had.
+    package mutating func startOver(for destination: Destination) {
+        self.destination = destination
+        events.removeAll(keepingCapacity: true)
+        messages.removeAll(keepingCapacity: true)
+    }
+
     /// Adds an event whose message is the given UTF-8 bytes.
     package mutating func append(id: Int64, timestamp: Int64, message: some Collection<UInt8>) {
         let start = messages.count

@@ -13,12 +13,16 @@ package final class BatchReader: @unchecked Sendable {
         reader = try SpoolReader(path: path)
     }
 
-    /// The records of a batch with their messages, in the order in which they are sent.
-    package func batch(_ range: BatchRange, for destination: Destination) throws(SpoolError) -> EventBatch {
+    /// Reads the records of a batch with their messages, in the order in which they are sent, into one that is done with.
+    package func read(
+        _ range: BatchRange,
+        for destination: Destination,
+        into batch: inout EventBatch
+    ) throws(SpoolError) {
         try ForkGate.pass { () throws(SpoolError) in
             lock.lock()
             defer { lock.unlock() }
-            return try reader.batch(range, for: destination)
+            try reader.read(range, for: destination, into: &batch)
         }
     }
 

@@ -129,12 +129,19 @@ package final class SpoolReader {
 
     /// The records of a batch with their messages, in the order in which they are sent.
     package func batch(_ range: BatchRange, for destination: Destination) throws(SpoolError) -> EventBatch {
+        var batch = EventBatch(destination: destination)
+        try read(range, for: destination, into: &batch)
+        return batch
+    }
+
+    /// The same, in the memory of a batch that is done with.
+    func read(_ range: BatchRange, for destination: Destination, into batch: inout EventBatch) throws(SpoolError) {
+        batch.startOver(for: destination)
         try selectBatch.bind(range.first, at: 1)
         try selectBatch.bind(range.last, at: 2)
         try selectBatch.bind(range.stream, at: 3)
         try selectBatch.bind(range.latest, at: 4)
         defer { selectBatch.reset() }
-        var batch = EventBatch(destination: destination)
         while try selectBatch.step() {
             batch.append(
                 id: selectBatch.integer(0),
@@ -143,7 +150,6 @@ package final class SpoolReader {
             )
         }
         batch.sortByTime()
-        return batch
     }
 
     /// The stream that an id stands for.

@@ -49,13 +49,17 @@ final class SenderPool: Sendable {
 
     /// What a thread does with the spool.
     struct Access: Sendable {
-        /// The records of a batch. One thread at a time reads.
-        var read: @Sendable (Job) throws(SpoolError) -> EventBatch
+        /// Reads the records of a batch into one that is done with. One thread at a time reads.
+        var read: @Sendable (Job, inout EventBatch) throws(SpoolError) -> Void
         /// Asked right before each batch is sent.
         var mayPost: @Sendable () -> Bool
         /// Writes down what the service has, and deletes it.
         var acknowledge: @Sendable (BatchRange, Delivered) throws(SpoolError) -> Void
     }
+
+    /// For how long a thread keeps the memory of its last batch for the next one, in milliseconds: to have the system give
+    /// and take megabytes costs more than to fill them.
+    private static let memory: Int64 = 1_000
 
     private struct State {
         var jobs: [Job] = []
@@ -116,25 +120,30 @@ final class SenderPool: Sendable {
     }
 
     private func run() {
-        while let job = nextJob() {
-            let answer = carry(job)
-            state.change { $0.answers.append(answer) }
-            onAnswer()
+        while let first = nextJob(until: nil) {
+            var batch = EventBatch(destination: first.destination)
+            var job = Optional(first)
+            while let next = job {
+                let answer = carry(next, in: &batch)
+                state.change { $0.answers.append(answer) }
+                onAnswer()
+                job = nextJob(until: MonotonicClock.milliseconds() + Self.memory)
+            }
         }
     }
 
-    private func nextJob() -> Job? {
-        let next: Job?? = state.wait(until: nil) { state in
+    /// `nil` when the pool is stopped, or there is none by a time in milliseconds of the monotonic clock.
+    private func nextJob(until deadline: Int64?) -> Job? {
+        let next: Job?? = state.wait(until: deadline) { state in
             if state.isStopped { return .some(nil) }
             return state.jobs.isEmpty ? nil : .some(state.jobs.removeFirst())
         }
         return next ?? nil
     }
 
-    private func carry(_ job: Job) -> Answer {
-        let batch: EventBatch
+    private func carry(_ job: Job, in batch: inout EventBatch) -> Answer {
         do throws(SpoolError) {
-            batch = try access.read(job)
+            try access.read(job, &batch)
         } catch {
             return Answer(range: job.range, destination: job.destination, result: .unread(error))
         }

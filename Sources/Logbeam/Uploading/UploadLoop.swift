@@ -165,7 +165,9 @@ package final class UploadLoop {
 
     private static func access(_ lease: UploadLease, _ batches: BatchReader) -> SenderPool.Access {
         SenderPool.Access(
-            read: { job throws(SpoolError) in try batches.batch(job.range, for: job.destination) },
+            read: { job, batch throws(SpoolError) in
+                try batches.read(job.range, for: job.destination, into: &batch)
+            },
             mayPost: { [weak lease] in lease?.isInPlace == true },
             acknowledge: { [weak lease, path = lease.spool.path] range, delivered throws(SpoolError) in
                 guard let lease else { throw SpoolError(.superseded, path: path, message: "the uploader has ended") }
