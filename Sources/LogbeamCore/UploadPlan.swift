@@ -206,6 +206,7 @@ package struct UploadPlan: Sendable {
     /// Looks at what was read, up to the first record that completes a batch.
     private mutating func gather(at now: Moment) {
         while let header = unread.first {
+            var looked = 1
             if let chosen, !chosen.contains(header.stream) {
                 unread.removeFirst()
                 cursor = max(cursor, header.id)
@@ -222,12 +223,13 @@ package struct UploadPlan: Sendable {
                     pass(header)
                 case .refused(let reason): refused.append(RefusedRecord(id: header.id, reason: reason))
                 case .early(let until): leaveOut(header, until: until, at: now)
-                case .taken: break
+                case .taken: looked += takeRun(of: header.stream, at: now)
                 }
             }
-            if catchingUp != nil { change(header.stream) { $0.resumeFrom = header.id + 1 } }
-            unread.removeFirst()
-            if catchingUp == nil { cursor = max(cursor, header.id) }
+            let last = unread[unread.startIndex + looked - 1].id
+            if catchingUp != nil { change(header.stream) { $0.resumeFrom = last + 1 } }
+            unread.removeFirst(looked)
+            if catchingUp == nil { cursor = max(cursor, last) }
         }
         guard unreadIsLast else {
             catchingUp = nil
@@ -239,6 +241,19 @@ package struct UploadPlan: Sendable {
             catchingUp = nil
         } else {
             quiet = quiet.filter { $0 > cursor }
+        }
+    }
+
+    /// Adds what follows the first header and is simply taken as that was: mostly all of a batch, and one look at its stream
+    /// for all of it. Returns how many; the next one is looked at by itself.
+    private mutating func takeRun(of key: Int64, at now: Moment) -> Int {
+        change(key) { [unread] stream in
+            var count = 0
+            for header in unread.dropFirst() {
+                guard header.stream == key, stream.planner.add(header, now: now.wall) == .taken else { break }
+                count += 1
+            }
+            return count
         }
     }
 
