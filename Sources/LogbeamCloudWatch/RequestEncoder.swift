@@ -10,20 +10,28 @@ enum RequestEncoder {
         appendDestination(batch.destination, to: &body)
         append(#","logEvents":["#, to: &body)
         batch.messages.withUnsafeBufferPointer { messages in
-            var isFirst = true
+            // What stands before a message is mostly what stood before the last one.
+            var time: Int64?
+            var head: [UInt8] = []
             for event in batch.events {
-                append(isFirst ? #"{"timestamp":"# : #",{"timestamp":"#, to: &body)
-                isFirst = false
-                appendDecimal(event.timestamp, to: &body)
-                append(#","message":"#, to: &body)
+                if event.timestamp != time {
+                    time = event.timestamp
+                    head.removeAll(keepingCapacity: true)
+                    append(#"{"timestamp":"#, to: &head)
+                    appendDecimal(event.timestamp, to: &head)
+                    append(#","message":""#, to: &head)
+                }
+                body.append(contentsOf: head)
                 if event.range.isEmpty {
                     // PutLogEvents takes no empty message.
-                    append(#"" ""#, to: &body)
+                    append(" ", to: &body)
                 } else {
-                    body.appendJSONString(UnsafeBufferPointer(rebasing: messages[event.range]))
+                    body.appendJSONCharacters(UnsafeBufferPointer(rebasing: messages[event.range]))
                 }
-                body.append(UInt8(ascii: "}"))
+                append(#""},"#, to: &body)
             }
+            // The last comma.
+            if !batch.events.isEmpty { body.removeLast() }
         }
         append("]}", to: &body)
         return body

@@ -3,8 +3,15 @@ extension [UInt8] {
     ///
     /// Valid whatever the bytes are: each ill-formed part of the UTF-8 becomes U+FFFD, as in `String(decoding:as:)`.
     package mutating func appendJSONString(_ utf8: UnsafeBufferPointer<UInt8>) {
-        reserveForAppending(utf8.count + 2)
         append(UInt8(ascii: "\""))
+        appendJSONCharacters(utf8)
+        append(UInt8(ascii: "\""))
+    }
+
+    /// Appends what stands between the quotes of a JSON string: see ``appendJSONString(_:)``.
+    package mutating func appendJSONCharacters(_ utf8: UnsafeBufferPointer<UInt8>) {
+        // And a quote.
+        reserveForAppending(utf8.count + 1)
         var clean = 0
         var index = 0
         while true {
@@ -26,7 +33,6 @@ extension [UInt8] {
             }
         }
         append(contentsOf: UnsafeBufferPointer(rebasing: utf8[clean...]))
-        append(UInt8(ascii: "\""))
     }
 
     // reserveCapacity alone takes the number literally, so that many small appends would each copy the whole array.
