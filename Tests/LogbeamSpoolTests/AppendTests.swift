@@ -27,6 +27,20 @@ struct AppendTests {
         #expect(batch.destination == Destination(logGroup: "group", logStream: "stream"))
     }
 
+    @Test("reads a batch into one that is done with, of which nothing is left")
+    func memory() throws {
+        let test = try TestSpool()
+        let ids = try ["a long message", "b"].map { try test.spool.append($0, stream: test.stream) }
+        let batches = try BatchReader(path: test.path)
+        var batch = EventBatch(destination: Destination(logGroup: "?", logStream: "?"))
+        let destination = Destination(logGroup: "group", logStream: "stream")
+        try batches.read(test.range(ids[0], ids[1]), for: destination, into: &batch)
+        #expect(batch.count == 2)
+        try batches.read(test.range(ids[1], ids[1]), for: destination, into: &batch)
+        #expect(try batch == SpoolReader(path: test.path).batch(test.range(ids[1], ids[1]), for: destination))
+        #expect(batch.count == 1)
+    }
+
     @Test("gives every scalar value back")
     func everyScalar() throws {
         let test = try TestSpool()

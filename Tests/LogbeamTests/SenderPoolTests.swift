@@ -20,11 +20,10 @@ struct SenderPoolTests {
     ) throws -> (answer: SenderPool.Answer, acknowledged: Int) {
         let acknowledged = Monitor(0)
         let access = SenderPool.Access(
-            read: { job throws(SpoolError) in
+            read: { job, batch throws(SpoolError) in
                 try read()
-                var batch = EventBatch(destination: job.destination)
+                batch.startOver(for: job.destination)
                 batch.append(id: 1, timestamp: 1, message: "one".utf8)
-                return batch
             },
             mayPost: { mayPost },
             acknowledge: { _, _ throws(SpoolError) in
