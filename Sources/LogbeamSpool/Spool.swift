@@ -43,6 +43,8 @@ package final class Spool: Sendable {
     let lock = TimedLock()
     /// For who deletes an acknowledged batch.
     private let deletion = TimedLock()
+    /// How many records the last slice of a deletion had at most.
+    private let lastSlice = Atomic<Int>(Writer.sliceSize / 2)
     private let walMonitor: WALMonitor
     let queue: CommitQueue
     private let logSync: LogSync
@@ -187,14 +189,15 @@ package final class Spool: Sendable {
         deletion.lock()
         defer { deletion.unlock() }
         var next: Int64? = range.first
-        var slice = Writer.sliceSize
         while let start = next {
+            // Where it is quiet, each slice is twice as long as the one before, of whatever batch.
+            let slice = try giveWay() ? min(2 * lastSlice.load(ordering: .relaxed), Writer.longestSlice) : Writer.sliceSize
+            lastSlice.store(slice, ordering: .relaxed)
             next = try write { writer throws(SpoolError) in
                 try writer.deleteSlice(of: range, from: start, limit: slice, in: epoch)
             }
             tellOfRoom()
             afterSlice()
-            slice = try giveWay() ? min(2 * slice, Writer.longestSlice) : Writer.sliceSize
         }
     }
 
