@@ -131,6 +131,8 @@ package final class SpoolMaintenance {
         var isReset = false
         try reader.pinningLog { unpin throws(SpoolError) in
             checkpoint(SQLITE_CHECKPOINT_PASSIVE)
+            // Where commits came meanwhile that was left for later: for when the lock is held.
+            _ = logbeam_sqlite_sync_database(checkpointer.handle)
             try pausingReads { () throws(SpoolError) in
                 try spool.write { writer throws(SpoolError) in
                     try unpin()

@@ -235,15 +235,6 @@ package final class SpoolReader {
 
     /// Runs `body` while a snapshot of this connection keeps other connections from restarting the write-ahead log.
     func pinningLog(_ body: (_ unpin: () throws(SpoolError) -> Void) throws(SpoolError) -> Void) throws(SpoolError) {
-        try connection.execute("BEGIN")
-        // Whatever happens: a transaction left open would never show a newer record to the uploader.
-        defer {
-            if sqlite3_get_autocommit(connection.handle) == 0 {
-                sqlite3_exec(connection.handle, "ROLLBACK", nil, nil, nil)
-            }
-        }
-        // A read transaction begins with its first read (https://www.sqlite.org/lang_transaction.html).
-        _ = try lastID()
-        try body { () throws(SpoolError) in try connection.execute("COMMIT") }
+        try connection.pinningLog(body)
     }
 }

@@ -59,8 +59,10 @@ struct SpoolMaintenanceTests {
         )
         let state = Monitor((reads: 0, isOver: false))
         async let reading: Void = onOwnThread {
+            let destination = Destination(logGroup: "group", logStream: "stream")
+            var batch = EventBatch(destination: destination)
             while !state.withLock({ $0.isOver }) {
-                _ = try batches.batch(range, for: Destination(logGroup: "group", logStream: "stream"))
+                try batches.read(range, for: destination, into: &batch)
                 state.withLock { $0.reads += 1 }
             }
         }

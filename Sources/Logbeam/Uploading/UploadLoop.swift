@@ -138,7 +138,7 @@ package final class UploadLoop {
         senders = try SenderPool(
             threads: pacing.inFlight,
             service: service,
-            access: Self.access(lease, batches),
+            access: Self.access(lease, batches, try LogCopier(spool: lease.spool)),
             onAnswer: onAnswer
         )
         plan = UploadPlan(limits: limits, pacing: pacing, chosen: chosen)
@@ -163,7 +163,11 @@ package final class UploadLoop {
         senders.stop()
     }
 
-    private static func access(_ lease: UploadLease, _ batches: BatchReader) -> SenderPool.Access {
+    private static func access(
+        _ lease: UploadLease,
+        _ batches: BatchReader,
+        _ copier: LogCopier
+    ) -> SenderPool.Access {
         SenderPool.Access(
             read: { job, batch throws(SpoolError) in
                 try batches.read(job.range, for: job.destination, into: &batch)
@@ -172,6 +176,8 @@ package final class UploadLoop {
             acknowledge: { [weak lease, path = lease.spool.path] range, delivered throws(SpoolError) in
                 guard let lease else { throw SpoolError(.superseded, path: path, message: "the uploader has ended") }
                 try lease.acknowledge(range, refused: delivered.refused, delivered: delivered.records)
+                // What can not be copied now is copied later.
+                try? copier.copy()
             }
         )
     }

@@ -1,0 +1,64 @@
+internal import CSQLite
+
+/// Copies the write-ahead log into the file part by part, for the threads that delete: what they delete makes the log
+/// longer, and a part that is copied by them need not be copied by the upload loop, which nobody else can stand in for.
+///
+/// Thread-safe.
+// @unchecked: the connections and the count are only touched with the lock held.
+package final class LogCopier: @unchecked Sendable {
+    private let spool: Spool
+    private let lock = TimedLock()
+    private let copier: Connection
+    private let pin: Connection
+    /// How many pages the log had at the last look, and how many of them are copied.
+    private var length = 0
+    private var copied = 0
+
+    /// So many pages are worth a sync: 4 MiB.
+    static let part = 1_024
+
+    package init(spool: Spool) throws(SpoolError) {
+        self.spool = spool
+        copier = try Connection(path: spool.path, mode: .readWrite)
+        pin = try Connection(path: spool.path, mode: .readOnly)
+        // A connection that has read nothing knows no log yet: its checkpoints do nothing.
+        _ = try copier.integer("PRAGMA schema_version")
+    }
+
+    /// Copies what there is, if it is much and no other thread is at it. For after each batch: it is also how a log that was
+    /// begun anew is noticed.
+    ///
+    /// Whoever commits meanwhile is not held up, and begins no new log, for which they would have to sync: as long as it
+    /// is copied a snapshot keeps them from it, and then a commit that changes nothing and is not copied.
+    package func copy() throws(SpoolError) {
+        guard lock.tryLock() else { return }
+        defer { lock.unlock() }
+        let before = length
+        length = spool.walPages
+        // It was begun anew.
+        if length < before { copied = 0 }
+        guard length - copied >= Self.part else { return }
+        try ForkGate.pass { () throws(SpoolError) in
+            try pin.pinningLog { unpin throws(SpoolError) in
+                sqlite3_wal_checkpoint_v2(copier.handle, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
+                try spool.write { writer throws(SpoolError) in
+                    try writer.touch()
+                    try unpin()
+                }
+            }
+        }
+        copied = length
+    }
+}
+
+extension Connection {
+    /// Runs `body` while a snapshot of this connection keeps other connections from restarting the write-ahead log.
+    func pinningLog(_ body: (_ unpin: () throws(SpoolError) -> Void) throws(SpoolError) -> Void) throws(SpoolError) {
+        try execute("BEGIN")
+        // Whatever happens: a transaction left open would never show a newer record.
+        defer { if sqlite3_get_autocommit(handle) == 0 { sqlite3_exec(handle, "ROLLBACK", nil, nil, nil) } }
+        // A read transaction begins with its first read (https://www.sqlite.org/lang_transaction.html).
+        _ = try integer("SELECT max(id) FROM records")
+        try body { () throws(SpoolError) in try execute("COMMIT") }
+    }
+}
