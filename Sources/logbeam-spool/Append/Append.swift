@@ -12,6 +12,7 @@ internal import Darwin
 /// `logbeam-spool append`.
 struct Append: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "append",
         abstract: "Makes each line of standard input, or of files, a committed record.",
         discussion: """
             A line is committed as soon as it has been read; lines that come fast are committed together. What is \

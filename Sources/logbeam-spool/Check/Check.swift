@@ -10,6 +10,7 @@ internal import Darwin
 /// `logbeam-spool check`.
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "check",
         abstract: "Looks whether a spool is sound, page by page and row by row.",
         discussion: """
             Changes nothing, and works beside programs that use the spool. Takes time that grows with the file.

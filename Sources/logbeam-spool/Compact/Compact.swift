@@ -10,6 +10,7 @@ internal import Darwin
 /// `logbeam-spool compact`.
 struct Compact: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "compact",
         abstract: "Gives back to the disk what a spool does not need any more.",
         discussion: """
             After a flood that was shipped, or after 'rejected purge', a file keeps its size, and fills it again. A \

@@ -17,6 +17,7 @@ struct Doctor: ParsableCommand {
     private static let streamLimit = 20
 
     static let configuration = CommandConfiguration(
+        commandName: "doctor",
         abstract: "Looks whether all is there that shipping needs, and says what to do if not.",
         discussion: """
             Looks at the spool, the credentials and where they are from, the region and the endpoint and what names them, \

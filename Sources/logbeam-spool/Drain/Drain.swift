@@ -13,6 +13,7 @@ internal import Darwin
 /// `logbeam-spool drain`.
 struct Drain: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "drain",
         abstract: "Ships everything that is pending to CloudWatch Logs, now.",
         discussion: """
             Ends with 0 once everything that was pending is acknowledged, also what others appended meanwhile. (If they \

@@ -5,6 +5,7 @@ internal import LogbeamSpool
 /// `logbeam-spool export`.
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "export",
         abstract: "Writes what is pending as JSON Lines, and changes nothing.",
         discussion: """
             Each record is an object on a line of its own, with time (ISO 8601, UTC, to the millisecond), log_group, \

@@ -11,6 +11,7 @@ internal import Darwin
 /// `logbeam-spool import`.
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "import",
         abstract: "Makes pending what 'export', 'rejected export' or 'drain --to' has written.",
         discussion: """
             Each line is a JSON object with time, log_group, log_stream and message; other keys are passed over. time is \

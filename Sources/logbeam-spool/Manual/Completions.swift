@@ -9,6 +9,7 @@ internal import Darwin
 /// `logbeam-spool completions`.
 struct Completions: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "completions",
         abstract: "Prints what makes a shell complete the arguments of logbeam-spool.",
         discussion: """
             The package and 'Scripts/install' put the scripts where the shells find them.

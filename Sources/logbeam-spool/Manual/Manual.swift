@@ -12,6 +12,7 @@ internal import Darwin
 /// `logbeam-spool manual`.
 struct Manual: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "manual",
         abstract: "Prints the manual page of logbeam-spool, for man(1).",
         discussion: """
             It has the date of SOURCE_DATE_EPOCH (seconds since 1970), else that of today. The package and \

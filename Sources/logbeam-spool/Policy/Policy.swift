@@ -6,6 +6,7 @@ internal import LogbeamCloudWatch
 /// `logbeam-spool policy`.
 struct Policy: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "policy",
         abstract: "Prints the least IAM policy that shipping into a log stream needs.",
         discussion: """
             With --create group also what is needed to make a log group that is missing; with --create nothing only what is \

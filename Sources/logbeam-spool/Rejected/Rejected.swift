@@ -4,6 +4,7 @@ internal import LogbeamSpool
 /// `logbeam-spool rejected`.
 struct Rejected: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "rejected",
         abstract: "Shows, exports, sends again or deletes what CloudWatch Logs would not take.",
         discussion: """
             What the service will never take as it is (it is too old, or invalid) is set aside with the reason, so that it \

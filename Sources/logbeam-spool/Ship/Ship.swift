@@ -14,6 +14,7 @@ internal import Darwin
 /// `logbeam-spool ship`.
 struct Ship: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "ship",
         abstract: "Ships what programs log to their spools, as long as it runs.",
         discussion: """
             For a supervisor: it stays in the foreground, and tells on standard error what changes. It ships what \

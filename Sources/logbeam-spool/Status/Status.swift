@@ -10,6 +10,7 @@ internal import Darwin
 /// `logbeam-spool status`.
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "status",
         abstract: "Shows what is pending, what went wrong, and who uploads.",
         discussion: """
             Changes nothing, but that it first moves into the spool what the journals of dead processes hold. Counting takes time that grows with what is pending.

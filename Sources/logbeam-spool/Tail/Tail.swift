@@ -10,6 +10,7 @@ internal import Darwin
 /// `logbeam-spool tail`.
 struct Tail: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "tail",
         abstract: "Shows the newest pending records, and with -f each new one as it is committed.",
         discussion: """
             Changes nothing, and holds up neither those who log nor those who upload: each look takes well under a \
