@@ -84,6 +84,10 @@ struct Drain: ParsableCommand {
 
     @OptionGroup var aws: AWSOptions
 
+    /// One more than a service has: while one is deleted, which no two are at a time, two are read and sent. Lines go one
+    /// after the other, so that they are in the order of the records.
+    private static let inFlight = UploadPlan.Pacing.defaultInFlight + 1
+
     /// A year; so that no sum overflows.
     private static let longestTimeout = 31_536_000.0
 
@@ -125,8 +129,7 @@ struct Drain: ParsableCommand {
             lease: lease,
             service: service,
             limits: limits,
-            // One after the other, so that lines are in the order of the records.
-            pacing: lines == nil ? UploadPlan.Pacing() : UploadPlan.Pacing(inFlight: 1),
+            pacing: UploadPlan.Pacing(inFlight: lines == nil ? Self.inFlight : 1),
             chosen: chosen
         )
         let end = try drain(loop, of: spool, stop, start: start, progress: progress(path))
