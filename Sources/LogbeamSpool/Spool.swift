@@ -191,7 +191,8 @@ package final class Spool: Sendable {
         var next: Int64? = range.first
         while let start = next {
             // Where it is quiet, each slice is twice as long as the one before, of whatever batch.
-            let slice = try giveWay() ? min(2 * lastSlice.load(ordering: .relaxed), Writer.longestSlice) : Writer.sliceSize
+            let slice =
+                try giveWay() ? min(2 * lastSlice.load(ordering: .relaxed), Writer.longestSlice) : Writer.sliceSize
             lastSlice.store(slice, ordering: .relaxed)
             next = try write { writer throws(SpoolError) in
                 try writer.deleteSlice(of: range, from: start, limit: slice, in: epoch)

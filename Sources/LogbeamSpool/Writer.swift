@@ -8,6 +8,7 @@ final class Writer {
     let connection: Connection
     private let walMonitor: WALMonitor
 
+    private let ids = NewIDs()
     private let insertRecord: Statement
     private let insertNextRecord: Statement
     private let insertStream: Statement
@@ -40,12 +41,13 @@ final class Writer {
         room = try Room(connection: connection, walMonitor: walMonitor, limit: limit, freeSpace: freeSpace)
         oldest = try OldestRecords(connection: connection)
         gaps = try GapTable(connection: connection)
+        try ids.install(on: connection)
         // Ids are microseconds, pushed forward where the clock is behind any id that is, or ever was, in use.
         insertRecord = try connection.prepare(
             """
-            INSERT INTO records (id, stream_id, timestamp, message) VALUES (max(?1,
+            INSERT INTO records (id, stream_id, timestamp, message) VALUES (coalesce(next_id(?1), max(?1,
                 1 + coalesce((SELECT max(id) FROM records), 0),
-                1 + (SELECT value FROM counters WHERE name = 'last_id')), ?2, ?3, ?4)
+                1 + (SELECT value FROM counters WHERE name = 'last_id'))), ?2, ?3, ?4)
             """
         )
         insertNextRecord = try connection.prepare(
@@ -112,7 +114,9 @@ final class Writer {
         try insert.bind(timestamp, at: 3)
         try insert.bind(message, at: 4)
         _ = try insert.step()
-        return sqlite3_last_insert_rowid(connection.handle)
+        let id = sqlite3_last_insert_rowid(connection.handle)
+        ids.note(id, on: connection)
+        return id
     }
 
     /// Commits all messages in one transaction and returns the id of the last.

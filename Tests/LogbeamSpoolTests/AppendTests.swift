@@ -127,6 +127,25 @@ struct AppendTests {
         #expect(try test.append() == [future + 6])
     }
 
+    @Test(
+        "looks which ids there are whenever another connection has written",
+        arguments: [
+            "INSERT INTO records SELECT max(id) + 1000000000000, stream_id, 1, 'x' FROM records",
+            "UPDATE counters SET value = (SELECT max(id) + 1000000000000 FROM records) WHERE name = 'last_id'",
+        ]
+    )
+    func idsOfOtherConnections(sql: String) throws {
+        let test = try TestSpool()
+        let other = try Connection(path: test.path, mode: .readWrite)
+        for _ in 1...3 {
+            // From the second one on it is known which there are.
+            let last = try test.append(3)[2]
+            try other.execute(sql)
+            let taken = last + 1_000_000_000_000
+            #expect(try test.append(3) == [taken + 1, taken + 2, taken + 3])
+        }
+    }
+
     @Test("uses no id again when a process died within an acknowledgement")
     func idsAfterDeath() throws {
         let test = try TestSpool()
