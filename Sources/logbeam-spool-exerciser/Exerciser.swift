@@ -21,9 +21,12 @@ enum Exerciser {
         case "fork": try ServiceExerciser(path).fork(children: count)
         case "orphan": try ServiceExerciser(path).orphan()
         case "busy": try ServiceExerciser(path).forkBusy()
+        case "log": try ServiceExerciser.log(to: path, records: count)
         default:
             fail(
-                "usage: logbeam-spool-exerciser append|churn|join|hold|deliver|stage|live|fork|orphan|busy SPOOL [COUNT]",
+                """
+                usage: logbeam-spool-exerciser append|churn|join|hold|deliver|stage|live|fork|orphan|busy|log SPOOL [COUNT]
+                """,
                 exitCode: 64
             )
         }

@@ -29,6 +29,20 @@ struct ServiceExerciser {
         ]
     }
 
+    /// Logs records one after the other, as a service that leaves the shipping to others: for `Scripts/instructions`.
+    static func log(to spool: String, records: Int) throws {
+        let shipper = try LogShipper(
+            LogShipper.Configuration(logGroupName: "group", logStreamName: "stream", spool: spool, uploads: false)
+        )
+        let logger = Logger(label: "app") { CloudWatchLogsHandler(label: $0, shipper: shipper) }
+        // 128 bytes, with what the format puts before it.
+        let message: Logger.Message =
+            """
+            GET /api/v2/orders/471113 status=200 duration=4711us request=2f6b9c0d1e8a7754 user=482 region=eu-central-1 as always..
+            """
+        for _ in 0..<records { logger.info(message) }
+    }
+
     private func log(_ text: String) {
         loggers[abs(text.hashValue) % 2].info("\(text)")
         Exerciser.say(text)
