@@ -133,12 +133,13 @@ struct BreakdownBench {
         guard let lease = try UploadLease.acquire(spool) else { throw BenchError("the lease of \(path) is not free") }
         let (reader, batches) = (try SpoolReader(path: path), try BatchReader(path: path))
         var (read, deleted) = (UInt64(0), UInt64(0))
+        var batch = EventBatch(destination: DrainBench.destination)
         while true {
             let begin = CPUClock.thread.nanoseconds
             let headers = try reader.headers(after: 0, limit: 10_000, byteLimit: 870_000).headers
             guard let first = headers.first, let last = headers.last else { break }
             let range = BatchRange(stream: first.stream, first: first.id, last: last.id, latest: .max)
-            let batch = try batches.batch(range, for: DrainBench.destination)
+            try batches.read(range, for: DrainBench.destination, into: &batch)
             let middle = CPUClock.thread.nanoseconds
             try lease.begin(range)
             try lease.acknowledge(range, refused: [], delivered: batch.count)
