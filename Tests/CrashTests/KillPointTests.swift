@@ -175,7 +175,11 @@ private struct Sweep: Sendable {
         @Sendable func takePoint() -> KillPoint? {
             state.withLock { state in
                 state.next += 1
-                if Self.takesAll { return state.ends < Self.ends ? KillPoint(number: state.next) : nil }
+                if Self.takesAll {
+                    // Some runs are shorter than the first one, by a third where there is a journal: they end none of this.
+                    let isTaken = state.next <= whole.total || state.ends < Self.ends
+                    return isTaken ? KillPoint(number: state.next) : nil
+                }
                 return state.next <= some.count ? some[state.next - 1] : nil
             }
         }
@@ -193,8 +197,7 @@ private struct Sweep: Sendable {
             try await group.waitForAll()
         }
         let kills = state.withLock { $0.kills }
-        // How many calls a run makes depends on how its threads meet: by a third, where there is a journal.
-        #expect(kills > (Self.takesAll ? whole.total : some.count) / 2)
+        #expect(kills > (Self.takesAll ? whole.total * 3 / 4 : some.count / 2))
         print("killed at \(kills) system calls of about \(whole.total)")
     }
 }
