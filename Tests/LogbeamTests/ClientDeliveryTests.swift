@@ -271,7 +271,8 @@ import Testing
 
     @Test("Records that the spool does not take are counted, and the count reaches the spool when it can")
     func losses() async throws {
-        let fixture = try SpoolFixture { $0.commitTimeout = .milliseconds(50) }
+        // What is not held up must not fail on a busy machine either.
+        let fixture = try SpoolFixture { $0.commitTimeout = .seconds(3) }
         let service = ScriptedDeliveryService()
         let shipper = try LogShipper(fixture.configuration, service: service)
         let logger = fixture.logger(shipper)
