@@ -50,7 +50,9 @@ package struct NewRecord {
 /// ## Everybody has a turn
 ///
 /// Who has the lock commits one round of waiting records, limited in number and bytes, and lets go. Other writes, those
-/// of the uploader, go before waiting records, and commit a round of them before they let go.
+/// of the uploader, go before waiting records, and commit a round of them before they let go. But a thread that
+/// waits alone does not sleep while the lock is free, whoever may have been woken to take it: the system may take
+/// milliseconds to run that thread.
 ///
 /// A process made by `fork()` opens a spool of its own: the queue that it inherits stays locked, see ``ForkGate``.
 // @unchecked: the rest is atomic, or touched only under the lock, or, in a seat, by whoever has the record in it.
@@ -70,6 +72,8 @@ final class CommitQueue: @unchecked Sendable {
     private let waiting = Atomic<UInt64>(0)
     /// How many records the last commit had: about as many threads are going to come back.
     private let crowd = Atomic<Int>(1)
+    /// Whether somebody has the lock who commits no record of its own: see ``write(until:_:)``.
+    private let isInUse = Atomic<Bool>(false)
     /// How many times the lock was let go.
     private let turns = Atomic<Int>(0)
 
@@ -79,17 +83,31 @@ final class CommitQueue: @unchecked Sendable {
     private static let roundBytes = 1 << 20
     /// For how long a waiting thread lets others run before it sleeps, in nanoseconds.
     private let yieldTime: UInt64
+    /// For how long one that waits alone keeps its core before it sleeps, in nanoseconds.
+    private let spinTime: UInt64
     /// How long it then sleeps at most, in nanoseconds.
     private let longestSleep: UInt64
+    /// For how long a thread pauses that has let others wait, in nanoseconds.
+    private static let pause: UInt64 = 20_000
+    /// To keep the only core would keep it from whoever has the lock.
+    private static let hasSeveralCores = sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1
 
     /// - Parameters:
     ///   - yieldTime: longer than most rounds take, for being woken costs as much as a commit.
+    ///   - spinTime: longer than most commits take.
     ///   - longestSleep: bounds what a change of the time of day can do to the waiting; nothing else relies on it.
-    init(lock: TimedLock, writer: Writer, yieldTime: UInt64 = 200_000, longestSleep: UInt64 = 100_000_000) {
+    init(
+        lock: TimedLock,
+        writer: Writer,
+        yieldTime: UInt64 = 200_000,
+        spinTime: UInt64 = 100_000,
+        longestSleep: UInt64 = 100_000_000
+    ) {
         path = writer.connection.canonicalPath
         self.lock = lock
         self.writer = writer
         self.yieldTime = yieldTime
+        self.spinTime = spinTime
         self.longestSleep = longestSleep
         seats = .allocate(capacity: Self.seatCount)
         for index in 0..<Self.seatCount { (seats + index).initialize(to: Seat()) }
@@ -111,11 +129,16 @@ final class CommitQueue: @unchecked Sendable {
         _ body: (Writer) throws(SpoolError) -> Result
     ) throws(SpoolError) -> Result {
         try waitForLock(until: deadline)
+        isInUse.store(true, ordering: .relaxed)
         var sleepers: UInt64 = 0
         defer {
+            let hasLetWait = waitingRecords > 0
             // Where this fails, the records are waiting still, or their threads know.
-            if waitingRecords > 0 { _ = try? commitRound(with: nil, waking: &sleepers) }
+            if hasLetWait { _ = try? commitRound(with: nil, waking: &sleepers) }
+            isInUse.store(false, ordering: .releasing)
             letGo(waking: sleepers)
+            // Theirs may be the core that this thread runs on, and would go on running on until the next tick.
+            if hasLetWait { MonotonicClock.sleep(nanoseconds: Self.pause) }
         }
         writer.connection.setBusyDeadline(deadline)
         return try body(writer)
@@ -142,6 +165,9 @@ final class CommitQueue: @unchecked Sendable {
         var lastTurn: Int?
         var sleepTime: UInt64?
         while true {
+            // Before the state: whoever ends its use has said before what became of the record.
+            let isAlone = isAlone
+            let keepsCore = isAlone && Self.hasSeveralCores
             switch seat.pointee.state.load(ordering: .acquiring) {
             case .committed: return seat.pointee.content.pointee.id
             case .alone: return try write(until: deadline) { writer throws(SpoolError) in try writer.append(record) }
@@ -152,30 +178,38 @@ final class CommitQueue: @unchecked Sendable {
                 passOn()
                 throw timeout
             }
-            let sleepsAt = sleepTime ?? now &+ yieldTime
+            let sleepsAt = sleepTime ?? now &+ (keepsCore ? spinTime : yieldTime)
             sleepTime = sleepsAt
             // Once a turn, until those who were there the last time are back: a commit for all instead of one for a few.
             let turn = turns.load(ordering: .relaxed)
             if turn != lastTurn, waitingRecords < crowd.load(ordering: .relaxed), now < sleepsAt {
                 lastTurn = turn
-                sched_yield()
+                if !keepsCore { sched_yield() }
                 continue
             }
             // To be said before the lock is tried: see `passOn`.
             let willSleep = now >= sleepsAt && seat.pointee.change(from: .awake, to: .asleep)
             if willSleep { atomicMemoryFence(ordering: .sequentiallyConsistent) }
-            if tryLock() {
+            // Others go first, but one thread alone does not sleep because none of them has come awake and taken the lock.
+            if willSleep && isAlone ? lock.tryLock() : tryLock() {
                 if take(index) { return try commit(record, until: deadline) }
                 // Taken by whoever had the lock before: the state says what became of it.
                 letGo()
             } else if willSleep {
                 seat.pointee.sleep(nanoseconds: now < deadline ? min(deadline - now, longestSleep) : longestSleep)
                 sleepTime = nil
-            } else {
+            } else if !keepsCore {
                 sched_yield()
             }
             if willSleep { _ = seat.pointee.change(from: .asleep, to: .awake) }
         }
+    }
+
+    /// Whether one thread logs, and waits for a write of another kind. A core that it gives away it has again at the next
+    /// tick, milliseconds later; the lock is free sooner. Where several log, others come meanwhile, and share a commit.
+    private var isAlone: Bool {
+        waitingRecords <= 1 && crowd.load(ordering: .relaxed) <= 1
+            && (isInUse.load(ordering: .acquiring) || lock.hasWaiters)
     }
 
     /// With the lock held, which it lets go: commits a record that nobody else can take, and those that wait.

@@ -4,10 +4,9 @@ internal import CSQLite
 /// longer, and a part that is copied by them need not be copied by the upload loop, which nobody else can stand in for.
 ///
 /// Thread-safe.
-// @unchecked: the connections and the count are only touched with the lock held.
+// @unchecked: the connections and the counts are only touched with the spool's lock for copying held.
 package final class LogCopier: @unchecked Sendable {
     private let spool: Spool
-    private let lock = TimedLock()
     private let copier: Connection
     private let pin: Connection
     /// How many pages the log had at the last look, and how many of them are copied.
@@ -19,10 +18,8 @@ package final class LogCopier: @unchecked Sendable {
 
     package init(spool: Spool) throws(SpoolError) {
         self.spool = spool
-        copier = try Connection(path: spool.path, mode: .readWrite)
-        pin = try Connection(path: spool.path, mode: .readOnly)
-        // A connection that has read nothing knows no log yet: its checkpoints do nothing.
-        _ = try copier.integer("PRAGMA schema_version")
+        copier = try SpoolFile.openAgain(path: spool.path, .readWrite)
+        pin = try SpoolFile.openAgain(path: spool.path, .readOnly)
     }
 
     /// Copies what there is, if it is much and no other thread is at it. For after each batch: it is also how a log that was
@@ -31,14 +28,14 @@ package final class LogCopier: @unchecked Sendable {
     /// Whoever commits meanwhile is not held up, and begins no new log, for which they would have to sync: as long as it
     /// is copied a snapshot keeps them from it, and then a commit that changes nothing and is not copied.
     package func copy() throws(SpoolError) {
-        guard lock.tryLock() else { return }
-        defer { lock.unlock() }
-        let before = length
-        length = spool.walPages
-        // It was begun anew.
-        if length < before { copied = 0 }
-        guard length - copied >= Self.part else { return }
         try ForkGate.pass { () throws(SpoolError) in
+            guard spool.copying.tryLock() else { return }
+            defer { spool.copying.unlock() }
+            let before = length
+            length = spool.walPages
+            // It was begun anew.
+            if length < before { copied = 0 }
+            guard length - copied >= Self.part else { return }
             try pin.pinningLog { unpin throws(SpoolError) in
                 sqlite3_wal_checkpoint_v2(copier.handle, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
                 try spool.write { writer throws(SpoolError) in
@@ -46,8 +43,8 @@ package final class LogCopier: @unchecked Sendable {
                     try unpin()
                 }
             }
+            copied = length
         }
-        copied = length
     }
 }
 

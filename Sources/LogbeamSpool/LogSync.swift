@@ -63,10 +63,7 @@ final class LogSync: @unchecked Sendable {
 
     private func opened(until deadline: UInt64) throws(SpoolError) -> Connection {
         if let connection { return connection }
-        let new = try Connection(path: path, mode: .readWrite)
-        new.setBusyDeadline(deadline)
-        // A connection opens the log when it first reads.
-        _ = try new.integer("PRAGMA schema_version")
+        let new = try SpoolFile.openAgain(path: path, .readWrite, until: deadline)
         connection = new
         return new
     }

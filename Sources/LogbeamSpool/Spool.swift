@@ -42,7 +42,9 @@ package final class Spool: Sendable {
     private let commitTimeout: UInt64
     let lock = TimedLock()
     /// For who deletes an acknowledged batch.
-    private let deletion = TimedLock()
+    let deletion = TimedLock()
+    /// For who copies the log into the file. Taken within ``ForkGate/pass(_:)``, and before ``deletion``.
+    let copying = TimedLock()
     /// How many records the last slice of a deletion had at most.
     private let lastSlice = Atomic<Int>(Writer.sliceSize / 2)
     private let walMonitor: WALMonitor
@@ -191,15 +193,30 @@ package final class Spool: Sendable {
         var next: Int64? = range.first
         while let start = next {
             // Where it is quiet, each slice is twice as long as the one before, of whatever batch.
-            let slice =
-                try giveWay() ? min(2 * lastSlice.load(ordering: .relaxed), Writer.longestSlice) : Writer.sliceSize
+            let isQuiet = try giveWay()
+            let slice = isQuiet ? min(2 * lastSlice.load(ordering: .relaxed), Writer.longestSlice) : Writer.sliceSize
             lastSlice.store(slice, ordering: .relaxed)
             next = try write { writer throws(SpoolError) in
-                try writer.deleteSlice(of: range, from: start, limit: slice, in: epoch)
+                let step = isQuiet ? slice : Writer.sliceStep
+                return try writer.deleteSlice(of: range, from: start, limit: slice, step: step, in: epoch) {
+                    queue.waitingRecords > 0
+                }
             }
             tellOfRoom()
             afterSlice()
         }
+    }
+
+    /// Runs `body` while no other thread of this process deletes a batch, or copies the log: each makes more of what there
+    /// is to copy. Where they are not done within the time, they go on meanwhile.
+    func pausingDeletion<Result>(
+        within patience: Duration = .seconds(1),
+        _ body: () throws(SpoolError) -> Result
+    ) throws(SpoolError) -> Result {
+        let deadline = MonotonicClock.nanoseconds() &+ patience.nanoseconds
+        let locks = [copying, deletion].filter { $0.lock(until: deadline) }
+        defer { for lock in locks { lock.unlock() } }
+        return try body()
     }
 
     func reject(

@@ -73,6 +73,23 @@ enum SpoolFile {
         return connection
     }
 
+    /// Opens a spool once more that is open already. The connection has read once, for without that it would know no log, and
+    /// SQLite would report success for its checkpoints, and do nothing.
+    ///
+    /// Only that first read waits for others.
+    static func openAgain(
+        path: String,
+        _ mode: Connection.Mode,
+        until deadline: UInt64 = MonotonicClock.nanoseconds() + openTimeout
+    ) throws(SpoolError) -> Connection {
+        let connection = try Connection(path: path, mode: mode)
+        connection.setBusyDeadline(deadline)
+        connection.setBusyDeadline(deadline)
+        _ = try connection.integer("PRAGMA schema_version")
+        connection.setBusyDeadline(0)
+        return connection
+    }
+
     /// Throws if there is a write-ahead log and nothing that it belongs to: SQLite would take it for that of the new file,
     /// or delete it.
     private static func refuseStrayLog(path: String) throws(SpoolError) {

@@ -44,10 +44,7 @@ package final class SpoolMaintenance {
         self.reader = reader
         self.batches = batches
         busyThreshold = (spool.limit ?? SpoolLimit(bytes: .max)).busyPages
-        checkpointer = try Connection(path: spool.path, mode: .readWrite)
-        // A connection that has read nothing knows no log yet: SQLite would report success for its checkpoints, and do
-        // nothing.
-        _ = try checkpointer.integer("PRAGMA schema_version")
+        checkpointer = try SpoolFile.openAgain(path: spool.path, .readWrite)
     }
 
     /// For between two batches: copies the log into the file and starts it anew, once it is long. Cuts what a flood, or a
@@ -125,19 +122,24 @@ package final class SpoolMaintenance {
     /// reader was in the way, all is copied and the log goes on; then that commit leaves a page in it that is not copied, or
     /// the next commit of all, when the reader has gone, would find the log wholly copied and restart it.
     ///
+    /// Batches are not deleted meanwhile: hundreds of pages would come in the first step, and be copied and synced in the
+    /// second.
+    ///
     /// - Returns: false if a reader or a writer of another process was in the way.
     @discardableResult
     func resetLog(_ mode: Int32) throws(SpoolError) -> Bool {
         var isReset = false
-        try reader.pinningLog { unpin throws(SpoolError) in
-            checkpoint(SQLITE_CHECKPOINT_PASSIVE)
-            // Where commits came meanwhile that was left for later: for when the lock is held.
-            _ = logbeam_sqlite_sync_database(checkpointer.handle)
-            try pausingReads { () throws(SpoolError) in
-                try spool.write { writer throws(SpoolError) in
-                    try unpin()
-                    isReset = checkpoint(mode)
-                    try writer.touch()
+        try spool.pausingDeletion { () throws(SpoolError) in
+            try reader.pinningLog { unpin throws(SpoolError) in
+                checkpoint(SQLITE_CHECKPOINT_PASSIVE)
+                // Where commits came meanwhile that was left for later: for when the lock is held.
+                _ = logbeam_sqlite_sync_database(checkpointer.handle)
+                try pausingReads { () throws(SpoolError) in
+                    try spool.write { writer throws(SpoolError) in
+                        try unpin()
+                        isReset = checkpoint(mode)
+                        try writer.touch()
+                    }
                 }
             }
         }

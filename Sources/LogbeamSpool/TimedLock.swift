@@ -9,7 +9,7 @@ internal import Synchronization
 // @unchecked: the mutex lies at an address of its own and is only used through pthread's thread-safe functions.
 final class TimedLock: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let waiters = Atomic<Int>(0)
+    let waiters = Atomic<Int>(0)
     /// How many times a thread that had to wait got the lock.
     private let served = Atomic<Int>(0)
 

@@ -80,7 +80,9 @@ final class Writer {
     /// An acknowledgement looks at this many records in one transaction, its own and those of other streams between them:
     /// at well under a microsecond a record no other writer waits for long.
     static let sliceSize = 500
-    /// The same where nobody has logged for a second: a commit for more of them.
+    /// So many of them, and it looks whether somebody waits: a commit of `log()` takes as long.
+    static let sliceStep = 50
+    /// The same as ``sliceSize`` where nobody has logged for a second: a commit for more of them.
     static let longestSlice = 4_000
 
     // MARK: Appending
@@ -231,14 +233,25 @@ final class Writer {
 
     /// Deletes the next records of an acknowledged batch, from `start` on, and the note of the delivery with the last
     /// of them. Returns where the next slice starts; `nil` when all is done.
+    ///
+    /// - Parameters:
+    ///   - step: after so many records `isWanted` is asked.
+    ///   - isWanted: whether somebody waits: then the slice ends before its limit.
     func deleteSlice(
         of range: BatchRange,
         from start: Int64,
         limit: Int = sliceSize,
-        in epoch: Int64? = nil
+        step: Int = sliceSize,
+        in epoch: Int64? = nil,
+        isWanted: () -> Bool = { false }
     ) throws(SpoolError) -> Int64? {
         try delivering(in: epoch) { () throws(SpoolError) in
-            let end = try deliveries.deleteRecords(of: range, from: start, limit: limit)
+            var end = try deliveries.deleteRecords(of: range, from: start, limit: min(step, limit))
+            var left = limit - step
+            while let last = end, left > 0, !isWanted() {
+                end = try deliveries.deleteRecords(of: range, from: last + 1, limit: min(step, left))
+                left -= step
+            }
             room.noteDeletion()
             if let end { return end + 1 }
             try raiseLastID.bind(range.last, at: 1)

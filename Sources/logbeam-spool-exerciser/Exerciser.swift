@@ -21,11 +21,13 @@ enum Exerciser {
         case "fork": try ServiceExerciser(path).fork(children: count)
         case "orphan": try ServiceExerciser(path).orphan()
         case "busy": try ServiceExerciser(path).forkBusy()
+        case "locked": try forkLocked(path)
         case "log": try ServiceExerciser.log(to: path, records: count)
         default:
             fail(
                 """
-                usage: logbeam-spool-exerciser append|churn|join|hold|deliver|stage|live|fork|orphan|busy|log SPOOL [COUNT]
+                usage: logbeam-spool-exerciser append|churn|join|hold|deliver|stage|live|fork|orphan|busy|locked|log \
+                SPOOL [COUNT]
                 """,
                 exitCode: 64
             )
@@ -41,6 +43,33 @@ enum Exerciser {
         return try text.withUTF8 { message throws(SpoolError) in
             try spool.append(stream: stream, timestamp: WallClock.milliseconds(), message: message)
         }
+    }
+
+    /// Forks in the midst of a commit: what the child inherits stays locked. Ends like the child, with 0 if that was told so.
+    private static func forkLocked(_ path: String) throws {
+        let spool = try Spool(path: path, options: .init(commitTimeout: .milliseconds(200)))
+        let stream = try stream(of: spool)
+        var child: pid_t?
+        try Array("parent".utf8).withUnsafeBufferPointer { message in
+            // Asked for while the lock is held.
+            let messages = CollectionOfOne(message).lazy.map { message in
+                child =
+                    child
+                    ?? ServiceExerciser.inChild {
+                        do {
+                            _ = try append("child", to: spool, stream: stream)
+                        } catch {
+                            exit((error as? SpoolError)?.kind == .busy ? 0 : 2)
+                        }
+                        exit(1)
+                    }
+                return message
+            }
+            _ = try spool.append(stream: stream, timestamp: WallClock.milliseconds(), messages: messages)
+        }
+        var status: Int32 = -1
+        if let child { waitpid(child, &status, 0) }
+        exit(status == 0 ? 0 : 1)
     }
 
     /// Prints a line at once, as one write.

@@ -155,7 +155,7 @@ struct ServiceExerciser {
     }
 
     /// Swift does not let `fork()` be called by its name.
-    private static func inChild(_ body: () -> Never) -> pid_t {
+    static func inChild(_ body: () -> Never) -> pid_t {
         guard let symbol = dlsym(nil, "fork") else { Exerciser.fail("no fork in the C library", exitCode: 71) }
         let process = unsafeBitCast(symbol, to: (@convention(c) () -> pid_t).self)()
         if process == 0 {

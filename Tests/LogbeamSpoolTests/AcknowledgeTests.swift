@@ -25,6 +25,46 @@ struct AcknowledgeTests {
         #expect(try SpoolStatus.read(path: test.path).delivered == 2)
     }
 
+    @Test("ends a slice when somebody waits, and the next one goes on from there")
+    func earlyEnd() throws {
+        let test = try TestSpool()
+        let ids = try test.append(Writer.sliceStep * 4)
+        let range = test.range(ids[0], ids[ids.count - 1])
+        try test.spool.begin(range)
+        var looks = 0
+        let next = try test.spool.write { writer throws(SpoolError) in
+            try writer.deleteSlice(of: range, from: range.first, step: Writer.sliceStep) {
+                looks += 1
+                return looks == 2
+            }
+        }
+        #expect(try test.ids() == Array(ids.dropFirst(2 * Writer.sliceStep)))
+        #expect(try test.ids("deliveries").count == 1)
+        #expect(next == ids[2 * Writer.sliceStep - 1] + 1)
+        let end = try test.spool.write { writer throws(SpoolError) in
+            try writer.deleteSlice(of: range, from: next ?? 0, step: Writer.sliceStep)
+        }
+        #expect(end == nil)
+        #expect(try test.ids() == [])
+        #expect(try test.ids("deliveries") == [])
+    }
+
+    @Test("deletes a batch in slices of no more than so many records, whatever the step")
+    func sliceLimit() throws {
+        let test = try TestSpool()
+        let ids = try test.append(100)
+        let range = test.range(ids[0], ids[99])
+        try test.spool.begin(range)
+        for (step, left) in [(30, 60), (40, 20), (1_000, 0)] {
+            let start = try test.ids()[0]
+            let next = try test.spool.write { writer throws(SpoolError) in
+                try writer.deleteSlice(of: range, from: start, limit: 40, step: step)
+            }
+            #expect(try test.ids().count == left)
+            #expect((next == nil) == (left == 0))
+        }
+    }
+
     @Test("takes the ids of the batch out of use before the first of its records is deleted")
     func idsAreSpent() throws {
         let test = try TestSpool()

@@ -16,7 +16,7 @@ extension CommitQueueTests {
         let test = try TestSpool()
         let connection = try SpoolFile.openForWriting(path: test.path, create: false, powerLossSafe: false)
         let writer = try Writer(connection: connection, walMonitor: WALMonitor())
-        let queue = CommitQueue(lock: TimedLock(), writer: writer, yieldTime: 0, longestSleep: .max)
+        let queue = CommitQueue(lock: TimedLock(), writer: writer, yieldTime: 0, spinTime: 0, longestSleep: .max)
         let storms = ProcessInfo.processInfo.environment["COMMIT_STORMS"].flatMap { Int($0) } ?? 1_000
         let storm = Atomic<Int>(0)
         let finished = Atomic<Int>(0)
@@ -60,6 +60,15 @@ extension CommitQueueTests {
             return ids
         }
         #expect(try test.ids() == ids.flatMap { $0 }.sorted())
+    }
+
+    @Test("take a lock that is free, though the thread that was woken to take it does not run")
+    func freeLock() throws {
+        let test = try TestSpool()
+        test.spool.lock.waiters.add(1, ordering: .relaxed)
+        defer { test.spool.lock.waiters.subtract(1, ordering: .relaxed) }
+        _ = try test.append("one", within: .seconds(20))
+        #expect(try test.messages().values.sorted() == ["one"])
     }
 
     @Test("are committed round by round, and in turn with other writes, none before those that have waited longer")
@@ -145,40 +154,13 @@ extension CommitQueueTests {
         #expect(try test.ids().count == appended.withLock { $0.counts.reduce(0, +) } - delivered)
     }
 
-    #if os(Linux)
+    /// Not in the process of the tests: a fork waits for all locks of its process, and has taken the others meanwhile.
     @Test("fail at their deadline in a process that was forked while the lock was taken")
     func fork() async throws {
-        // Swift's Glibc hides it, for good reason.
-        let symbol = try #require(dlsym(nil, "fork"))
-        let fork = unsafeBitCast(symbol, to: (@convention(c) () -> pid_t).self)
-        let test = try TestSpool(commitTimeout: .milliseconds(200))
-        let child = try await onOwnThread {
-            try test.spool.write { _ throws(SpoolError) in
-                let child = fork()
-                if child == 0 {
-                    let isBusy = spoolError { try test.spool.append("child", stream: test.stream) }?.kind == .busy
-                    _exit(isBusy ? 0 : 1)
-                }
-                return child
-            }
-        }
-        // With -1 the signal below would go to everybody.
-        try #require(child > 0)
-        var status: Int32 = -1
-        var isOver = false
-        let deadline = ContinuousClock.now + patience
-        while !isOver, ContinuousClock.now < deadline {
-            try await Task.sleep(for: .milliseconds(10))
-            isOver = waitpid(child, &status, WNOHANG) == child
-        }
-        if !isOver {
-            // It holds a copy of every descriptor of the tests: what others wait to see closed stays open.
-            kill(child, SIGKILL)
-            waitpid(child, nil, 0)
-        }
-        #expect(status == 0)
-        #expect(try test.ids() == [])
-        try test.append()
+        let test = try TestSpool()
+        let forking = try exerciser("locked", test.path)
+        let ended = try await onOwnThread { try forking.wait() }
+        #expect(ended.exitCode == 0, "\(forking.text(.standardError))")
+        #expect(try test.messages().values.sorted() == ["parent"])
     }
-    #endif
 }

@@ -46,6 +46,61 @@ struct SpoolMaintenanceTests {
         #expect(syncs.isEmpty)
     }
 
+    @Test("begins the log anew when no batch is being deleted")
+    func afterDeletion() async throws {
+        let test = try TestSpool()
+        try await whileDeleting(from: test) {
+            let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.path))
+            // RESTART.
+            #expect(try maintenance.resetLog(2))
+        }
+    }
+
+    @Test("lets a deletion come to its end, then keeps others from beginning one, and from copying the log")
+    func deletionPauses() async throws {
+        let test = try TestSpool()
+        try await whileDeleting(from: test) {
+            let reader = try SpoolReader(path: test.path)
+            try test.spool.pausingDeletion(within: patience) { () throws(SpoolError) in
+                let isDeleted = try !reader.hasRecords(through: .max)
+                #expect(isDeleted)
+                #expect(!test.spool.copying.tryLock())
+                #expect(!test.spool.deletion.tryLock())
+            }
+        }
+        #expect(test.spool.copying.tryLock())
+        #expect(test.spool.deletion.tryLock())
+    }
+
+    @Test("goes on beside a deletion that does not come to its end")
+    func longDeletion() throws {
+        let test = try TestSpool()
+        #expect(test.spool.deletion.tryLock())
+        var isRun = false
+        try test.spool.pausingDeletion(within: .milliseconds(1)) { () throws(SpoolError) in isRun = true }
+        #expect(isRun)
+        #expect(!test.spool.deletion.tryLock())
+        #expect(test.spool.copying.tryLock())
+    }
+
+    /// Runs `body` while a batch is being deleted, slowly, until somebody waits for the end of that.
+    private func whileDeleting(from test: TestSpool, _ body: @escaping @Sendable () throws -> Void) async throws {
+        let ids = try test.append(2 * Writer.sliceSize)
+        let range = test.range(ids[0], ids[ids.count - 1])
+        try test.spool.begin(range)
+        let hasBegun = Gate()
+        _ = try await onThreads(2) { thread in
+            guard thread == 0 else {
+                hasBegun.pass()
+                return try body()
+            }
+            try test.spool.acknowledge(range, refused: [], delivered: ids.count) {
+                hasBegun.open()
+                #expect(eventually { test.spool.deletion.hasWaiters })
+            }
+        }
+    }
+
     @Test("begins the log anew though batches are read all the time")
     func whileReading() async throws {
         let test = try TestSpool()

@@ -56,8 +56,19 @@ private func runWork(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPoi
     guard let context else { return nil }
     let work = Unmanaged<BackgroundThread.Work>.fromOpaque(context).takeRetainedValue()
     setName(work.name)
+    makeModest()
     work.body()
     return nil
+}
+
+/// When it wakes up, it does not take the core from a thread of the application, which may be in `log()` and have the lock
+/// (sched(7), `SCHED_BATCH`). Where the application has a policy of its own, that is inherited.
+private func makeModest() {
+    guard sched_getscheduler(0) == SCHED_OTHER else { return }
+    // Hidden from Swift by Glibc, like the name.
+    let batch: Int32 = 3
+    var parameters = sched_param()
+    _ = sched_setscheduler(0, batch, &parameters)
 }
 
 /// Glibc hides `pthread_setname_np` from Swift; this file is what it writes to (proc(5)).
