@@ -76,14 +76,14 @@ enum SpoolFile {
     /// Opens a spool once more that is open already. The connection has read once, for without that it would know no log, and
     /// SQLite would report success for its checkpoints, and do nothing.
     ///
-    /// Only that first read waits for others.
+    /// Only that first read waits for others: a connection that is being closed asks for the whole file for a moment, for it
+    /// may be the last one.
     static func openAgain(
         path: String,
         _ mode: Connection.Mode,
         until deadline: UInt64 = MonotonicClock.nanoseconds() + openTimeout
     ) throws(SpoolError) -> Connection {
         let connection = try Connection(path: path, mode: mode)
-        connection.setBusyDeadline(deadline)
         connection.setBusyDeadline(deadline)
         _ = try connection.integer("PRAGMA schema_version")
         connection.setBusyDeadline(0)

@@ -24,6 +24,17 @@ struct LogCopierTests {
         #expect(try watched.copiedPages == copied)
     }
 
+    @Test("leaves the log alone while it is begun anew")
+    func besideReset() throws {
+        let watched = try WatchedSpool()
+        let copier = try LogCopier(spool: watched.spool)
+        try watched.fill(pages: LogCopier.part)
+        try watched.spool.pausingDeletion { () throws(SpoolError) in try copier.copy() }
+        #expect(try watched.copiedPages == 0)
+        try copier.copy()
+        #expect(try watched.copiedPages > 0)
+    }
+
     @Test("leaves no log that the next commit would restart, and sync")
     func noRestart() throws {
         let watched = try WatchedSpool()

@@ -1,3 +1,4 @@
+import CSQLite
 import Foundation
 import LogbeamCore
 import LogbeamTestSupport
@@ -13,6 +14,28 @@ struct SpoolFileTests {
     init() throws {
         directory = try TemporaryDirectory()
         path = directory.file("spool.db")
+    }
+
+    @Test("A spool is opened once more while another connection is being closed, which asks for the whole file")
+    func openAgain() async throws {
+        let test = try TestSpool()
+        let isClosing = Gate()
+        async let closing: Void = onOwnThread {
+            let connection = try SpoolFile.openAgain(path: test.path, .readWrite)
+            var file: UnsafeMutablePointer<sqlite3_file>?
+            sqlite3_file_control(connection.handle, nil, SQLITE_FCNTL_FILE_POINTER, &file)
+            let methods = try #require(file?.pointee.pMethods).pointee
+            // What sqlite3_close() does first. It is not the last one.
+            #expect(methods.xLock(file, SQLITE_LOCK_EXCLUSIVE) == SQLITE_BUSY)
+            isClosing.open()
+            usleep(200_000)
+            #expect(methods.xUnlock(file, SQLITE_LOCK_SHARED) == SQLITE_OK)
+        }
+        try await onOwnThread {
+            isClosing.pass()
+            try LogCopier(spool: test.spool).copy()
+        }
+        try await closing
     }
 
     // MARK: Creation
