@@ -7,13 +7,13 @@ internal import Synchronization
 
 /// A mutual exclusion that can be waited for until a deadline and no longer, so that `log()` has a bound.
 // @unchecked: the mutex lies at an address of its own and is only used through pthread's thread-safe functions.
-final class TimedLock: @unchecked Sendable {
+package final class TimedLock: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     let waiters = Atomic<Int>(0)
     /// How many times a thread that had to wait got the lock.
     private let served = Atomic<Int>(0)
 
-    init() {
+    package init() {
         mutex = .allocate(capacity: 1)
         mutex.initialize(to: pthread_mutex_t())
         pthread_mutex_init(mutex, nil)
@@ -30,7 +30,7 @@ final class TimedLock: @unchecked Sendable {
     }
 
     /// False if the lock was not to be had by the deadline, in nanoseconds of ``MonotonicClock``.
-    func lock(until deadline: UInt64) -> Bool {
+    package func lock(until deadline: UInt64) -> Bool {
         if tryLock() { return true }
         waiters.add(1, ordering: .relaxed)
         defer { waiters.subtract(1, ordering: .relaxed) }
@@ -59,7 +59,7 @@ final class TimedLock: @unchecked Sendable {
 
     var hasWaiters: Bool { waiters.load(ordering: .relaxed) > 0 }
 
-    func unlock() {
+    package func unlock() {
         pthread_mutex_unlock(mutex)
     }
 

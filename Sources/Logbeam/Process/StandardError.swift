@@ -8,30 +8,46 @@ internal import LogbeamSpool
 
 /// The last resort for a record that the spool could not take, and what a process tells that must not be held up.
 package enum StandardError {
+    /// Of several threads that find the last room in a pipe one would wait for its reader: so they take turns.
+    private static let turn = TimedLock()
+
     /// Writes a line, or gives up: a reader that does not read must not hold up `log()`, and one that is gone must not
-    /// end the process by `SIGPIPE`.
+    /// end the process by `SIGPIPE`. Thread-safe.
     ///
-    /// - Returns: false if not all of it could be written within a tenth of a second.
+    /// - Parameters:
+    ///   - descriptor: a file, a pipe, a socket or a terminal.
+    ///   - patience: how long to wait, in milliseconds, for a reader and for other threads. What takes no waiting is
+    ///     written even where this thread did not run for longer than that.
+    /// - Returns: false if not all of it could be written.
     @discardableResult
-    package static func write(line: String) -> Bool {
-        let deadline = MonotonicClock.milliseconds() + 100
+    package static func write(line: String, to descriptor: Int32 = STDERR_FILENO, patience: Int64 = 100) -> Bool {
+        let deadline = MonotonicClock.milliseconds() + patience
         var line = line + "\n"
+        // Without its turn where a thread that has it does not run, or was left behind by a fork.
+        let hasTurn = turn.lock(until: MonotonicClock.nanoseconds() + UInt64(patience) * 1_000_000)
+        defer { if hasTurn { turn.unlock() } }
         return BrokenPipeSignal.whileBlocked {
             line.withUTF8 { bytes in
                 var rest = UnsafeRawBufferPointer(bytes)
                 while !rest.isEmpty {
-                    let left = Int32(clamping: deadline - MonotonicClock.milliseconds())
-                    var target = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
-                    guard left > 0, poll(&target, 1, left) == 1, Int32(target.revents) & POLLOUT != 0 else {
-                        return false
-                    }
+                    guard isReady(descriptor, until: deadline) else { return false }
                     // A pipe that is ready takes PIPE_BUF bytes without blocking (pipe(7)).
-                    let written = writeBytes(STDERR_FILENO, rest.baseAddress, min(rest.count, 4096))
-                    guard written > 0 else { return false }
-                    rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(written))
+                    let written = writeBytes(descriptor, rest.baseAddress, min(rest.count, 4096))
+                    guard written > 0 || errno == EINTR else { return false }
+                    rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(max(0, written)))
                 }
                 return true
             }
+        }
+    }
+
+    private static func isReady(_ descriptor: Int32, until deadline: Int64) -> Bool {
+        while true {
+            let left = Int32(clamping: max(0, deadline - MonotonicClock.milliseconds()))
+            var target = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            let count = poll(&target, 1, left)
+            if count < 0, errno == EINTR { continue }
+            return count == 1 && Int32(target.revents) & POLLOUT != 0
         }
     }
 }

@@ -42,6 +42,7 @@ package final class ChildProcess: Sendable {
         let input = try Pipe()
         let output = try Pipe()
         let error = try Pipe()
+        error.enlarge()
         processIdentifier = try spawn(
             executable,
             arguments: arguments,

@@ -1,0 +1,59 @@
+import Foundation
+import LogbeamTestSupport
+import Synchronization
+import Testing
+
+@testable import Logbeam
+
+@Suite("A line for standard error")
+struct StandardErrorTests {
+    @Test("is written, whatever its length")
+    func read() async throws {
+        try await onOwnThread {
+            let pipe = Pipe()
+            let lines = [1, 4_095, 4_096, 50_000].map { String(repeating: "x", count: $0) }
+            for line in lines {
+                #expect(StandardError.write(line: line, to: pipe.fileHandleForWriting.fileDescriptor))
+                let bytes = try pipe.fileHandleForReading.read(upToCount: line.utf8.count + 1)
+                #expect(bytes == Data("\(line)\n".utf8))
+            }
+        }
+    }
+
+    @Test("is written where that takes no waiting, though its time is over")
+    func late() async throws {
+        try await onOwnThread {
+            let pipe = Pipe()
+            try #require(StandardError.write(line: "late", to: pipe.fileHandleForWriting.fileDescriptor, patience: 0))
+            let bytes = try pipe.fileHandleForReading.read(upToCount: 5)
+            #expect(bytes == Data("late\n".utf8))
+        }
+    }
+
+    @Test("holds none of several threads up that find the last room in a pipe which nobody reads")
+    func unread() async throws {
+        try await onOwnThread {
+            let line = String(repeating: "x", count: 4_000)
+            for round in 0..<100 {
+                let pipe = Pipe()
+                let descriptor = pipe.fileHandleForWriting.fileDescriptor
+                // It has room for sixteen pages (pipe(7)).
+                for _ in 0..<15 { try #require(StandardError.write(line: line, to: descriptor)) }
+                let isOpen = Atomic(false)
+                let written = Monitor<[Bool]>([])
+                for _ in 0..<4 {
+                    Thread.detachNewThread {
+                        while !isOpen.load(ordering: .acquiring) {}
+                        let isWritten = StandardError.write(line: line, to: descriptor, patience: 5)
+                        written.withLock { $0.append(isWritten) }
+                    }
+                }
+                isOpen.store(true, ordering: .releasing)
+                let all = written.wait(within: patience) { $0.count == 4 ? $0 : nil }
+                // Lets those go that wait.
+                try pipe.fileHandleForReading.close()
+                try #require(all?.count { $0 } == 1, "round \(round)")
+            }
+        }
+    }
+}
