@@ -180,9 +180,9 @@ final class CommitQueue: @unchecked Sendable {
             }
             let sleepsAt = sleepTime ?? now &+ (keepsCore ? spinTime : yieldTime)
             sleepTime = sleepsAt
-            // Once a turn, until those who were there the last time are back: a commit for all instead of one for a few.
+            // Once a turn, until those who were there the last time are back: one commit for all of them, not one for a few.
             let turn = turns.load(ordering: .relaxed)
-            if turn != lastTurn, waitingRecords < crowd.load(ordering: .relaxed), now < sleepsAt {
+            if turn != lastTurn, waitingRecords < expectedRecords, now < sleepsAt {
                 lastTurn = turn
                 if !keepsCore { sched_yield() }
                 continue
@@ -203,6 +203,12 @@ final class CommitQueue: @unchecked Sendable {
             }
             if willSleep { _ = seat.pointee.change(from: .asleep, to: .awake) }
         }
+    }
+
+    /// How many records are likely to wait in a moment: as many as the last commit had, and those of the threads that are
+    /// still to learn what became of their last one.
+    private var expectedRecords: Int {
+        max(crowd.load(ordering: .relaxed), Self.seatCount - free.load(ordering: .relaxed).nonzeroBitCount)
     }
 
     /// Whether one thread logs, and waits for a write of another kind. A core that it gives away it has again at the next
