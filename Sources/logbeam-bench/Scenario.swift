@@ -115,7 +115,7 @@ final class Workbench {
                 commitBench: commitBench,
                 drainBench: drainBench,
                 many: isQuick ? 200_000 : 5_000_000,
-                rounds: isQuick ? 3 : 11
+                rounds: isQuick ? 3 : 31
             ).run()
         case .durability:
             let bench = DurabilityBench(
