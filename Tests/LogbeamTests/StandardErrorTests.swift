@@ -34,7 +34,7 @@ struct StandardErrorTests {
     func unread() async throws {
         try await onOwnThread {
             let line = String(repeating: "x", count: 4_000)
-            for round in 0..<100 {
+            for round in 0..<20 {
                 let pipe = Pipe()
                 let descriptor = pipe.fileHandleForWriting.fileDescriptor
                 // It has room for sixteen pages (pipe(7)).
@@ -44,7 +44,7 @@ struct StandardErrorTests {
                 for _ in 0..<4 {
                     Thread.detachNewThread {
                         while !isOpen.load(ordering: .acquiring) {}
-                        let isWritten = StandardError.write(line: line, to: descriptor, patience: 5)
+                        let isWritten = StandardError.write(line: line, to: descriptor)
                         written.withLock { $0.append(isWritten) }
                     }
                 }
