@@ -35,6 +35,9 @@ package final class SpoolMaintenance {
     private static let sparePages: Int64 = 256
     /// Pages given back in one transaction.
     private static let vacuumSlice = 256
+    /// So few pages in use are written anew in about a millisecond, while to give back one free page takes a few
+    /// microseconds, of which there may be hundreds of thousands.
+    private static let fewPages: Int64 = 64
 
     /// - Parameters:
     ///   - reader: the calling thread's own.
@@ -65,7 +68,10 @@ package final class SpoolMaintenance {
             // A file that came out of `.recover` may not be made for incremental vacuum: nothing becomes of it then.
             guard free > Self.sparePages, free < last else { break }
             last = free
-            try spool.write { writer throws(SpoolError) in try writer.vacuum(pages: Self.vacuumSlice) }
+            let used = try checkpointer.integer("PRAGMA page_count") - free
+            try spool.write { writer throws(SpoolError) in
+                if used <= Self.fewPages { try writer.rewrite() } else { try writer.vacuum(pages: Self.vacuumSlice) }
+            }
         }
         guard isIdle() else { return }
         try cutLog()

@@ -373,6 +373,12 @@ final class Writer {
         try connection.execute("PRAGMA incremental_vacuum(\(pages))")
     }
 
+    /// Writes what there is anew, and gives all free pages back at once. Takes time and room that grow with what is in use,
+    /// and not with what is free (https://www.sqlite.org/lang_vacuum.html).
+    func rewrite() throws(SpoolError) {
+        try connection.execute("VACUUM")
+    }
+
     /// Gives the log's file this length at most from when it begins anew. It keeps some where nothing is to be had.
     func limitLog(bytes: Int64) throws(SpoolError) {
         try connection.execute("PRAGMA journal_size_limit = \(bytes)")
