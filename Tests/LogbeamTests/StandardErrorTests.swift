@@ -5,7 +5,8 @@ import Testing
 
 @testable import Logbeam
 
-@Suite("A line for standard error")
+// One after the other: a line that waits has its turn meanwhile.
+@Suite("A line for standard error", .serialized)
 struct StandardErrorTests {
     @Test("is written, whatever its length")
     func read() async throws {
@@ -56,4 +57,39 @@ struct StandardErrorTests {
             }
         }
     }
+
+    @Test("is written by a thread that signals interrupt while it waits for the reader")
+    func interrupted() async throws {
+        signal(SIGUSR2) { _ in StandardErrorTests.interruptions.add(1, ordering: .relaxed) }
+        defer { signal(SIGUSR2, SIG_DFL) }
+        let before = Self.interruptions.load(ordering: .relaxed)
+        let pipe = Pipe()
+        let descriptor = pipe.fileHandleForWriting.fileDescriptor
+        while StandardError.write(line: String(repeating: "x", count: 4_095), to: descriptor, patience: 0) {}
+        let state = Monitor((thread: pthread_t?.none, isWritten: Bool?.none))
+        Thread.detachNewThread {
+            // The threads of Swift's pool let no signals in, nor do those that they start.
+            var signals = sigset_t()
+            sigemptyset(&signals)
+            sigaddset(&signals, SIGUSR2)
+            pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+            state.withLock { $0.thread = pthread_self() }
+            let isWritten = StandardError.write(line: "waited", to: descriptor, patience: 300_000)
+            state.withLock { $0.isWritten = isWritten }
+        }
+        try await waitUntil("the thread", { state.withLock { $0.thread } != nil })
+        let thread = try #require(state.withLock { $0.thread })
+        // So many that most of them come while it waits.
+        try await waitUntil("a hundred signals") {
+            state.withLock { $0.isWritten } != nil || Self.interruptions.load(ordering: .relaxed) >= before + 100
+        } while: {
+            if state.withLock({ $0.isWritten }) == nil { pthread_kill(thread, SIGUSR2) }
+        }
+        #expect(state.withLock { $0.isWritten } == nil)
+        _ = try pipe.fileHandleForReading.read(upToCount: 4_096)
+        try await waitUntil("the line", { state.withLock { $0.isWritten } != nil })
+        #expect(state.withLock { $0.isWritten } == true)
+    }
+
+    private static let interruptions = Atomic(0)
 }
