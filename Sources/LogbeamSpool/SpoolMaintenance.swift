@@ -31,7 +31,7 @@ package final class SpoolMaintenance {
     private let busyThreshold: Int
     /// A log of at most this length is left alone when nothing happens: 16 pages are 64 KiB.
     private static let idleThreshold = 16
-    /// Free pages that stay in the file for the next records, when it is idle: 256 pages are 1 MiB.
+    /// So many free pages may stay in the file for the next records, when it is idle: 256 pages are 1 MiB.
     private static let sparePages: Int64 = 256
     /// Pages given back in one transaction.
     private static let vacuumSlice = 256
@@ -68,9 +68,8 @@ package final class SpoolMaintenance {
             // A file that came out of `.recover` may not be made for incremental vacuum: nothing becomes of it then.
             guard free > Self.sparePages, free < last else { break }
             last = free
-            let used = try checkpointer.integer("PRAGMA page_count") - free
             try spool.write { writer throws(SpoolError) in
-                if used <= Self.fewPages { try writer.rewrite() } else { try writer.vacuum(pages: Self.vacuumSlice) }
+                if try !writer.rewrite(upTo: Self.fewPages) { try writer.vacuum(pages: Self.vacuumSlice) }
             }
         }
         guard isIdle() else { return }

@@ -373,10 +373,13 @@ final class Writer {
         try connection.execute("PRAGMA incremental_vacuum(\(pages))")
     }
 
-    /// Writes what there is anew, and gives all free pages back at once. Takes time and room that grow with what is in use,
-    /// and not with what is free (https://www.sqlite.org/lang_vacuum.html).
-    func rewrite() throws(SpoolError) {
+    /// Writes what there is anew, and so gives all free pages back at once, if no more than so many pages are in use: it
+    /// takes time and room for these, and not for the free ones (https://www.sqlite.org/lang_vacuum.html). False if more are.
+    func rewrite(upTo pages: Int64) throws(SpoolError) -> Bool {
+        let free = try connection.integer("PRAGMA freelist_count")
+        guard try connection.integer("PRAGMA page_count") - free <= pages else { return false }
         try connection.execute("VACUUM")
+        return true
     }
 
     /// Gives the log's file this length at most from when it begins anew. It keeps some where nothing is to be had.
