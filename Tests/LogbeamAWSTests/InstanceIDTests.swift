@@ -1,5 +1,6 @@
 import Foundation
 import LogbeamAWS
+import LogbeamTestSupport
 import Testing
 
 @Suite("Instance id")
@@ -28,9 +29,9 @@ struct InstanceIDTests {
 
     @Test("comes from the first file that holds one, without a request")
     func files() throws {
-        let folder = try TemporaryFolder()
+        let directory = try TemporaryDirectory()
         let server = try metadata("i-ffffffff")
-        let paths = ["missing", "other", "right", "late"].map { folder.path + "/" + $0 }
+        let paths = ["missing", "other", "right", "late"].map { directory.path + "/" + $0 }
         try "Not Specified\n".write(toFile: paths[1], atomically: true, encoding: .utf8)
         try "\(id)\n".write(toFile: paths[2], atomically: true, encoding: .utf8)
         try "i-eeeeeeee".write(toFile: paths[3], atomically: true, encoding: .utf8)

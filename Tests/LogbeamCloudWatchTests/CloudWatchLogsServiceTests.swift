@@ -1,6 +1,7 @@
 import Foundation
 import LogbeamAWS
 import LogbeamCore
+import LogbeamTestSupport
 import Synchronization
 import Testing
 
@@ -190,13 +191,13 @@ struct CloudWatchLogsServiceTests {
 
     @Test("looks for credentials again while there are none, and keeps them once it has them")
     func credentials() throws {
-        let file = FileManager.default.temporaryDirectory.appending(path: "logbeam-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: file) }
+        let directory = try TemporaryDirectory()
         let transport = ScriptedTransport(.answer(200, "{}"), .answer(200, "{}"))
         let service = service(
             transport,
             environment: [
-                "AWS_REGION": "r", "AWS_SHARED_CREDENTIALS_FILE": file.path, "AWS_EC2_METADATA_DISABLED": "true",
+                "AWS_REGION": "r", "AWS_SHARED_CREDENTIALS_FILE": directory.file("credentials"),
+                "AWS_EC2_METADATA_DISABLED": "true",
             ]
         )
         let outcome = service.send(batch("x"))
@@ -208,9 +209,12 @@ struct CloudWatchLogsServiceTests {
         #expect(failure.message.contains("set AWS_ACCESS_KEY_ID"))
         #expect(transport.requests.isEmpty)
 
-        try Data("[default]\naws_access_key_id = FROMFILE\naws_secret_access_key = S\n".utf8).write(to: file)
+        let file = try directory.write(
+            "[default]\naws_access_key_id = FROMFILE\naws_secret_access_key = S\n",
+            to: "credentials"
+        )
         #expect(service.send(batch("x")) == .accepted(.none))
-        try FileManager.default.removeItem(at: file)
+        try FileManager.default.removeItem(atPath: file)
         #expect(service.send(batch("x")) == .accepted(.none))
         #expect(transport.requests.allSatisfy { field("Authorization", $0)?.contains("FROMFILE") == true })
     }
@@ -246,10 +250,12 @@ struct CloudWatchLogsServiceTests {
 
     @Test("sends again at once, once, with fresh credentials and by the clock of the service")
     func freshSignature() throws {
-        let file = FileManager.default.temporaryDirectory.appending(path: "logbeam-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: file) }
+        let directory = try TemporaryDirectory()
         func write(_ key: String) throws {
-            try Data("[default]\naws_access_key_id = \(key)\naws_secret_access_key = S\n".utf8).write(to: file)
+            try directory.write(
+                "[default]\naws_access_key_id = \(key)\naws_secret_access_key = S\n",
+                to: "credentials"
+            )
         }
         try write("OLD")
         let date = HTTPHeader("Date", "Sun, 30 Aug 2015 13:36:00 GMT")
@@ -261,7 +267,7 @@ struct CloudWatchLogsServiceTests {
         )
         let service = service(
             transport,
-            environment: ["AWS_REGION": "r", "AWS_SHARED_CREDENTIALS_FILE": file.path]
+            environment: ["AWS_REGION": "r", "AWS_SHARED_CREDENTIALS_FILE": directory.file("credentials")]
         )
         #expect(service.send(batch("x")) == .accepted(.none))
         try write("NEW")

@@ -113,13 +113,13 @@ struct ContainerCredentialsTests {
     @Test("read the token's file again at every lookup")
     func tokenFile() async throws {
         let server = try FakeAWS.start()
-        let folder = try TemporaryFolder()
+        let directory = try TemporaryDirectory()
         let variables = [
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": "\(server.url)container/ok",
-            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": try folder.write("one", to: "token"),
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": try directory.write("one", to: "token"),
         ]
         for token in ["one", "two"] {
-            _ = try folder.write(token, to: "token")
+            try directory.write(token, to: "token")
             let lookup = try await find(variables)
             guard case .found(let credentials, _) = lookup else {
                 Issue.record("\(lookup)")
@@ -128,7 +128,7 @@ struct ContainerCredentialsTests {
             #expect(credentials.accessKeyID == "CONTAINER|/container/ok|\(token)|application/json")
         }
         for token in ["a\r\nX: y", "a\n", "a\rb"] {
-            _ = try folder.write(token, to: "token")
+            try directory.write(token, to: "token")
             #expect(await failure(variables)?.description.contains("line break") == true)
         }
         #expect(server.requests.count == 2)

@@ -1,4 +1,5 @@
 import Foundation
+import LogbeamTestSupport
 import Testing
 
 @testable import LogbeamAWS
@@ -35,10 +36,10 @@ struct CredentialsTests {
 
     @Test("come from the environment first, with the older name of the token before the newer")
     func environment() throws {
-        let folder = try TemporaryFolder()
+        let directory = try TemporaryDirectory()
         var variables = [
             "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "SECRET",
-            "AWS_SHARED_CREDENTIALS_FILE": try folder.write("[default]\naws_access_key_id = X", to: "credentials"),
+            "AWS_SHARED_CREDENTIALS_FILE": try directory.write("[default]\naws_access_key_id = X", to: "credentials"),
         ]
         #expect(try resolve(variables) == Credentials(accessKeyID: "AKID", secretAccessKey: "SECRET"))
         variables["AWS_SESSION_TOKEN"] = "NEW"
@@ -52,8 +53,8 @@ struct CredentialsTests {
 
     @Test("are an error, and no fall-through, where a key has no secret")
     func incomplete() throws {
-        let folder = try TemporaryFolder()
-        let file = try folder.write(
+        let directory = try TemporaryDirectory()
+        let file = try directory.write(
             "[default]\naws_access_key_id = A\naws_secret_access_key = S\n[half]\naws_access_key_id = A\n",
             to: "credentials"
         )
@@ -73,12 +74,12 @@ struct CredentialsTests {
 
     @Test("come from the chosen profile, else the environment's, else default")
     func profile() throws {
-        let folder = try TemporaryFolder()
+        let directory = try TemporaryDirectory()
         let sections = ["default", "newer", "older", "chosen"].map {
             "[\($0)]\naws_access_key_id = \($0)\naws_secret_access_key = S\naws_session_token = T\n"
         }
-        _ = try folder.write(sections.joined(), to: ".aws/credentials")
-        var variables = ["HOME": folder.path]
+        try directory.write(sections.joined(), to: ".aws/credentials")
+        var variables = ["HOME": directory.path]
         #expect(
             try resolve(variables) == Credentials(accessKeyID: "default", secretAccessKey: "S", sessionToken: "T")
         )
@@ -93,13 +94,13 @@ struct CredentialsTests {
 
     @Test("that are nowhere name each place, what is missing there, and the remedy")
     func nowhere() throws {
-        let folder = try TemporaryFolder()
-        _ = try folder.write("[other]\n[empty]\nregion = r\n", to: ".aws/credentials")
+        let directory = try TemporaryDirectory()
+        try directory.write("[other]\n[empty]\nregion = r\n", to: ".aws/credentials")
         func missing(_ variables: [String: String], profile: String? = nil) -> String {
             let error = #expect(throws: CredentialsError.self) { try resolve(variables, profile: profile) }
             return error?.description ?? ""
         }
-        let home = folder.path
+        let home = directory.path
         #expect(
             missing(["HOME": home, "AWS_PROFILE": "empty"])
                 == "no AWS credentials; looked in environment variables (no AWS_ACCESS_KEY_ID), "
@@ -136,8 +137,8 @@ struct CredentialsTests {
 
     @Test("in a file that cannot be read are an error that says where")
     func unreadable() throws {
-        let folder = try TemporaryFolder()
-        let file = try folder.write("[default]\nnonsense\n", to: "credentials")
+        let directory = try TemporaryDirectory()
+        let file = try directory.write("[default]\nnonsense\n", to: "credentials")
         let error = #expect(throws: CredentialsError.self) { try resolve(["AWS_SHARED_CREDENTIALS_FILE": file]) }
         #expect(error?.description.contains("\(file), line 2, section [default]: expected NAME = VALUE") == true)
     }

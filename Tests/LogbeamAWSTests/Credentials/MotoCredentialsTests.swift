@@ -16,19 +16,19 @@ struct MotoCredentialsTests {
     @Test("are those of a role, for a request whose signature it verifies, and none for a wrong one")
     func assumedRole() async throws {
         let moto = try await onOwnThread { try MotoServer(authentication: true, allowing: ["sts:AssumeRole"]) }
-        let folder = try TemporaryFolder()
-        _ = try folder.write(
+        let directory = try TemporaryDirectory()
+        try directory.write(
             "[default]\nrole_arn = arn:aws:iam::123456789012:role/r+s\nsource_profile = base\n"
                 + "external_id = a:b@c,d=/e\nrole_session_name = me@here\n[profile wrong]\n"
                 + "role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = other\n",
             to: ".aws/config"
         )
-        _ = try folder.write(
+        try directory.write(
             "[base]\naws_access_key_id = \(moto.accessKey.identifier)\naws_secret_access_key = \(moto.accessKey.secret)\n"
                 + "[other]\naws_access_key_id = \(moto.accessKey.identifier)\naws_secret_access_key = other\n",
             to: ".aws/credentials"
         )
-        var variables = ["HOME": folder.path, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL_STS": moto.url]
+        var variables = ["HOME": directory.path, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL_STS": moto.url]
         let found = try await resolve(variables)
         #expect(found.credentials.accessKeyID.hasPrefix("ASIA"))
         #expect(found.credentials.sessionToken?.isEmpty == false)
@@ -44,11 +44,11 @@ struct MotoCredentialsTests {
     @Test("are those of a web identity, and of an instance")
     func withoutKeys() async throws {
         let moto = try await onOwnThread { try MotoServer() }
-        let folder = try TemporaryFolder()
+        let directory = try TemporaryDirectory()
         let web = try await resolve([
             "AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL_STS": moto.url,
             "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/web",
-            "AWS_WEB_IDENTITY_TOKEN_FILE": try folder.write("header.payload.signature", to: "token"),
+            "AWS_WEB_IDENTITY_TOKEN_FILE": try directory.write("header.payload.signature", to: "token"),
         ])
         #expect(web.source == "web identity")
         #expect(web.credentials.accessKeyID.hasPrefix("ASIA"))

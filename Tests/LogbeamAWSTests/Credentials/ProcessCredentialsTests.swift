@@ -69,8 +69,8 @@ struct ProcessCredentialsTests {
 
     @Test("is ended with all that it has started")
     func group() async throws {
-        let folder = try TemporaryFolder()
-        let file = folder.path("pid")
+        let directory = try TemporaryDirectory()
+        let file = directory.file("pid")
         // The grandchild holds the output open.
         _ = try? await output("sleep 1000 & echo $! > \(file).new; mv \(file).new \(file); wait") {
             FileManager.default.fileExists(atPath: file)
@@ -92,8 +92,8 @@ struct ProcessCredentialsTests {
     @Test("leaves no child behind")
     func children() async throws {
         for script in ["exit 0", "exit 1", "exec cat /dev/zero"] {
-            let folder = try TemporaryFolder()
-            let file = folder.path("pid")
+            let directory = try TemporaryDirectory()
+            let file = directory.file("pid")
             _ = try? await output("echo $$ > \(file); \(script)")
             let text = try String(contentsOfFile: file, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
             let process = try #require(pid_t(text))
@@ -128,9 +128,9 @@ struct ProcessCredentialsTests {
         ] as [(String, String?)]
     )
     func answers(_ answer: String, _ reason: String?) async throws {
-        let folder = try TemporaryFolder()
-        let file = try folder.write(answer, to: "answer")
-        let config = try folder.write("[default]\ncredential_process = cat '\(file)'\n", to: "config")
+        let directory = try TemporaryDirectory()
+        let file = try directory.write(answer, to: "answer")
+        let config = try directory.write("[default]\ncredential_process = cat '\(file)'\n", to: "config")
         let variables = ["AWS_CONFIG_FILE": config, "PATH": "/usr/bin:/bin", "AWS_EC2_METADATA_DISABLED": "true"]
         try await onOwnThread {
             let chain = CredentialsChain(environment: ProcessEnvironment(variables))

@@ -1,4 +1,5 @@
 import Foundation
+import LogbeamTestSupport
 import Testing
 
 @testable import LogbeamAWS
@@ -7,8 +8,8 @@ import Testing
 struct ProfilesTests {
     @Test("are those of both files, the credentials file's settings over the config file's")
     func merge() throws {
-        let folder = try TemporaryFolder()
-        _ = try folder.write(
+        let directory = try TemporaryDirectory()
+        try directory.write(
             """
             [default]
             region = eu-central-1
@@ -29,11 +30,11 @@ struct ProfilesTests {
             """,
             to: ".aws/config"
         )
-        _ = try folder.write(
+        try directory.write(
             "[both]\naws_access_key_id = credentials\ns3 = plain\n[only]\nregion = r\n",
             to: ".aws/credentials"
         )
-        let profiles = try Profiles(environment: ProcessEnvironment(["HOME": folder.path]))
+        let profiles = try Profiles(environment: ProcessEnvironment(["HOME": directory.path]))
         #expect(profiles.selected?["region"] == "eu-central-1")
         #expect(profiles["both"]?.values == ["region": "eu-west-1", "aws_access_key_id": "credentials", "s3": "plain"])
         #expect(profiles["both"]?.nested == [:])
@@ -62,10 +63,10 @@ struct ProfilesTests {
 
     @Test("are none where there is no file, or none that may be read, and say why")
     func absent() throws {
-        let folder = try TemporaryFolder()
+        let directory = try TemporaryDirectory()
         let profiles = try Profiles(
             environment: ProcessEnvironment([
-                "AWS_CONFIG_FILE": folder.path, "AWS_SHARED_CREDENTIALS_FILE": folder.path("missing"),
+                "AWS_CONFIG_FILE": directory.path, "AWS_SHARED_CREDENTIALS_FILE": directory.file("missing"),
             ])
         )
         #expect(profiles.selected == nil)
@@ -77,14 +78,14 @@ struct ProfilesTests {
 
     @Test("may be in a file of a mebibyte, and no larger one")
     func limit() throws {
-        let folder = try TemporaryFolder()
+        let directory = try TemporaryDirectory()
         func profiles(valueLength: Int) throws -> Profiles {
-            let file = try folder.write("[a]\nx = " + String(repeating: "x", count: valueLength), to: "config")
+            let file = try directory.write("[a]\nx = " + String(repeating: "x", count: valueLength), to: "config")
             return try Profiles(environment: ProcessEnvironment(["AWS_SHARED_CREDENTIALS_FILE": file]))
         }
         let limit = INIFile.byteLimit
         #expect(try profiles(valueLength: limit - 8)["a"]?["x"]?.utf8.count == limit - 8)
-        let path = folder.path("config")
+        let path = directory.file("config")
         #expect(throws: INIFile.Failure(path: path, reason: "the file is larger than 1048576 bytes")) {
             try profiles(valueLength: limit - 7)
         }

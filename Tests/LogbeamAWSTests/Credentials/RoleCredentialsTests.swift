@@ -8,19 +8,19 @@ import Testing
 struct RoleCredentialsTests {
     /// A home directory, and STS and SSO on loopback.
     private struct Machine {
-        let folder: TemporaryFolder
+        let directory: TemporaryDirectory
         var variables: [String: String]
 
         init(_ server: TinyServer, config: String, files: [String: String] = [:]) throws {
-            folder = try TemporaryFolder()
-            _ = try folder.write(config, to: ".aws/config")
-            _ = try folder.write(
+            directory = try TemporaryDirectory()
+            try directory.write(config, to: ".aws/config")
+            try directory.write(
                 "[base]\naws_access_key_id = BASE\naws_secret_access_key = hidden\n",
                 to: ".aws/credentials"
             )
-            for (name, text) in files { _ = try folder.write(text, to: name) }
+            for (name, text) in files { try directory.write(text, to: name) }
             variables = [
-                "HOME": folder.path, "AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL": "\(server.url)x",
+                "HOME": directory.path, "AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL": "\(server.url)x",
                 "AWS_EC2_METADATA_DISABLED": "true",
             ]
         }
@@ -173,7 +173,7 @@ struct RoleCredentialsTests {
         let found = try await machine.resolve(at: 1_800_000_000)
         #expect(found.credentials.accessKeyID == "SSO|r|1|renewed-by-again")
         #expect(found.place == "role r in account 1 by the token of corp")
-        let path = machine.folder.path(Self.tokenPath)
+        let path = machine.directory.file(Self.tokenPath)
         let written = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: path))) as? [String: String]
         #expect(
             written == [
@@ -184,7 +184,9 @@ struct RoleCredentialsTests {
         )
         let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
         #expect(mode == 0o600)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: machine.folder.path(".aws/sso/cache")).count == 1)
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: machine.directory.file(".aws/sso/cache")).count == 1
+        )
         // The new one is good for eight hours: nothing is renewed now.
         _ = try await machine.resolve(at: 1_800_000_000)
         #expect(server.requests.filter { $0.head.hasPrefix("POST /oidc/token") }.count == 1)

@@ -1,3 +1,4 @@
+import LogbeamTestSupport
 import Testing
 
 @testable import LogbeamAWS
@@ -15,13 +16,13 @@ struct SecrecyTests {
 
     @Test("are in nothing that is printed, whatever of ours it is that somebody prints")
     func printing() throws {
-        let folder = try TemporaryFolder()
-        let file = try folder.write(
+        let directory = try TemporaryDirectory()
+        let file = try directory.write(
             "[default]\naws_secret_access_key = hidden\nnested =\n  x = hidden\n[services s]\nx = hidden\n",
             to: ".aws/config"
         )
-        _ = try folder.write("[default]\naws_session_token = hidden\n", to: ".aws/credentials")
-        let environment = ProcessEnvironment(["HOME": folder.path, "AWS_SECRET_ACCESS_KEY": "hidden"])
+        try directory.write("[default]\naws_session_token = hidden\n", to: ".aws/credentials")
+        let environment = ProcessEnvironment(["HOME": directory.path, "AWS_SECRET_ACCESS_KEY": "hidden"])
         let profiles = try Profiles(environment: environment)
         #expect(profiles.config.path == file)
         let credentials = Credentials(

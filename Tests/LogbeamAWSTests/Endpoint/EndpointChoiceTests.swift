@@ -1,3 +1,4 @@
+import LogbeamTestSupport
 import Testing
 
 @testable import LogbeamAWS
@@ -34,14 +35,14 @@ struct EndpointChoiceTests {
             endpoint_url = https://s3
         """
 
-    private let folder: TemporaryFolder
+    private let directory: TemporaryDirectory
     private let files: [String: String]
 
     init() throws {
-        folder = try TemporaryFolder()
+        directory = try TemporaryDirectory()
         files = [
-            "AWS_CONFIG_FILE": try folder.write(Self.config, to: "config"),
-            "AWS_SHARED_CREDENTIALS_FILE": folder.path("none"),
+            "AWS_CONFIG_FILE": try directory.write(Self.config, to: "config"),
+            "AWS_SHARED_CREDENTIALS_FILE": directory.file("none"),
         ]
     }
 

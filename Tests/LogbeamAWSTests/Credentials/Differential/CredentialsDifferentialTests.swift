@@ -34,20 +34,20 @@ struct CredentialsDifferentialTests {
 
     /// A row's home directory with its files, for one of the two: SSO writes there.
     private struct Machine {
-        var folder: TemporaryFolder
+        var directory: TemporaryDirectory
         var variables: [String: String]
 
         init(_ row: EnvironmentRow, server: String) throws {
-            let folder = try TemporaryFolder()
+            let directory = try TemporaryDirectory()
             func fill(_ text: String) -> String {
-                text.replacing("{home}", with: folder.path).replacing("{server}", with: server)
+                text.replacing("{home}", with: directory.path).replacing("{server}", with: server)
             }
             var files = row.files
             files[".aws/config"] = row.config
             files[".aws/credentials"] = row.credentials
-            for (name, text) in files { _ = try folder.write(fill(text), to: name) }
+            for (name, text) in files { try directory.write(fill(text), to: name) }
             var variables = [
-                "HOME": folder.path, "PATH": "/usr/bin:/bin", "AWS_DEFAULT_REGION": "eu-central-1",
+                "HOME": directory.path, "PATH": "/usr/bin:/bin", "AWS_DEFAULT_REGION": "eu-central-1",
                 "AWS_EC2_METADATA_SERVICE_ENDPOINT": "\(server)/imds-none",
                 // The machine may be busy with other tests.
                 "AWS_METADATA_SERVICE_TIMEOUT": "60",
@@ -55,7 +55,7 @@ struct CredentialsDifferentialTests {
                 "AWS_ENDPOINT_URL_SSO_OIDC": "\(server)/oidc", "MARK": "of the environment",
             ]
             variables.merge(row.variables.mapValues(fill)) { $1 }
-            self.folder = folder
+            self.directory = directory
             self.variables = variables.filter { !$0.value.isEmpty }
         }
     }
