@@ -194,13 +194,23 @@ package final class Spool: Sendable {
         while let start = next {
             // Where it is quiet, each slice is twice as long as the one before, of whatever batch.
             let isQuiet = try giveWay()
-            let slice = isQuiet ? min(2 * lastSlice.load(ordering: .relaxed), Writer.longestSlice) : Writer.sliceSize
+            let longest = isQuiet ? Writer.longestSlice : Writer.sliceSize
+            let slice = min(2 * lastSlice.load(ordering: .relaxed), longest)
             lastSlice.store(slice, ordering: .relaxed)
-            next = try write { writer throws(SpoolError) in
-                let step = isQuiet ? slice : Writer.sliceStep
-                return try writer.deleteSlice(of: range, from: start, limit: slice, step: step, in: epoch) {
-                    queue.waitingRecords > 0
+            do throws(SpoolError) {
+                next = try write { writer throws(SpoolError) in
+                    let step = isQuiet ? slice : Writer.sliceStep
+                    return try writer.deleteSlice(of: range, from: start, limit: slice, step: step, in: epoch) {
+                        queue.waitingRecords > 0
+                    }
                 }
+            } catch {
+                // What is deleted stands in the log first, and may be more than a full disk leaves it: the next slice has
+                // half as many.
+                if error.kind == .full || error.kind == .quotaExceeded {
+                    lastSlice.store(max(1, slice / 4), ordering: .relaxed)
+                }
+                throw error
             }
             tellOfRoom()
             afterSlice()

@@ -20,10 +20,14 @@ final class FullDiskTests: Sendable {
         let memory = "/dev/shm"
         directory = try TemporaryDirectory(in: FileManager.default.fileExists(atPath: memory) ? memory : nil)
         disk = TestDisk(directory: directory.path, records: false)
+        spool = try Self.open(directory, disk)
+        stream = try spool.streamID(for: SpoolFixture.destination)
+    }
+
+    private static func open(_ directory: TemporaryDirectory, _ disk: TestDisk) throws -> Spool {
         var options = Spool.Options(commitTimeout: .seconds(60))
         options.freeSpace = { [disk] _ in Int64(disk.free) }
-        spool = try Spool(path: directory.file("spool.db"), options: options)
-        stream = try spool.streamID(for: SpoolFixture.destination)
+        return try Spool(path: directory.file("spool.db"), options: options)
     }
 
     private func append() throws(SpoolError) {
@@ -94,12 +98,35 @@ final class FullDiskTests: Sendable {
     }
 
     @Test("that somebody else has filled does not keep what is pending from being shipped")
-    func filledByOthers() async throws { try await onOwnThread { try self.fillByOthers() } }
+    func filledByOthers() async throws {
+        try await onOwnThread {
+            let loop = try self.loop(self.spool)
+            try self.fillByOthers(loop)
+            try self.ship(loop)
+            try self.append()
+        }
+    }
 
-    private func fillByOthers() throws {
-        let service = ScriptedDeliveryService()
-        let acquired = try UploadLease.acquire(spool)
-        let loop = try UploadLoop(lease: try #require(acquired), service: service, limits: BatchLimits(age: 0))
+    /// Where nobody has logged for a while, so much is deleted at once that the log has no room for it.
+    @Test("nor does it keep a process from it that never logged")
+    func drained() async throws {
+        try await onOwnThread {
+            try self.fillByOthers(try self.loop(self.spool))
+            try self.ship(try self.loop(try Self.open(self.directory, self.disk)))
+            try self.append()
+        }
+    }
+
+    private func loop(_ spool: Spool) throws -> UploadLoop {
+        let lease = try UploadLease.acquire(spool)
+        return try UploadLoop(
+            lease: try #require(lease),
+            service: ScriptedDeliveryService(),
+            limits: BatchLimits(age: 0)
+        )
+    }
+
+    private func fillByOthers(_ loop: UploadLoop) throws {
         disk.setCapacity(100 << 20)
         for _ in 0..<20_000 { try append() }
         // The disk has become scarce, which the uploader notices within a second; and then nothing is left.
@@ -110,7 +137,5 @@ final class FullDiskTests: Sendable {
         loop.tidyWhileLogging { true }
         disk.setCapacity(disk.used)
         #expect(fill() == 0)
-        try ship(loop)
-        try append()
     }
 }
