@@ -114,8 +114,13 @@ extension SpoolError.Kind {
         }
     }
 
-    /// What a result code of SQLite means, by its primary code: https://www.sqlite.org/rescode.html.
+    /// What a result code of SQLite means: https://www.sqlite.org/rescode.html.
     init(resultCode: Int32) {
+        // SQLITE_IOERR_SHMSIZE: the index of the log could not be made longer. There is no `errno` to it.
+        if resultCode == SQLITE_IOERR | 19 << 8 {
+            self = .full
+            return
+        }
         switch resultCode & 0xFF {
         case SQLITE_CORRUPT: self = .damaged
         case SQLITE_NOTADB: self = .notASpool

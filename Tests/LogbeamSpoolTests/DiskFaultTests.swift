@@ -137,6 +137,28 @@ struct DiskFaultTests {
             if !isHit { break }
         }
     }
+
+    @Test("a disk that has no room for the index of the log is full, and the next try finds nothing amiss")
+    func index() throws {
+        let directory = try TemporaryDirectory.inMemory()
+        let path = directory.file("spool.db")
+        let disk = TestDisk(directory: directory.path)
+        // SQLITE_IOERR_SHMSIZE.
+        let fault = TestDisk.Fault([.map], first: 1, lasts: true, code: 10 | 19 << 8)
+        disk.setFault(fault)
+        #expect(spoolError { _ = try Spool(path: path) }?.kind == .full)
+        disk.setFault(nil)
+        let spool = try Spool(path: path)
+        let stream = try spool.streamID(for: Destination(logGroup: "g", logStream: "s"))
+        disk.setFault(fault)
+        // Its first part tells of 4,062 pages (https://www.sqlite.org/walformat.html, "The WAL-Index File Format").
+        var count = 0
+        let error = spoolError { while count < 5_000 { count += (try spool.append("x", stream: stream)) > 0 ? 1 : 0 } }
+        #expect(error?.kind == .full)
+        disk.setFault(nil)
+        try spool.append("after", stream: stream)
+        #expect(try ids(in: path).count == count + 1)
+    }
 }
 
 /// Appends, delivers and tidies up, and remembers what came of each record.

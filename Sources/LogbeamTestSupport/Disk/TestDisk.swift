@@ -4,8 +4,9 @@ internal import Synchronization
 /// A directory whose SQLite files are watched: writes down all that is done to them, in order, and lets calls fail.
 ///
 /// Works in every connection that this process opens after the disk is made. The files are real, and the calls reach them.
-/// Only what SQLite does through its VFS is seen (https://www.sqlite.org/vfs.html); the `-shm` file is not, for SQLite
-/// makes it anew when the first connection opens the database (https://www.sqlite.org/walformat.html, "The WAL-Index").
+/// Only what SQLite does through its VFS is seen (https://www.sqlite.org/vfs.html); what the `-shm` file holds is not, for
+/// SQLite makes it anew when the first connection opens the database (https://www.sqlite.org/walformat.html, "The
+/// WAL-Index").
 ///
 /// Thread-safe: calls on the files of one disk are made one after the other, in the order in which they are written down.
 package final class TestDisk: Sendable {
@@ -26,6 +27,8 @@ package final class TestDisk: Sendable {
     /// Calls that can fail.
     package enum Call: Sendable, Hashable {
         case open, write, sync, truncate
+        /// Mapping a part of the `-shm` file, which may have to be made longer for it.
+        case map
     }
 
     /// What makes calls fail.
@@ -224,6 +227,10 @@ package final class TestDisk: Sendable {
     /// - Parameter syncsDirectory: SQLite syncs the directory with the first sync of a file that it may have made.
     func sync(file: Int, syncsDirectory: Bool, _ body: () -> Int32) -> Int32 {
         perform(.sync, then: [.sync(file: file)] + (syncsDirectory ? [.syncDirectory] : []), body)
+    }
+
+    func map(_ body: () -> Int32) -> Int32 {
+        perform(.map, then: [], body)
     }
 
     private func perform(_ call: Call, then events: [Event], _ body: () -> Int32) -> Int32 {

@@ -79,7 +79,9 @@ enum TestVFS {
             real(file).pointee.pMethods.pointee.xDeviceCharacteristics(real(file))
         }
         methods.xShmMap = { file, region, size, extends, address in
-            real(file).pointee.pMethods.pointee.xShmMap(real(file), region, size, extends, address)
+            head(file).pointee.open.takeUnretainedValue().disk.map {
+                real(file).pointee.pMethods.pointee.xShmMap(real(file), region, size, extends, address)
+            }
         }
         methods.xShmLock = { file, offset, count, flags in
             real(file).pointee.pMethods.pointee.xShmLock(real(file), offset, count, flags)
