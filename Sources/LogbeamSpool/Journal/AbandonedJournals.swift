@@ -4,7 +4,8 @@ extension Spool {
     /// Moves into the spool what stands in the journals of processes that have died, each record once, whenever this
     /// process is killed. Costs a look into the directory where there are none.
     ///
-    /// A journal that can not be read whole gives what can be read. One that the spool does not take now stays as it is.
+    /// A journal that can not be read whole gives what can be read. One that the spool does not take now stays as it is: who
+    /// opens a spool, or uploads, does not wait for the room that only an upload makes.
     ///
     /// - Returns: how many records were moved.
     @discardableResult
@@ -68,7 +69,11 @@ extension Spool {
                     )
                 )
             }
-            try append(records, progress: .moved(fromJournal: name, through: Int64(clamping: last.number)))
+            try append(
+                records,
+                progress: .moved(fromJournal: name, through: Int64(clamping: last.number)),
+                mayBlock: false
+            )
             rest = rest.dropFirst(records.count)
         }
     }

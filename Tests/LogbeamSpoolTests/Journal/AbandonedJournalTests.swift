@@ -8,7 +8,7 @@ import Testing
 @Suite("The journal of a dead process", .onOwnThreads)
 struct AbandonedJournalTests {
     /// A spool with a journal that holds records, as a process leaves both that is killed.
-    private struct Leftover {
+    private struct Leftover: Sendable {
         let live: LiveFixture
         let path: String
         let file: String
@@ -85,6 +85,22 @@ struct AbandonedJournalTests {
         #expect(first > 0 && first < 20_000)
         _ = try Spool(path: left.path)
         #expect(try left.numbers == Array(0..<20_000))
+    }
+
+    @Test("stays as it is where records wait for room: nobody waits to open the spool")
+    func waitsForNoRoom() throws {
+        let left = try Leftover(20_000, isRefused: true)
+        let limit = SpoolLimit(bytes: 1 << 20, whenFull: .block(timeout: .seconds(3_600)))
+        let kind = Monitor<SpoolError.Kind?>(nil)
+        Thread.detachNewThread {
+            let error = spoolError {
+                let small = try Spool(path: left.path, options: .init(commitTimeout: .seconds(30), limit: limit))
+                try small.takeInJournals()
+            }
+            kind.withLock { $0 = error?.kind ?? .other }
+        }
+        #expect(kind.wait(within: patience) { $0 } == .atLimit)
+        #expect(FileManager.default.fileExists(atPath: left.file))
     }
 
     @Test("is moved when the spool is read, by whatever reads it")
