@@ -210,11 +210,13 @@ package final class Journal: @unchecked Sendable {
         }
     }
 
-    /// False if there is something to move.
-    private func fallAsleep() -> Bool {
+    /// False if there is something to move: what has come since the last look, or what another thread could not move.
+    func fallAsleep() -> Bool {
+        moving.lock()
+        defer { moving.unlock() }
         lock.lock()
         defer { lock.unlock() }
-        moverSleeps = filling.streams.isEmpty
+        moverSleeps = filling.streams.isEmpty && other.streams.isEmpty
         return moverSleeps
     }
 

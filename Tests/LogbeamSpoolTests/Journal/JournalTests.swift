@@ -133,9 +133,12 @@ struct JournalTests {
         let other = try Connection(path: live.path, mode: .readWrite)
         try other.execute("BEGIN IMMEDIATE")
         #expect(throws: SpoolError.self) { try journal.move() }
+        // Whichever thread it was.
+        #expect(!journal.fallAsleep())
         #expect(try live.stage("second", in: journal))
         try other.execute("COMMIT")
         #expect(try journal.move(isPatient: true) == 2)
+        #expect(journal.fallAsleep())
         #expect(try live.pending() == ["first", "second"])
     }
 
