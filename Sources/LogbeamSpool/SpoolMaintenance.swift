@@ -35,8 +35,8 @@ package final class SpoolMaintenance {
     private static let sparePages: Int64 = 256
     /// Pages given back in one transaction.
     private static let vacuumSlice = 256
-    /// So few pages in use are written anew in about a millisecond, while to give back one free page takes a few
-    /// microseconds, of which there may be hundreds of thousands.
+    /// So few pages in use are written anew in about a millisecond. To give back one free page takes a few microseconds, and
+    /// of those there may be hundreds of thousands.
     private static let fewPages: Int64 = 64
 
     /// - Parameters:

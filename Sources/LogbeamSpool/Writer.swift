@@ -376,8 +376,11 @@ final class Writer {
     /// Writes what there is anew, and so gives all free pages back at once, if no more than so many pages are in use: it
     /// takes time and room for these, and not for the free ones (https://www.sqlite.org/lang_vacuum.html). False if more are.
     func rewrite(upTo pages: Int64) throws(SpoolError) -> Bool {
-        let free = try connection.integer("PRAGMA freelist_count")
-        guard try connection.integer("PRAGMA page_count") - free <= pages else { return false }
+        let count = try connection.integer("PRAGMA page_count")
+        // The second page, and each 820th after it, says of those behind it what they are for
+        // (https://www.sqlite.org/fileformat2.html#pointer_map_or_ptrmap_pages): with them these go too.
+        let maps = (count - 2) / 820 + 1
+        guard try count - connection.integer("PRAGMA freelist_count") - maps <= pages else { return false }
         try connection.execute("VACUUM")
         return true
     }

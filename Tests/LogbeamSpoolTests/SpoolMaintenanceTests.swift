@@ -63,6 +63,22 @@ struct SpoolMaintenanceTests {
         #expect(try size(test.path) < 64 * 4_096)
     }
 
+    @Test("does not take the pages that tell of the free ones for pages in use")
+    func pointerMaps() throws {
+        let test = try TestSpool()
+        try test.appendGroups(15, bytes: 1_000)
+        let inUse = { try test.number("PRAGMA page_count") - test.number("PRAGMA freelist_count") }
+        try test.deliverAll()
+        let before = try inUse()
+        // 3,750 pages of records.
+        let maps: Int64 = 5
+        try test.spool.write { writer throws(SpoolError) in
+            #expect(try !writer.rewrite(upTo: before - maps - 1))
+            #expect(try writer.rewrite(upTo: before - maps))
+        }
+        #expect(try inUse() == before - maps + 1)
+    }
+
     /// All that a spool holds, line by line, and what it is marked by.
     private func content(of path: String) throws -> [String] {
         let marks = "SELECT * FROM pragma_application_id, pragma_user_version, pragma_auto_vacuum, pragma_page_size"
