@@ -1,3 +1,4 @@
+import Foundation
 import Logbeam
 import LogbeamCore
 import LogbeamSpool
@@ -88,6 +89,48 @@ import Testing
         gate.open()
         try turn { loop.inFlight == 0 }
         #expect(loop.isDenied)
+    }
+
+    @Test("Sends what is meant for other streams where nobody knows what some records are meant for")
+    func unknownStream() throws {
+        let uploader = try SteppedUploader(service: ScriptedDeliveryService())
+        let sql = try Connection(path: uploader.spool.path, mode: .readWrite)
+        try uploader.append("whose?", to: "deleted")
+        try uploader.append("one", to: "healthy")
+        try sql.execute("DELETE FROM streams WHERE log_stream = 'deleted'")
+        let wait = uploader.settle()
+        #expect(uploader.service.sent.map(\.destination.logStream) == ["healthy"])
+        #expect(uploader.loop.spoolError == nil && uploader.loop.isDenied)
+        #expect(uploader.loop.troubles.values.map(\.failure.code) == ["UnknownStream"])
+        #expect(wait == Backoff.denied.delay(failures: 1, fraction: 1))
+        #expect(try uploader.loop.hasRecords() && uploader.inDoubtCount() == 0)
+        // It is known again.
+        try sql.execute("INSERT INTO streams (id, log_group, log_stream) VALUES (1, 'group', 'restored')")
+        uploader.clock.advance(wait)
+        uploader.settle()
+        #expect(uploader.service.sent.map(\.destination.logStream) == ["healthy", "restored"])
+    }
+
+    @Test("Has nothing to do with another spool that has come into the place of its own")
+    func anotherFile() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("spool.db")
+        func append(_ text: String, to spool: Spool) throws {
+            let stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
+            try Array(text.utf8).withUnsafeBufferPointer {
+                _ = try spool.append(stream: stream, timestamp: WallClock.milliseconds(), message: $0)
+            }
+        }
+        let old = try Spool(path: path)
+        try append("here", to: old)
+        for suffix in ["", "-wal", "-shm"] { try FileManager.default.removeItem(atPath: path + suffix) }
+        let new = try Spool(path: path)
+        try append("there", to: new)
+        let lease = try #require(try UploadLease.acquire(old))
+        let service = ScriptedDeliveryService()
+        #expect(throws: SpoolError.self) { try UploadLoop(lease: lease, service: service, limits: BatchLimits(age: 0)) }
+        #expect(service.sent.isEmpty)
+        #expect(try SpoolStatus.read(path: path).pending == 1)
     }
 
     @Test("Notes what the service warns of, for status, though all goes well, and takes it back")

@@ -111,7 +111,7 @@ extension UploadLoop {
         if error.kind == .superseded { isSuperseded = true }
     }
 
-    private func retry(
+    func retry(
         _ range: BatchRange,
         _ destination: Destination,
         _ failure: DeliveryFailure,

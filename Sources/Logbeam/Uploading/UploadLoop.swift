@@ -14,7 +14,7 @@ package final class UploadLoop {
     package enum Progress: Sendable, Equatable {
         case advanced
         /// Nothing to do before this time in milliseconds of the monotonic clock; `nil`: until something happens. An
-        /// answer is something: see ``init(spool:service:limits:pacing:onAnswer:)``.
+        /// answer is something: the loop tells of each.
         case waiting(until: Int64?)
     }
 
@@ -104,6 +104,13 @@ package final class UploadLoop {
     private static let pageBytes = 2 * BatchLimits.maximumBytes
     /// How long to wait before trying a spool again that can not be read or written, in milliseconds.
     static let spoolRetry: Int64 = 1_000
+    private static let unknownStream = DeliveryFailure(
+        code: "UnknownStream",
+        message:
+            "the spool does not say which log group and stream these records are for; 'logbeam-spool salvage' takes "
+            + "them into a spool where they have one",
+        mayHaveArrived: false
+    )
 
     /// Takes over the spool: finishes what a dead process had acknowledged, plans to send again what it left in doubt, and
     /// goes on with the waiting of streams that were failing.
@@ -142,6 +149,11 @@ package final class UploadLoop {
             onAnswer: onAnswer
         )
         plan = UploadPlan(limits: limits, pacing: pacing, chosen: chosen)
+        // All of this was opened by the path, and so was the file of the lease. Where another spool lies there by now, what is
+        // read from that must not be deleted from this one.
+        guard try !lease.spool.hasMoved() else {
+            throw SpoolError(.other, path: lease.spool.path, message: "another file has taken the place of the spool")
+        }
         for delivery in try reader.deliveries() {
             if delivery.acknowledged {
                 try lease.finish(delivery.range)
@@ -330,8 +342,9 @@ package final class UploadLoop {
 
     private func send(_ range: BatchRange) throws(SpoolError) {
         guard let destination = try reader.destination(ofStream: range.stream) else {
-            let message = "records of stream \(range.stream), which is not in streams"
-            throw SpoolError(.damaged, path: lease.spool.path, message: message)
+            // Somebody has deleted its row. The other streams go on.
+            let unknown = Destination(logGroup: "?", logStream: "\(range.stream)")
+            return retry(range, unknown, Self.unknownStream, isDenied: true)
         }
         var looksUp = false
         if let inDoubtSince = begun[range]?.inDoubtSince, let reconcileDelay {

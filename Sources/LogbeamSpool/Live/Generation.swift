@@ -101,7 +101,7 @@ extension Spool {
     }
 
     /// Whether another file, or none, is where this one was opened.
-    fileprivate func hasMoved() throws(SpoolError) -> Bool {
+    package func hasMoved() throws(SpoolError) -> Bool {
         try write { writer throws(SpoolError) in
             var moved: Int32 = 0
             try writer.connection.check(
