@@ -119,8 +119,10 @@ final class LeaseFile: Sendable {
     /// - Parameter isFirst: a longer note of another holder may stand there.
     func write(_ note: LeaseNote, isFirst: Bool = false) {
         var text = note.text
-        if isFirst { ftruncate(descriptor, 0) }
-        _ = text.withUTF8 { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+        let count = text.withUTF8 { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+        // Afterwards: an empty file has no room that is its own, and where the disk is full the note could not be written.
+        // What is left of the longer one meanwhile stands behind the five words of this, and is not read.
+        if isFirst, count == text.utf8.count { ftruncate(descriptor, off_t(count)) }
     }
 
     /// When the note was last written, in milliseconds of the time of day since 1970-01-01T00:00:00Z.

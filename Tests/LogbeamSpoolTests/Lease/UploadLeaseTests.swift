@@ -93,6 +93,42 @@ struct UploadLeaseTests {
         withExtendedLifetime(lease) {}
     }
 
+    @Test("says who has it in its file alone, though a longer note stood there, and is in no moment without one")
+    func shorterNote() throws {
+        let file = try LeaseFile.inPlace(ofSpool: path)
+        func note(_ host: String) -> LeaseNote {
+            LeaseNote(processID: 1, host: host, beat: LeaseNote.Beat(epoch: 1, number: 2, interval: 100))
+        }
+        file.write(note("one-with-a-long-name"))
+        // Then the file is cut.
+        file.write(note("other"))
+        #expect(file.note == note("other"))
+        file.write(note("other"), isFirst: true)
+        #expect(file.note == note("other"))
+        #expect(try String(contentsOfFile: path + "-uploader", encoding: .utf8) == note("other").text)
+    }
+
+    /// In a process of its own: the limit of what may be written is that of the process.
+    @Test("keeps the note that its file has where no other can be written")
+    func unwritableNote() async {
+        await #expect(processExitsWith: .success) {
+            let directory = try TemporaryDirectory()
+            let file = try LeaseFile.inPlace(ofSpool: directory.file("spool.db"))
+            let beat = LeaseNote.Beat(epoch: 1, number: 2, interval: 100)
+            let old = LeaseNote(processID: 1, host: "one-with-a-long-name", beat: beat)
+            file.write(old)
+            signal(SIGXFSZ, SIG_IGN)
+            let resource = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
+            var before = rlimit()
+            getrlimit(resource, &before)
+            var none = rlimit(rlim_cur: 0, rlim_max: before.rlim_max)
+            setrlimit(resource, &none)
+            file.write(LeaseNote(processID: 2, host: "other", beat: beat), isFirst: true)
+            setrlimit(resource, &before)
+            #expect(file.note == old)
+        }
+    }
+
     @Test(
         "is a file of mode 0600 that belongs to the owner of the spool, whoever takes it",
         .enabled(if: geteuid() == 0)
