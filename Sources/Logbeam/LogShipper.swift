@@ -188,7 +188,7 @@ public final class LogShipper: Sendable {
     @discardableResult
     public func flush(timeout: Duration = .seconds(5)) async -> Bool {
         guard let process = try? processes.current() else { return false }
-        process.settleJournal(isPatient: true)
+        await process.awayFromPool { $0.settleJournal(isPatient: true) }
         return await process.uploader.flush(timeout: timeout)
     }
 
@@ -200,7 +200,7 @@ public final class LogShipper: Sendable {
     public func shutdown(timeout: Duration = .seconds(5)) async {
         // A child of the process that logged has nothing to stop.
         guard let process = processes.ours else { return }
-        process.closeJournal()
+        await process.awayFromPool { $0.closeJournal() }
         if configuration.uploads { _ = await process.uploader.flush(timeout: timeout) }
         await process.uploader.stop()
     }

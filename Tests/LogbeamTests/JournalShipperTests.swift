@@ -63,6 +63,41 @@ struct JournalShipperTests {
         #expect(try fixture.pending() == ["later"])
     }
 
+    /// Swift's pool, as small as it can be.
+    private final class OneThread: TaskExecutor {
+        private let queue = DispatchQueue(label: "one thread")
+
+        func enqueue(_ job: consuming ExecutorJob) {
+            let job = UnownedJob(job)
+            queue.async { [self] in job.runSynchronously(on: asUnownedTaskExecutor()) }
+        }
+    }
+
+    @Test("A flush, or a shutdown, that waits for the spool has no thread of Swift's pool", arguments: [false, true])
+    func pool(isShutdown: Bool) async throws {
+        // Far more than any machine takes to run a task.
+        let timeout = Duration.seconds(30)
+        let fixture = try fixture { $0.commitTimeout = timeout }
+        let service = ScriptedDeliveryService()
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        let blocker = try SQLiteShell.lock(fixture.configuration.spool)
+        fixture.logger(shipper).info("a")
+        let pool = OneThread()
+        let start = ContinuousClock.now
+        let call = Task(executorPreference: pool) {
+            if isShutdown {
+                await shipper.shutdown(timeout: patience)
+            } else {
+                await shipper.flush(timeout: patience)
+            }
+        }
+        await Task(executorPreference: pool) {}.value
+        #expect(ContinuousClock.now - start < timeout)
+        try blocker.write("ROLLBACK;\n.quit\n")
+        await call.value
+        #expect(service.sent.flatMap(\.texts) == ["a"])
+    }
+
     @Test("Ends with its owner, and leaves no record and no file behind")
     func ends() throws {
         let fixture = try fixture { $0.uploads = false }

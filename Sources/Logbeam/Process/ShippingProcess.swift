@@ -83,6 +83,22 @@ final class ShippingProcess: Sendable {
         journal?.close()
     }
 
+    /// Does one of these two for a caller on Swift's cooperative pool: each may wait for the commit timeout several times, and
+    /// so has a thread of its own, unless the system has none left.
+    func awayFromPool(_ body: @escaping @Sendable (ShippingProcess) -> Void) async {
+        guard journal != nil else { return }
+        let isDone = Promise<Bool>()
+        do {
+            try BackgroundThread.start(name: "logbeam-settle") {
+                body(self)
+                isDone.fulfill(true)
+            }
+        } catch {
+            return body(self)
+        }
+        _ = await isDone.value()
+    }
+
     /// False in a child of the process that made it: nothing of it may be used there, for threads that do not exist there
     /// may hold its locks.
     var isOurs: Bool { forkNumber == ForkGate.number }
