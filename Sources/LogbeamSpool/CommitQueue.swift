@@ -292,10 +292,18 @@ final class CommitQueue: @unchecked Sendable {
     }
 
     private func waitForLock(until deadline: UInt64) throws(SpoolError) {
-        if lock.lock(until: deadline) { return }
-        passOn()
-        throw timeout
+        guard hold(until: deadline) else { throw timeout }
     }
+
+    /// Takes the lock, for a write or so that there is none. False if it was not to be had.
+    func hold(until deadline: UInt64) -> Bool {
+        if lock.lock(until: deadline) { return true }
+        passOn()
+        return false
+    }
+
+    /// Lets the lock go after ``hold(until:)``.
+    func release() { letGo() }
 
     private func letGo(waking sleepers: UInt64 = 0) {
         turns.wrappingAdd(1, ordering: .relaxed)

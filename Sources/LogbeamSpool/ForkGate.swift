@@ -39,8 +39,8 @@ package enum ForkGate {
         return try body()
     }
 
-    static func add(_ lock: TimedLock) { Gate.shared.change { $0.writeLocks[ObjectIdentifier(lock)] = lock } }
-    static func remove(_ lock: TimedLock) { Gate.shared.change { $0.writeLocks[ObjectIdentifier(lock)] = nil } }
+    static func add(_ queue: CommitQueue) { Gate.shared.change { $0.queues[ObjectIdentifier(queue)] = queue } }
+    static func remove(_ queue: CommitQueue) { Gate.shared.change { $0.queues[ObjectIdentifier(queue)] = nil } }
 
     /// A file whose lock a child would share: it is closed in each child.
     static func add(descriptor: Int32) { Gate.shared.change { _ = $0.descriptors.insert(descriptor) } }
@@ -87,13 +87,14 @@ package enum ForkGate {
 
 /// What is to be done around a fork.
 private struct Registry {
-    var writeLocks: [ObjectIdentifier: TimedLock] = [:]
+    /// Each has a write lock.
+    var queues: [ObjectIdentifier: CommitQueue] = [:]
     var descriptors: Set<Int32> = []
     var connections: Set<OpaquePointer> = []
     /// The connections of a parent that this process is yet to close.
     var inherited: Set<OpaquePointer> = []
-    /// The locks that a fork has taken.
-    var taken: [TimedLock] = []
+    /// Those whose locks a fork has taken.
+    var held: [CommitQueue] = []
 }
 
 // @unchecked: the registry is only touched with its lock held, and by the one thread of a new child.
@@ -172,17 +173,17 @@ private final class Gate: @unchecked Sendable {
     }
 
     private func takeWriteLocks(until deadline: UInt64) -> Bool {
-        for lock in registry.writeLocks.values {
-            guard lock.lock(until: deadline) else { return false }
-            registry.taken.append(lock)
+        for queue in registry.queues.values {
+            guard queue.hold(until: deadline) else { return false }
+            registry.held.append(queue)
         }
         return true
     }
 
     private func goOnInParent() {
         if hasRegistry {
-            for lock in registry.taken { lock.unlock() }
-            registry.taken = []
+            for queue in registry.held { queue.release() }
+            registry.held = []
             registryLock.unlock()
         }
         isClosed.store(false, ordering: .sequentiallyConsistent)
@@ -196,8 +197,8 @@ private final class Gate: @unchecked Sendable {
             registry.inherited.formUnion(registry.connections)
             registry.connections = []
             // They belong to what the parent made, and stay taken.
-            registry.writeLocks = [:]
-            registry.taken = []
+            registry.queues = [:]
+            registry.held = []
             registryLock.unlock()
         }
         if isInOrder {

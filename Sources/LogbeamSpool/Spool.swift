@@ -87,14 +87,14 @@ package final class Spool: Sendable {
         forkNumber = ForkGate.number
         queue = CommitQueue(lock: lock, writer: writer)
         logSync = LogSync(path: self.path)
-        ForkGate.add(lock)
+        ForkGate.add(queue)
         // Where that fails, the journals stay for the next time.
         _ = try? takeInJournals()
         try? forgetJournals()
     }
 
     deinit {
-        if forkNumber == ForkGate.number { ForkGate.remove(lock) }
+        if forkNumber == ForkGate.number { ForkGate.remove(queue) }
     }
 
     /// Runs `body` with the lock held, for at most the commit timeout of waiting in all.

@@ -51,9 +51,17 @@ extension CommitQueueTests {
                     }
                 case 3: try? append(within: patience)
                 default:
-                    try? queue.write(until: MonotonicClock.nanoseconds() + patience) { _ throws(SpoolError) in
+                    func work() {
                         let end = MonotonicClock.nanoseconds() + UInt64.random(in: 0...20_000, using: &random)
                         while MonotonicClock.nanoseconds() < end {}
+                    }
+                    let deadline = MonotonicClock.nanoseconds() + patience
+                    if Bool.random(using: &random) {
+                        try? queue.write(until: deadline) { _ throws(SpoolError) in work() }
+                    } else if queue.hold(until: deadline) {
+                        // As a fork does.
+                        work()
+                        queue.release()
                     }
                 }
             }
