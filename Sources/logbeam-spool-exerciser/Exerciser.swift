@@ -22,12 +22,13 @@ enum Exerciser {
         case "orphan": try ServiceExerciser(path).orphan()
         case "busy": try ServiceExerciser(path).forkBusy()
         case "locked": try forkLocked(path)
+        case "share": try forkSharing(path, children: count)
         case "log": try ServiceExerciser.log(to: path, records: count)
         default:
             fail(
                 """
-                usage: logbeam-spool-exerciser append|churn|join|hold|deliver|stage|live|fork|orphan|busy|locked|log \
-                SPOOL [COUNT]
+                usage: logbeam-spool-exerciser \
+                append|churn|join|hold|deliver|stage|live|fork|orphan|busy|locked|share|log SPOOL [COUNT]
                 """,
                 exitCode: 64
             )
@@ -70,6 +71,45 @@ enum Exerciser {
         var status: Int32 = -1
         if let child { waitpid(child, &status, 0) }
         exit(status == 0 ? 0 : 1)
+    }
+
+    /// Forks while a thread makes journals, again and again. Fails if a child has one of their files open.
+    private static func forkSharing(_ path: String, children: Int) throws {
+        let spool = try LiveSpool(path: path, report: { say($0) })
+        // Made beforehand: in a child another thread's locks stay taken, those of Foundation and of Swift's runtime too.
+        let links = (0..<100).map { strdup("/proc/self/fd/\($0)") }
+        let target = UnsafeMutablePointer<CChar>.allocate(capacity: 1_024)
+        func hasJournal() -> Bool {
+            for case let link? in links {
+                let length = readlink(link, target, 1_023)
+                target[max(0, length)] = 0
+                if strstr(target, ".journal-") != nil { return true }
+            }
+            return false
+        }
+        if hasJournal() { fail("a journal is open", exitCode: 1) }
+        for _ in 0..<children {
+            let isMade = DispatchSemaphore(value: 0)
+            let mayLetGo = DispatchSemaphore(value: 0)
+            onThread {
+                do {
+                    let journals = try (0..<20).map { _ in try Journal(spool: spool) }
+                    isMade.signal()
+                    mayLetGo.wait()
+                    withExtendedLifetime(journals) {}
+                }
+                // While they are let go, a child would have files that hold no lock any more.
+                isMade.signal()
+            }
+            usleep(UInt32.random(in: 0..<3_000))
+            let child = ServiceExerciser.inChild { _exit(hasJournal() ? 1 : 0) }
+            var status: Int32 = -1
+            waitpid(child, &status, 0)
+            guard status == 0 else { fail("a child ended with the status \(status)", exitCode: 1) }
+            isMade.wait()
+            mayLetGo.signal()
+            isMade.wait()
+        }
     }
 
     /// Prints a line at once, as one write.

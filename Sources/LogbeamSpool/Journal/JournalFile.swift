@@ -36,7 +36,9 @@ final class JournalFile: Sendable {
     ) throws(SpoolError) -> JournalFile {
         // What has just been made and is not locked yet may be taken for one that a dead process has left.
         for _ in 0..<10 {
-            if let made = try tryToMake(besideSpool: spool, salt) { return made }
+            // A fork that came in between would leave the child its lock.
+            let made = try ForkGate.pass { () throws(SpoolError) in try tryToMake(besideSpool: spool, salt) }
+            if let made { return made }
         }
         throw failure(spool, "is removed again and again")
     }

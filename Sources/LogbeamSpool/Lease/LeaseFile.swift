@@ -33,7 +33,10 @@ final class LeaseFile: Sendable {
     /// Opens the file, and makes it if it is missing. Follows no symbolic link.
     static func inPlace(ofSpool spool: String) throws(SpoolError) -> LeaseFile {
         let place = place(ofSpool: spool)
-        return try writable(at: place, O_CREAT, place: place, spool: spool)
+        // A fork that came in between would leave the child its lock.
+        return try ForkGate.pass { () throws(SpoolError) in
+            try writable(at: place, O_CREAT, place: place, spool: spool)
+        }
     }
 
     /// Opens the file as it is; `nil` if there is none, or it may not be read.

@@ -178,6 +178,13 @@ struct JournalTests {
         #expect(live.journals == [])
     }
 
+    @Test("leaves its file, and with it its lock, to no process that is forked while it is made")
+    func forked() throws {
+        let live = try LiveFixture()
+        let forking = try exerciser("share", live.path, 100)
+        #expect(try forking.wait().exitCode == 0, "\(forking.text(.standardError))")
+    }
+
     @Test("goes on in a new file when its own is deleted, with all that was not moved")
     func deleted() throws {
         let live = try LiveFixture(commitTimeout: .milliseconds(50))
