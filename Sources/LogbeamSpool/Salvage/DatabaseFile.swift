@@ -49,6 +49,9 @@ final class DatabaseFile {
         bytes(of: page).flatMap { BTreePage($0, start: Self.start(of: page)) }
     }
 
+    /// Whether a page can have this number that another one leads to: any but the first.
+    private func isPage(_ number: Int) -> Bool { (2...max(2, pageCount)).contains(number) }
+
     /// Where the header of a b-tree page begins: the first page begins with the header of the file.
     static func start(of page: Int) -> Int { page == 1 ? 100 : 0 }
 
@@ -60,7 +63,7 @@ final class DatabaseFile {
         var chain: [Int] = []
         var seen: Set<Int> = []
         while payload.count < cell.length {
-            guard (2...max(2, pageCount)).contains(next), seen.insert(next).inserted, let bytes = bytes(of: next)
+            guard isPage(next), seen.insert(next).inserted, let bytes = bytes(of: next)
             else { return nil }
             chain.append(next)
             payload.append(contentsOf: bytes[4...].prefix(cell.length - payload.count))
@@ -111,12 +114,12 @@ final class DatabaseFile {
     func freelist() -> PageSet {
         var free = PageSet(pageCount)
         var trunk = header.bigEndian(at: 32, count: 4) ?? 0
-        while trunk != 0, knowsFreePages, let bytes = bytes(of: trunk), let next = bytes.bigEndian(at: 0, count: 4),
+        while isPage(trunk), knowsFreePages, let bytes = bytes(of: trunk), let next = bytes.bigEndian(at: 0, count: 4),
             let count = bytes.bigEndian(at: 4, count: 4), next <= pageCount, count <= pageSize / 4 - 2
         {
             let leaves = (0..<count).map { bytes.bigEndian(at: 8 + 4 * $0, count: 4) ?? 0 }
             // What is no trunk page must not declare others free.
-            guard leaves.allSatisfy({ (2...max(2, pageCount)).contains($0) }), free.insert(trunk) else { break }
+            guard leaves.allSatisfy(isPage), free.insert(trunk) else { break }
             for leaf in leaves { free.insert(leaf) }
             trunk = next
         }

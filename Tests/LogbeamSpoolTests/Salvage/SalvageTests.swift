@@ -112,6 +112,21 @@ struct SalvageTests {
         #expect(report.damagedLogFrames == 1 && !report.isComplete)
     }
 
+    @Test("follows no list of free pages to a page that there can not be")
+    func strayTrunk() throws {
+        try original.append(1)
+        try original.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try copy()
+        // Further out than any page is looked for that the log alone has.
+        let page: UInt32 = 5_000_000
+        try overwrite(32, bytes(page))
+        try Data(log(ofPage: page)).write(to: URL(fileURLWithPath: path + "-wal"))
+        let database = try DatabaseFile(path: path)
+        #expect(database.bytes(of: Int(page)) != nil && database.pageCount < page)
+        let free = database.freelist()
+        #expect((1...database.pageCount).allSatisfy { !free.contains($0) })
+    }
+
     // MARK: What was deleted
 
     @Test(
@@ -342,6 +357,22 @@ struct SalvageTests {
         try file.seek(toOffset: UInt64(offset))
         try file.write(contentsOf: Data(bytes))
         try file.close()
+    }
+
+    private func bytes(_ numbers: UInt32...) -> [UInt8] {
+        numbers.flatMap { withUnsafeBytes(of: $0.bigEndian, Array.init) }
+    }
+
+    /// A log with one commit, of one page that is empty.
+    private func log(ofPage number: UInt32) -> [UInt8] {
+        var log = bytes(0x377F_0682, 3_007_000, 4_096, 0, 1, 2)
+        var sum = LogChecksum()
+        sum.add(log[...], isBigEndian: false)
+        log += bytes(sum.first, sum.second)
+        var frame = bytes(number, number, 1, 2, 0, 0) + [UInt8](repeating: 0, count: 4_096)
+        sum = sum.adding(frame, isBigEndian: false)
+        frame.replaceSubrange(16..<24, with: bytes(sum.first, sum.second))
+        return log + frame
     }
 
     private func rows(_ query: String, _ path: String) throws -> [String] {
