@@ -66,7 +66,7 @@ final class DeliveryTable {
         try deleteSlice.bind(range.stream, at: 3)
         try deleteSlice.bind(range.latest, at: 4)
         try deleteSlice.run()
-        return end
+        return end == range.last ? nil : end
     }
 
     private func run(_ statement: Statement, _ range: BatchRange) throws(SpoolError) {

@@ -27,7 +27,9 @@ final class NewIDs {
                         return sqlite3_result_null(context)
                     }
                     let ids = Unmanaged<NewIDs>.fromOpaque(owner).takeUnretainedValue()
-                    guard let version = ids.version, version == NewIDs.version(of: sqlite3_context_db_handle(context))
+                    // There is no id after the highest of all: then SQLite says what is amiss.
+                    guard let version = ids.version, version == NewIDs.version(of: sqlite3_context_db_handle(context)),
+                        ids.last < .max
                     else { return sqlite3_result_null(context) }
                     sqlite3_result_int64(context, max(sqlite3_value_int64(now), ids.last + 1))
                 },

@@ -109,9 +109,11 @@ final class Writer {
         after previous: Int64? = nil
     ) throws(SpoolError) -> Int64 {
         room.spend(SpoolLimit.cost(ofMessage: message.count))
-        let insert = previous == nil ? insertRecord : insertNextRecord
+        // No id comes after the highest of all, which a damaged file may hold: then SQLite refuses the record.
+        let next = previous.flatMap { $0 < .max ? $0 + 1 : nil }
+        let insert = next == nil ? insertRecord : insertNextRecord
         defer { insert.reset() }
-        try insert.bind(previous.map { $0 + 1 } ?? WallClock.microseconds(), at: 1)
+        try insert.bind(next ?? WallClock.microseconds(), at: 1)
         try insert.bind(stream, at: 2)
         try insert.bind(timestamp, at: 3)
         try insert.bind(message, at: 4)

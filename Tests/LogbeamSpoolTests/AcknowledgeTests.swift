@@ -49,6 +49,20 @@ struct AcknowledgeTests {
         #expect(try test.ids("deliveries") == [])
     }
 
+    @Test("deletes a batch whose last record has the highest id of all")
+    func lastID() throws {
+        let test = try TestSpool()
+        try test.execute(
+            """
+            WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < \(Writer.sliceSize - 1))
+            INSERT INTO records SELECT \(Int64.max) - i, \(test.stream), 1, 'foreign' FROM n
+            """
+        )
+        try test.deliverAll()
+        #expect(try test.ids() == [])
+        #expect(try test.ids("deliveries") == [])
+    }
+
     @Test("deletes a batch in slices of no more than so many records, whatever the step")
     func sliceLimit() throws {
         let test = try TestSpool()

@@ -4,7 +4,7 @@ import Testing
 
 @testable import LogbeamSpool
 
-@Suite("Appending")
+@Suite("Appending", .onOwnThreads)
 struct AppendTests {
     // MARK: What comes back
 
@@ -49,6 +49,18 @@ struct AppendTests {
         let destination = Destination(logGroup: "group", logStream: "stream")
         let batch = try SpoolReader(path: test.path).batch(test.range(id, id), for: destination)
         #expect(batch.messages.elementsEqual(text.utf8))
+    }
+
+    @Test("refuses records for which no id is left, whatever they are appended with")
+    func noID() async throws {
+        let test = try TestSpool()
+        try test.execute("INSERT INTO records VALUES (\(Int64.max - 1), \(test.stream), 1, 'foreign')")
+        #expect(spoolError { try test.appendGroups(1, of: 2) }?.isSuspicious == true)
+        #expect(try test.append() == [.max])
+        for _ in 1...2 { #expect(spoolError { try test.append() }?.isSuspicious == true) }
+        let results = try await test.appendTogether(["a", "b"])
+        for result in results { #expect(spoolError { _ = try result.get() }?.isSuspicious == true) }
+        #expect(try test.ids() == [.max - 1, .max])
     }
 
     @Test("knows a stream by one id, over processes and openings")

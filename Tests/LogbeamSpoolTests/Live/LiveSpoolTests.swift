@@ -34,6 +34,17 @@ struct LiveSpoolTests {
         Fate(script: "truncate -s 100 $0", keepsRecords: false, isSetAside: true),
     ]
 
+    @Test("goes on in a new file when there is no id left in the old one, which is set aside")
+    func noID() throws {
+        let live = try LiveFixture()
+        try live.log("first")
+        try live.shell("sqlite3 $0 \"INSERT INTO records VALUES (\(Int64.max - 1), 1, 1, 'foreign')\"")
+        try live.log("last")
+        try live.log("next")
+        #expect(try live.pending() == ["next"])
+        #expect(try messages(in: #require(live.quarantined.first)) == ["first", "foreign", "last"])
+    }
+
     @Test("goes on in a new file whatever becomes of the old one, with all that was pending in it", arguments: fates)
     func goesOn(_ fate: Fate) throws {
         let live = try LiveFixture()
