@@ -8,8 +8,8 @@ extension Spool {
         let draft = try SpoolFile.openForReading(path: path)
         let streams = try streamIDs(of: draft)
         let records = try draft.prepare("SELECT message, stream_id, timestamp FROM records ORDER BY id")
-        try appendSlices(of: records) { (writer, row) throws(SpoolError) in
-            _ = try writer.append(
+        try appendSlices(of: records, areNew: true) { (writer, row) throws(SpoolError) in
+            _ = try writer.insert(
                 stream: streams[row.integer(1)] ?? 0,
                 timestamp: row.integer(2),
                 message: row.bytes(0).assumingMemoryBound(to: UInt8.self)
@@ -72,16 +72,21 @@ extension Spool {
     }
 
     /// Writes rows, whose first columns are their texts, in short transactions, so that no other writer waits for long.
+    ///
+    /// - Parameter areNew: whether there must be room for them. Then a slice is no longer than what was found.
     private func appendSlices(
         of rows: Statement,
+        areNew: Bool = false,
         _ append: (Writer, Statement) throws(SpoolError) -> Void
     ) throws(SpoolError) {
         var isMore = try rows.step()
         while isMore {
             try write { writer throws(SpoolError) in
+                if areNew { try writer.room.admit(SpoolLimit.cost(ofMessage: rows.byteCount(0))) }
+                let most = areNew ? min(Self.sliceBytes, Int(writer.room.left)) : Self.sliceBytes
                 try writer.connection.transaction { () throws(SpoolError) in
                     var bytes = 0
-                    for _ in 0..<Writer.sliceSize where isMore && bytes < Self.sliceBytes {
+                    for _ in 0..<Writer.sliceSize where isMore && bytes < most {
                         bytes += rows.byteCount(0)
                         try append(writer, rows)
                         isMore = try rows.step()

@@ -291,6 +291,20 @@ struct SalvageTests {
         )
     }
 
+    @Test("appends to a spool whose log takes the last of the disk, once that has been copied")
+    func scarceDisk() throws {
+        try original.append(1_200)
+        let target = try TestSpool()
+        try target.appendGroups(3, bytes: 1_000)
+        var options = Spool.Options()
+        options.freeSpace = { DiskSpace.size(of: $0 + "-wal") > 2 << 20 ? 0 : 1 << 40 }
+        let spool = try Spool(path: target.path, options: options)
+        #expect(try target.walBytes > 2 << 20)
+        try spool.append(fromDraft: original.path)
+        #expect(try target.ids().count == 3_000 + 1_200)
+        #expect(try target.walBytes <= 2 << 20)
+    }
+
     @Test("makes the spool that it is told to, if there is none")
     func newTarget() throws {
         try original.append(3)
