@@ -239,8 +239,9 @@ extension LogShipper {
         ///   not in ``maxSpoolSize`` and must stay with the spool where that is moved after a crash.
         /// - What the spool has no room for is dropped or refused when the record is moved: see ``whenFull``. While the spool
         ///   takes nothing, the journal does until it is full; then a record goes to standard error, or waits, as without one.
-        /// - Where the journal is full and the spool busy, `log()` may wait for ``commitTimeout`` several times, five at the most:
-        ///   for its turn, for others who move what is in the journal, and to move both of its halves itself.
+        /// - Where the journal is full and the spool busy, `log()` may wait for ``commitTimeout`` several times: for its turn, for
+        ///   others who move what is in the journal, to move both of its halves itself, and for its turn again, which makes five;
+        ///   where other threads have filled it meanwhile, four times more, to move that and to commit the record itself.
         ///
         /// It pays for a service that logs thousands of records a second; one that logs little gains nothing. Records that wait
         /// for the disk (``Durability/powerLoss(from:)``) or are longer than 64 KiB are committed to the spool itself, after what

@@ -85,7 +85,7 @@ final class CommitQueue: @unchecked Sendable {
     private let yieldTime: UInt64
     /// For how long one that waits alone keeps its core before it sleeps, in nanoseconds.
     private let spinTime: UInt64
-    /// How long it then sleeps at most, in nanoseconds.
+    /// How long it then sleeps at most before it looks again, in nanoseconds.
     private let longestSleep: UInt64
     /// For how long a thread pauses that has let others wait, in nanoseconds.
     private static let pause: UInt64 = 20_000
@@ -95,7 +95,8 @@ final class CommitQueue: @unchecked Sendable {
     /// - Parameters:
     ///   - yieldTime: longer than most rounds take, for being woken costs as much as a commit.
     ///   - spinTime: longer than most commits take.
-    ///   - longestSleep: bounds what a change of the time of day can do to the waiting; nothing else relies on it.
+    ///   - longestSleep: nothing relies on it. Where the time of day is set back meanwhile, a thread sleeps for longer, until
+    ///     whoever looks after its record wakes it.
     init(
         lock: TimedLock,
         writer: Writer,

@@ -59,7 +59,8 @@ enum SpoolFile {
 
     /// Opens a spool for reading, of any version that we know. Its file must exist.
     ///
-    /// What the journal of a dead process holds is moved into it first, if that is possible.
+    /// What the journal of a dead process holds is moved into it first, if that is possible; for that a spool of an earlier
+    /// version is brought to the current one. Else nothing is changed.
     static func openForReading(path: String) throws(SpoolError) -> Connection {
         let isAnythingLeft = !JournalFile.abandoned(besideSpool: path).isEmpty
         if isAnythingLeft { _ = try? Spool(path: path, options: Spool.Options(create: false)) }

@@ -53,8 +53,8 @@ package struct SpoolStatus: Sendable, Equatable {
     package var inDoubt: Int { streams.reduce(0) { $0 + $1.inDoubt } }
     package var oldest: Int64? { streams.compactMap(\.oldest).min() }
 
-    /// Reads the status in one snapshot, and changes nothing, but that it takes in the journals of dead processes: a spool of an earlier version stays one, and is told by what
-    /// all versions have.
+    /// Reads the status in one snapshot. Changes nothing where no journal of a dead process lies beside the spool: one of an
+    /// earlier version stays one, and is told by what all versions have. Else see ``SpoolFile/openForReading(path:)``.
     package static func read(path: String) throws(SpoolError) -> SpoolStatus {
         let connection = try SpoolFile.openForReading(path: path)
         var status = SpoolStatus(path: path, streams: [], delivered: 0)
