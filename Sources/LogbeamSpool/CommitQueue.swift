@@ -333,7 +333,7 @@ final class CommitQueue: @unchecked Sendable {
     private var timeout: SpoolError {
         SpoolError(
             .busy,
-            path: writer.connection.path,
+            path: path,
             message: "the spool was not to be had within the commit timeout"
         )
     }

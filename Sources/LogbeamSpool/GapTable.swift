@@ -10,13 +10,7 @@ final class GapTable {
     private let delete: Statement
 
     init(connection: Connection) throws(SpoolError) {
-        insert = try connection.prepare(
-            """
-            INSERT INTO gaps (stream_id, reason, records, first_at, last_at) VALUES (?1, ?2, ?3, ?4, ?5)
-            ON CONFLICT DO UPDATE SET records = records + excluded.records,
-                first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at)
-            """
-        )
+        insert = try connection.prepare(Self.adding("VALUES (?1, ?2, ?3, ?4, ?5)"))
         selectUntold = try connection.prepare(
             """
             SELECT stream_id, substr(reason, 1, length(reason) - length(?1)), records, first_at, last_at FROM gaps
@@ -27,6 +21,15 @@ final class GapTable {
             "SELECT records, first_at, last_at FROM gaps WHERE stream_id = ?1 AND reason = ?2"
         )
         delete = try connection.prepare("DELETE FROM gaps WHERE stream_id = ?1 AND reason = ?2")
+    }
+
+    /// The statement that adds rows to what is there: stream, reason, count, first and last time.
+    static func adding(_ rows: String) -> String {
+        """
+        INSERT INTO gaps (stream_id, reason, records, first_at, last_at) \(rows)
+        ON CONFLICT DO UPDATE SET records = records + excluded.records,
+            first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at)
+        """
     }
 
     func add(_ gap: Gap, isTold: Bool) throws(SpoolError) {

@@ -27,13 +27,12 @@ final class OldestRecords {
             "SELECT id, message FROM records WHERE id > ?1 AND \(isFree) ORDER BY id LIMIT \(Self.sliceSize)"
         )
         countOldest = try connection.prepare(
-            """
-            INSERT INTO gaps (stream_id, reason, records, first_at, last_at)
-            SELECT stream_id, ?3, count(*), min(timestamp), max(timestamp) FROM records
-            WHERE id BETWEEN ?1 AND ?2 AND \(isFree) GROUP BY stream_id
-            ON CONFLICT DO UPDATE SET records = records + excluded.records,
-                first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at)
-            """
+            GapTable.adding(
+                """
+                SELECT stream_id, ?3, count(*), min(timestamp), max(timestamp) FROM records
+                WHERE id BETWEEN ?1 AND ?2 AND \(isFree) GROUP BY stream_id
+                """
+            )
         )
         deleteOldest = try connection.prepare("DELETE FROM records WHERE id BETWEEN ?1 AND ?2 AND \(isFree)")
     }

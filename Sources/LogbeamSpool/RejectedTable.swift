@@ -48,12 +48,12 @@ final class RejectedTable {
             "SELECT id, message FROM rejected ORDER BY id LIMIT \(2 * Self.recordLimit)"
         )
         countOldest = try connection.prepare(
-            """
-            INSERT INTO gaps (stream_id, reason, records, first_at, last_at)
-            SELECT stream_id, ?2, count(*), min(timestamp), max(timestamp) FROM rejected WHERE id <= ?1 GROUP BY stream_id
-            ON CONFLICT DO UPDATE SET records = records + excluded.records,
-                first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at)
-            """
+            GapTable.adding(
+                """
+                SELECT stream_id, ?2, count(*), min(timestamp), max(timestamp) FROM rejected
+                WHERE id <= ?1 GROUP BY stream_id
+                """
+            )
         )
         deleteOldest = try connection.prepare("DELETE FROM rejected WHERE id <= ?1")
     }

@@ -44,17 +44,15 @@ extension Spool {
         }
         let gaps = try source.prepare("SELECT reason, stream_id, records, first_at, last_at FROM gaps")
         try appendSlices(of: gaps) { (writer, row) throws(SpoolError) in
-            let insert = try writer.connection.prepare(
-                """
-                INSERT INTO gaps (reason, stream_id, records, first_at, last_at) VALUES (?1, ?2, ?3, ?4, ?5)
-                ON CONFLICT DO UPDATE SET records = records + excluded.records,
-                    first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at)
-                """
+            let gap = Gap(
+                stream: streams[row.integer(1)] ?? 0,
+                reason: row.text(0),
+                records: Int(row.integer(2)),
+                first: row.integer(3),
+                last: row.integer(4)
             )
-            try insert.bind(row.text(0), at: 1)
-            try insert.bind(streams[row.integer(1)] ?? 0, at: 2)
-            for column in 2...4 as ClosedRange<Int32> { try insert.bind(row.integer(column), at: column + 1) }
-            try insert.run()
+            // Under the reason as it stands there: with the mark, where the stream is yet to be told.
+            try writer.gaps.add(gap, isTold: true)
         }
         mayHaveUntoldGaps.store(true, ordering: .releasing)
     }

@@ -200,7 +200,7 @@ final class Writer {
     }
 
     /// In a transaction of the caller's.
-    func noteDelivery(of range: BatchRange) throws(SpoolError) {
+    func addDelivery(of range: BatchRange) throws(SpoolError) {
         try deliveries.add(range)
     }
 

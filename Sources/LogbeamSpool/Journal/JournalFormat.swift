@@ -26,7 +26,6 @@ enum JournalFormat {
     static let movedOffset = 24
     /// In bytes. A group that is committed at once is no larger.
     static let regionSize = 1 << 20
-    static let fileSize = headerSize + 2 * regionSize
     /// What is longer is committed by itself: to write it twice would cost more than to commit it.
     static let longestMessage = 65_536
     /// The names of a group and a stream have 512 characters each (CreateLogGroup, CreateLogStream).

@@ -63,7 +63,7 @@ struct CarryOver {
             """
         _ = try move(where: condition, limit: .max, bytes: .max) { (writer, ids, stream) throws(SpoolError) in
             guard let first = ids.first, let last = ids.last else { return }
-            try writer.noteDelivery(of: BatchRange(stream: stream, first: first, last: last, latest: range.latest))
+            try writer.addDelivery(of: BatchRange(stream: stream, first: first, last: last, latest: range.latest))
         }
         try old.abandon(range)
     }
