@@ -10,6 +10,16 @@ struct CarryOver {
     let old: Spool
     let new: Spool
     let holdsLease: Bool
+    /// By the ids that the streams have in the old file, those that they have in the new one.
+    private var streams: [Int64: Int64] = [:]
+    /// The last stream of the old file that is among them: other processes may yet make some known to it.
+    private var lastStream: Int64?
+
+    init(old: Spool, new: Spool, holdsLease: Bool) {
+        self.old = old
+        self.new = new
+        self.holdsLease = holdsLease
+    }
 
     private struct Row {
         var id: Int64
@@ -19,7 +29,7 @@ struct CarryOver {
     }
 
     /// Stops between two slices when `isWanted` says no. Returns whether all is moved.
-    func run(while isWanted: () -> Bool) throws(SpoolError) -> Bool {
+    mutating func run(while isWanted: () -> Bool) throws(SpoolError) -> Bool {
         for (range, isAcknowledged) in try deliveries() {
             guard isWanted() else { return false }
             if isAcknowledged {
@@ -57,7 +67,7 @@ struct CarryOver {
     }
 
     /// A batch in doubt, as a whole: it is bounded by what the service takes in one request.
-    private func move(_ range: BatchRange) throws(SpoolError) {
+    private mutating func move(_ range: BatchRange) throws(SpoolError) {
         let condition = """
             id BETWEEN \(range.first) AND \(range.last) AND stream_id = \(range.stream) AND timestamp <= \(range.latest)
             """
@@ -69,12 +79,12 @@ struct CarryOver {
     }
 
     /// The next records. False if there are none.
-    private func moveSlice() throws(SpoolError) -> Bool {
+    private mutating func moveSlice() throws(SpoolError) -> Bool {
         try move(where: "1", limit: Writer.sliceSize, bytes: Spool.sliceBytes) { _, _, _ in }
     }
 
     /// Moves records in one transaction; `body` is in it, and is told their new ids, and that of the stream of the last.
-    private func move(
+    private mutating func move(
         where condition: String,
         limit: Int,
         bytes: Int,
@@ -84,7 +94,7 @@ struct CarryOver {
             try source.connection.transaction { () throws(SpoolError) in
                 let rows = try read(source.connection, where: condition, limit: limit, bytes: bytes)
                 guard let last = rows.last else { return false }
-                let streams = try new.streamIDs(of: source.connection)
+                try learnStreams(of: source.connection)
                 try new.write { target throws(SpoolError) in
                     try target.connection.transaction { () throws(SpoolError) in
                         var ids: [Int64] = []
@@ -98,6 +108,14 @@ struct CarryOver {
                 return true
             }
         }
+    }
+
+    /// Makes the streams of the old file known to the new one, where there are any that are not yet.
+    private mutating func learnStreams(of source: Connection) throws(SpoolError) {
+        let last = try source.integer("SELECT max(id) FROM streams")
+        guard last != lastStream else { return }
+        streams = try new.streamIDs(of: source)
+        lastStream = last
     }
 
     private func read(
@@ -137,9 +155,9 @@ struct CarryOver {
         return try result.get()
     }
 
-    private func moveNotes() throws(SpoolError) {
+    private mutating func moveNotes() throws(SpoolError) {
         try old.write { source throws(SpoolError) in
-            let streams = try new.streamIDs(of: source.connection)
+            try learnStreams(of: source.connection)
             try new.appendNotes(of: source.connection, streams: streams)
             try source.connection.execute("DELETE FROM rejected; DELETE FROM gaps")
         }

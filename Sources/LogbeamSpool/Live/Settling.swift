@@ -61,7 +61,7 @@ extension LiveSpool {
             return true
         }
         do throws(SpoolError) {
-            let carryOver = CarryOver(old: old, new: try current.spool, holdsLease: holdsLease)
+            var carryOver = CarryOver(old: old, new: try current.spool, holdsLease: holdsLease)
             guard try carryOver.run(while: { !ForkGate.isAwaited }) else { return false }
             try old.settleLog()
             for file in retired.leftovers { unlink(file) }
