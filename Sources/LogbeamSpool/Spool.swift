@@ -279,6 +279,20 @@ package final class Spool: Sendable {
         mayHaveUntoldGaps.store(true, ordering: .releasing)
     }
 
+    /// Notes gaps of several streams: all of them or none. The ids of the streams in them are not looked at.
+    func noteGaps(_ gaps: [(destination: Destination, gap: Gap)]) throws(SpoolError) {
+        try write { writer throws(SpoolError) in
+            try writer.connection.transaction { () throws(SpoolError) in
+                for (destination, gap) in gaps {
+                    var gap = gap
+                    gap.stream = try writer.streamID(for: destination)
+                    try writer.noteGap(gap)
+                }
+            }
+        }
+        mayHaveUntoldGaps.store(true, ordering: .releasing)
+    }
+
     /// The gaps that their streams have not been told of, each with its count so far.
     package func untoldGaps() throws(SpoolError) -> [Gap] {
         guard mayHaveUntoldGaps.exchange(false, ordering: .acquiring) else { return [] }

@@ -22,37 +22,10 @@ extension Spool {
     ///
     /// - Parameter streams: by the ids that the streams have there, those that they have here.
     func appendNotes(of source: Connection, streams: [Int64: Int64]) throws(SpoolError) {
-        let rejected = try source.prepare(
-            "SELECT message, id, stream_id, timestamp, reason, rejected_at FROM rejected ORDER BY id"
-        )
-        try appendSlices(of: rejected) { (writer, row) throws(SpoolError) in
-            // An id that is taken is that of a record of another spool.
-            let insert = try writer.connection.prepare(
-                """
-                INSERT INTO rejected (id, stream_id, timestamp, message, reason, rejected_at)
-                SELECT CASE WHEN EXISTS (SELECT 1 FROM rejected WHERE id = ?1)
-                    THEN (SELECT max(id) + 1 FROM rejected) ELSE ?1 END, ?2, ?3, ?4, ?5, ?6
-                """
-            )
-            try insert.bind(row.integer(1), at: 1)
-            try insert.bind(streams[row.integer(2)] ?? 0, at: 2)
-            try insert.bind(row.integer(3), at: 3)
-            try insert.bind(row.text(0), at: 4)
-            try insert.bind(row.text(4), at: 5)
-            try insert.bind(row.integer(5), at: 6)
-            try insert.run()
-        }
-        let gaps = try source.prepare("SELECT reason, stream_id, records, first_at, last_at FROM gaps")
-        try appendSlices(of: gaps) { (writer, row) throws(SpoolError) in
-            let gap = Gap(
-                stream: streams[row.integer(1)] ?? 0,
-                reason: row.text(0),
-                records: Int(row.integer(2)),
-                first: row.integer(3),
-                last: row.integer(4)
-            )
-            // Under the reason as it stands there: with the mark, where the stream is yet to be told.
-            try writer.gaps.add(gap, isTold: true)
+        for table in NoteTable.all {
+            try appendSlices(of: source.prepare(table.select)) { (writer, row) throws(SpoolError) in
+                try table.add(writer, row, streams)
+            }
         }
         mayHaveUntoldGaps.store(true, ordering: .releasing)
     }

@@ -1,5 +1,6 @@
 internal import CSQLite
 internal import LogbeamCore
+internal import Synchronization
 
 /// Moves what is pending in a file that is in use no more into the one that is, and all that is noted of it.
 ///
@@ -42,7 +43,12 @@ struct CarryOver {
             new.lock.giveWay()
             guard isWanted() else { return false }
         }
-        try moveNotes()
+        for table in NoteTable.all {
+            while try moveSlice(of: table) {
+                new.lock.giveWay()
+                guard isWanted() else { return false }
+            }
+        }
         return true
     }
 
@@ -155,11 +161,32 @@ struct CarryOver {
         return try result.get()
     }
 
-    private mutating func moveNotes() throws(SpoolError) {
+    /// The next of what is noted in a table. False if there is nothing.
+    private mutating func moveSlice(of table: NoteTable) throws(SpoolError) -> Bool {
         try old.write { source throws(SpoolError) in
-            try learnStreams(of: source.connection)
-            try new.appendNotes(of: source.connection, streams: streams)
-            try source.connection.execute("DELETE FROM rejected; DELETE FROM gaps")
+            try source.connection.transaction { () throws(SpoolError) in
+                let rows = try source.connection.prepare(table.select)
+                defer { rows.reset() }
+                var isMore = try rows.step()
+                guard isMore else { return false }
+                try learnStreams(of: source.connection)
+                var count = 0
+                try new.write { target throws(SpoolError) in
+                    try target.connection.transaction { () throws(SpoolError) in
+                        var bytes = 0
+                        while isMore, count < Writer.sliceSize, bytes < Spool.sliceBytes {
+                            count += 1
+                            bytes += rows.byteCount(0)
+                            try table.add(target, rows, streams)
+                            isMore = try rows.step()
+                        }
+                    }
+                }
+                new.mayHaveUntoldGaps.store(true, ordering: .releasing)
+                rows.reset()
+                try table.delete(first: count, from: source.connection)
+                return true
+            }
         }
     }
 }

@@ -156,6 +156,11 @@ package final class LiveSpool: Sendable {
         }
     }
 
+    /// Notes gaps of several streams: all of them or none. The ids of the streams in them are not looked at.
+    func noteGaps(_ gaps: [(destination: Destination, gap: Gap)]) throws(SpoolError) {
+        try use { generation throws(SpoolError) in try generation.spool.noteGaps(gaps) }
+    }
+
     /// Tells streams of what is missing in them, where they have not been told yet.
     ///
     /// - Parameter choose: picks from all gaps those that are to be told now. The ids of streams are those of the file.

@@ -78,7 +78,7 @@ extension LiveSpool {
         do throws(SpoolError) {
             lost = try old.pendingByStream()
             // The new file may be the one that is damaged; then it will be replaced in its turn.
-            for (destination, gap) in lost { try noteGap(gap, of: LiveStream(destination)) }
+            try noteGaps(lost)
         } catch {
             if lost.isEmpty == false { return false }
         }

@@ -1,4 +1,5 @@
 import CSQLite
+import Foundation
 import LogbeamCore
 import LogbeamTestSupport
 import Testing
@@ -8,17 +9,66 @@ import Testing
 @Suite("What is carried over into a new file")
 struct CarryOverTests {
     private let directory: TemporaryDirectory
+    private let disk: TestDisk
     private let old: Spool
     private let new: Spool
 
     init() throws {
         directory = try TemporaryDirectory()
+        let place = directory.file("new")
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false)
+        // Only the new file's.
+        disk = TestDisk(directory: place, records: false)
         old = try Spool(path: directory.file("old.db"), options: .init(commitTimeout: .seconds(30)))
-        new = try Spool(path: directory.file("new.db"), options: .init(commitTimeout: .seconds(30)))
+        new = try Spool(path: place + "/new.db", options: .init(commitTimeout: .seconds(30)))
     }
 
     private func stream(_ name: String, in spool: Spool) throws -> Int64 {
         try spool.streamID(for: Destination(logGroup: "group", logStream: name))
+    }
+
+    @Test(
+        "is what was noted of records, once, however often the disk is full in the midst of it",
+        arguments: [
+            """
+            INSERT INTO rejected SELECT value, 1, 1, hex(zeroblob(50000)), 'invalid', 1 FROM numbers
+            """,
+            """
+            INSERT INTO gaps SELECT 1, hex(zeroblob(50000)) || value, 1, 1, 1 FROM numbers
+            """,
+        ]
+    )
+    func notes(insert: String) throws {
+        _ = try stream("stream", in: old)
+        try old.write { writer throws(SpoolError) in
+            try writer.connection.execute(
+                """
+                WITH RECURSIVE numbers (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM numbers WHERE value < 60)
+                \(insert)
+                """
+            )
+        }
+        var failures = 0
+        while failures < 20 {
+            // For one slice, and not for all.
+            disk.setCapacity(disk.used + 2 << 20)
+            var carryOver = CarryOver(old: old, new: new, holdsLease: true)
+            do throws(SpoolError) {
+                let isDone = try carryOver.run { true }
+                #expect(isDone)
+                break
+            } catch {
+                #expect(error.kind == .full)
+                failures += 1
+            }
+        }
+        #expect((1..<20).contains(failures))
+        let table = insert.contains("gaps") ? "gaps" : "rejected"
+        func sum(_ spool: Spool) throws -> String {
+            try sqlite3(spool.path, "SELECT count(*) FROM \(table); SELECT coalesce(sum(records), 0) FROM gaps")
+        }
+        #expect(try sum(new) == (table == "gaps" ? "60\n60\n" : "60\n0\n"))
+        #expect(try sum(old) == "0\n0\n")
     }
 
     @Test("asks for the streams once, not once for each slice")
