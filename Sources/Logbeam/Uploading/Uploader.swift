@@ -171,11 +171,20 @@ package final class Uploader: Sendable {
         _ generation: Generation,
         to service: any DeliveryService
     ) throws {
-        spool.settle(holdsLease: true)
+        moveOld(lease)
         let loop = try ForkGate.pass { try makeLoop(lease, service) }
         upload(loop, generation)
         mailbox.renewFlushes()
-        spool.settle(holdsLease: !loop.isSuperseded)
+        moveOld(lease)
+    }
+
+    /// Moves what is pending in files that are in use no more, which may take long: others see that this process lives.
+    /// Does nothing more once it has lost the lease, for then they may upload.
+    private func moveOld(_ lease: UploadLease) {
+        spool.settle(holdsLease: true) {
+            state.withLock { $0.lastTurn = MonotonicClock.milliseconds() }
+            return lease.beat()
+        }
     }
 
     private func makeLoop(_ lease: UploadLease, _ service: any DeliveryService) throws -> UploadLoop {

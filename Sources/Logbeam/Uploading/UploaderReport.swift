@@ -5,7 +5,7 @@ extension Uploader {
     package struct Report: Sendable {
         /// When its thread last came by, in milliseconds of the monotonic clock. While all is well it comes by once a second
         /// or more often; it may take longer where the disk is slow, or another process keeps the spool locked.
-        package private(set) var lastTurn: Int64
+        package internal(set) var lastTurn: Int64
         /// `nil`: it has not asked for it yet.
         package internal(set) var holdsLease: Bool?
         /// Nothing was pending when it last had nothing to do.

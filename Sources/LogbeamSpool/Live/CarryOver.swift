@@ -29,12 +29,12 @@ struct CarryOver {
         var message: [UInt8]
     }
 
-    /// Stops between two slices when `isWanted` says no. Returns whether all is moved.
+    /// Stops between two slices when `isWanted` says no, which it is asked before each. Returns whether all is moved.
     mutating func run(while isWanted: () -> Bool) throws(SpoolError) -> Bool {
         for (range, isAcknowledged) in try deliveries() {
             guard isWanted() else { return false }
             if isAcknowledged {
-                try old.finish(range)
+                try old.finish(range) { _ = isWanted() }
             } else if holdsLease {
                 try move(range)
             }

@@ -22,9 +22,15 @@ extension LiveSpool {
     ///   - holdsLease: nobody else uploads from these files, nor from the one in use. Without it only those are moved
     ///     that have no name any more, so that no other process can ever open them.
     ///   - isPatient: waits until the process that uploads has had its chance.
+    ///   - isWanted: asked all the time, so that it may show a sign of life. When it says no, as the lease is lost,
+    ///     nothing more is moved.
     /// - Returns: whether nothing is left to do.
     @discardableResult
-    package func settle(holdsLease: Bool, isPatient: Bool = true) -> Bool {
+    package func settle(
+        holdsLease: Bool,
+        isPatient: Bool = true,
+        while isWanted: () -> Bool = { true }
+    ) -> Bool {
         guard isUnsettled else { return true }
         guard !isSettling.exchange(true, ordering: .acquiring) else { return false }
         defer { isSettling.store(false, ordering: .releasing) }
@@ -32,8 +38,8 @@ extension LiveSpool {
             let isRipe =
                 holdsLease || !isPatient || !retired.leavesRecords
                 || MonotonicClock.nanoseconds() >= retired.since &+ Self.grace
-            guard isRipe, waitUntilUnused(retired.generation) else { continue }
-            guard ForkGate.pass({ settle(retired, holdsLease: holdsLease) }) else { continue }
+            guard isRipe, waitUntilUnused(retired.generation, while: isWanted) else { continue }
+            guard ForkGate.pass({ settle(retired, holdsLease: holdsLease, while: isWanted) }) else { continue }
             withRepairs { repairs in
                 repairs.retired.removeAll { $0.generation === retired.generation }
                 if repairs.retired.isEmpty { hasRetired.store(false, ordering: .releasing) }
@@ -43,18 +49,20 @@ extension LiveSpool {
         return !isUnsettled
     }
 
-    /// Threads that are at work in a file leave it after the commit timeout, or a few commits more. False if they have not.
-    private func waitUntilUnused(_ generation: Generation) -> Bool {
+    /// Threads that are at work in a file leave it after the commit timeout, or a few commits more. False if they have
+    /// not, or `isWanted` says no.
+    private func waitUntilUnused(_ generation: Generation, while isWanted: () -> Bool) -> Bool {
         let deadline = deadline
+        guard isWanted() else { return false }
         while generation.users.load(ordering: .sequentiallyConsistent) > 0 {
-            guard MonotonicClock.nanoseconds() < deadline else { return false }
+            guard isWanted(), MonotonicClock.nanoseconds() < deadline else { return false }
             MonotonicClock.sleep(nanoseconds: 100_000)
         }
         return true
     }
 
     /// True if the file can be let go.
-    private func settle(_ retired: Retired, holdsLease: Bool) -> Bool {
+    private func settle(_ retired: Retired, holdsLease: Bool, while isWanted: () -> Bool) -> Bool {
         guard let old = try? retired.generation.spool else { return true }
         guard retired.leavesRecords, holdsLease || !retired.hasName else {
             _ = try? old.settleLog()
@@ -62,7 +70,7 @@ extension LiveSpool {
         }
         do throws(SpoolError) {
             var carryOver = CarryOver(old: old, new: try current.spool, holdsLease: holdsLease)
-            guard try carryOver.run(while: { !ForkGate.isAwaited }) else { return false }
+            guard try carryOver.run(while: { isWanted() && !ForkGate.isAwaited }) else { return false }
             try old.settleLog()
             for file in retired.leftovers { unlink(file) }
             return true

@@ -8,6 +8,52 @@ import Testing
 
 @Suite("A live spool whose file was replaced", .onOwnThreads)
 struct SettlingTests {
+    @Test("asks whether to go on while it waits for a thread that is at work in the old file")
+    func asksWhileItWaits() throws {
+        let live = try LiveFixture()
+        let old = live.spool.current
+        try live.log("before")
+        old.users.add(1, ordering: .relaxed)
+        try live.shell("rm $0")
+        try live.log("after")
+        var asked = 0
+        let isSettled = live.spool.settle(holdsLease: true) {
+            asked += 1
+            return asked < 10
+        }
+        #expect(!isSettled)
+        #expect(asked == 10)
+        #expect(try live.pending() == ["after"])
+
+        asked = 0
+        let isSettledNow = live.spool.settle(holdsLease: true) {
+            asked += 1
+            if asked == 10 { old.users.subtract(1, ordering: .relaxed) }
+            return true
+        }
+        #expect(isSettledNow)
+        #expect(asked >= 10)
+        #expect(try live.pending() == ["after", "before"])
+    }
+
+    @Test("asks whether to go on after each slice that it moves, and goes on later where it stopped")
+    func asksAfterSlices() throws {
+        let live = try LiveFixture()
+        for number in 0..<1_200 { try live.log("\(number)") }
+        try live.shell("rm $0")
+        try live.log("after")
+        var asked = 0
+        let isSettled = live.spool.settle(holdsLease: true) {
+            asked += 1
+            // Before the first, and after it.
+            return asked < 2
+        }
+        #expect(!isSettled)
+        #expect(try live.pending().count == 501)
+        #expect(live.spool.settle(holdsLease: true))
+        #expect(try live.pending() == ["after"] + (0..<1_200).map(String.init))
+    }
+
     @Test("counts what can not be read as lost once, though the new file fails in the midst of it")
     func lostOnce() throws {
         let live = try LiveFixture()
