@@ -56,6 +56,8 @@ package final class Spool: Sendable {
     /// How often room was made, and how many threads wait for that.
     private let roomMade = Atomic<Int>(0)
     private let roomWaiters = Atomic<Int>(0)
+    /// Nobody waits for room any more.
+    private let hasEndedWaits = Atomic<Bool>(false)
     // Not of `()`: ThreadSanitizer takes a field without a size for the head of its object.
     private let roomAlarm = Condition(0)
     /// Until when nobody waits for the log, in nanoseconds of ``MonotonicClock``.
@@ -353,7 +355,7 @@ package final class Spool: Sendable {
                 case .block(let timeout):
                     guard mayBlock else { throw error }
                     if isFirst { deadline = now &+ timeout.nanoseconds }
-                    guard now < deadline else { throw error }
+                    guard now < deadline, !hasEndedWaits.load(ordering: .acquiring) else { throw error }
                     waitForRoom(since: seen, until: deadline)
                 }
                 isFirst = false
@@ -379,6 +381,12 @@ package final class Spool: Sendable {
         return try queue.write(until: deadline) { writer throws(SpoolError) in
             try writer.dropOldest(toFit: cost)
         }
+    }
+
+    /// From now on a record for which there is no room is refused, as if its time were over: another file is in use.
+    func endWaitsForRoom() {
+        hasEndedWaits.store(true, ordering: .releasing)
+        tellOfRoom()
     }
 
     /// Waits until this process has made room, or for a tenth of a second: room that another process makes tells nobody.

@@ -89,6 +89,30 @@ struct UnsettledSpoolTests {
         try await run
     }
 
+    @Test("waits for an answer that takes longer than the time until it tries again")
+    func slowAnswer() async throws {
+        let spool = try spool(commitTimeout: .milliseconds(500))
+        let gate = Gate()
+        let service = ScriptedDeliveryService(gate: gate)
+        try await withStuckThread(spool) {
+            try await withUploader(spool, service) { _ in
+                #expect(gate.waitForArrivals())
+                // Time enough to try again more than once.
+                #expect(!service.waitForBatches(2, within: .seconds(5)))
+                gate.open()
+                try await waitUntil("it is acknowledged") {
+                    let status = try SpoolStatus.read(path: path)
+                    return status.pending == 0 && status.inDoubt == 0
+                }
+                #expect(spool.isUnsettled)
+                stuck.open()
+                try await waitUntil("all is moved and sent") { service.sent.flatMap(\.texts).contains("before") }
+                let sent = service.sent.flatMap(\.texts)
+                #expect(sent.filter { !$0.hasPrefix("logbeam: ") } == ["after", "before"])
+            }
+        }
+    }
+
     @Test("shows that it lives while it waits for a thread to leave the old file")
     func showsLife() async throws {
         let spool = try spool(commitTimeout: .seconds(600))

@@ -38,6 +38,7 @@ final class ShippingProcess: Sendable {
             pacing: UploadPlan.Pacing(configuration),
             reconcileDelay: configuration.reconcileAfter?.milliseconds,
             lapse: configuration.leaseLapse,
+            requestTimeout: configuration.requestTimeout,
             losses: losses
         )
         // A record that waits for the disk gains nothing by it.

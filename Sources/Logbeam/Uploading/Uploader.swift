@@ -18,6 +18,8 @@ package final class Uploader: Sendable {
     private let pacing: UploadPlan.Pacing
     private let reconcileDelay: Int64?
     private let lapse: Duration
+    /// How long a request may take with all that comes with it, in milliseconds.
+    private let longestRequest: Int64
     private let losses: Losses
     /// A random number from 0 up to 1, by which those who stand by spread.
     private let chance: @Sendable () -> Double
@@ -30,9 +32,13 @@ package final class Uploader: Sendable {
     /// For how long they are awaited when the spool gets another file, in milliseconds: what is not home by then is in doubt
     /// in the new one too.
     private static let landingOfOldFile: Int64 = 5_000
+    /// What comes on top of the time that a request may take: its batch is read before, and deleted after.
+    private static let requestMargin: Int64 = 5_000
     /// How often to look for records of other processes, in milliseconds.
     private static let pollInterval: Int64 = 1_000
 
+    /// - Parameter requestTimeout: how long a request may take. So long its answer is waited for before it is tried
+    ///   again to move what is pending in an older file.
     package init(
         spool: LiveSpool,
         mailbox: Mailbox,
@@ -41,6 +47,7 @@ package final class Uploader: Sendable {
         pacing: UploadPlan.Pacing = UploadPlan.Pacing(),
         reconcileDelay: Int64? = nil,
         lapse: Duration = UploadLease.defaultLapse,
+        requestTimeout: Duration = .seconds(30),
         losses: Losses,
         chance: @escaping @Sendable () -> Double = { .random(in: 0..<1) }
     ) {
@@ -51,6 +58,7 @@ package final class Uploader: Sendable {
         self.pacing = pacing
         self.reconcileDelay = reconcileDelay
         self.lapse = lapse
+        longestRequest = requestTimeout.milliseconds + Self.requestMargin
         self.losses = losses
         self.chance = chance
     }
@@ -62,8 +70,9 @@ package final class Uploader: Sendable {
 
     /// Does all that the thread does, on the calling one, until it is stopped.
     package func run() {
+        var movePacing = MovePacing(patience: longestRequest)
         while !mailbox.isStopped {
-            standBy()
+            standBy(&movePacing)
         }
         losses.note(in: spool, isLast: true)
         spool.settle(holdsLease: false, isPatient: false)
@@ -110,7 +119,7 @@ package final class Uploader: Sendable {
     }
 
     /// Waits until this process gets the lease, and uploads until it loses it, or the spool gets another file.
-    private func standBy() {
+    private func standBy(_ movePacing: inout MovePacing) {
         spool.look(isThorough: true)
         let generation = spool.current
         guard let file = try? generation.spool else { return }
@@ -131,7 +140,7 @@ package final class Uploader: Sendable {
             do {
                 // A fork that came in between would leave the child a lock.
                 if let service, let lease = try ForkGate.pass({ try seeker.seek() }) {
-                    return try upload(lease, generation, to: service)
+                    return try upload(lease, generation, to: service, &movePacing)
                 }
             } catch {
                 // Where the spool can not be read or written at the moment, nothing is lost by trying again.
@@ -169,22 +178,31 @@ package final class Uploader: Sendable {
     private func upload(
         _ lease: UploadLease,
         _ generation: Generation,
-        to service: any DeliveryService
+        to service: any DeliveryService,
+        _ movePacing: inout MovePacing
     ) throws {
-        moveOld(lease)
+        moveOld(lease, &movePacing)
         let loop = try ForkGate.pass { try makeLoop(lease, service) }
-        upload(loop, generation)
+        upload(loop, generation, movePacing)
         mailbox.renewFlushes()
-        moveOld(lease)
+        moveOld(lease, &movePacing)
     }
 
     /// Moves what is pending in files that are in use no more, which may take long: others see that this process lives.
-    /// Does nothing more once it has lost the lease, for then they may upload.
-    private func moveOld(_ lease: UploadLease) {
-        spool.settle(holdsLease: true) {
-            state.withLock { $0.lastTurn = MonotonicClock.milliseconds() }
-            return lease.beat()
-        }
+    /// Does nothing more once it has lost the lease, for then they may upload. Where it has failed, it is tried when it
+    /// is time, and at the end.
+    private func moveOld(_ lease: UploadLease, _ movePacing: inout MovePacing) {
+        let file = ObjectIdentifier(spool.current)
+        guard mailbox.isStopped || movePacing.isDue(at: MonotonicClock.milliseconds(), into: file) else { return }
+        let isDone = spool.settle(holdsLease: true) { showLife(lease) }
+        // Whoever lost the lease has not tried.
+        if isDone || lease.isInPlace { movePacing.note(isDone: isDone, at: MonotonicClock.milliseconds(), into: file) }
+    }
+
+    /// Shows that the thread goes on. False if the lease is lost.
+    private func showLife(_ lease: UploadLease) -> Bool {
+        state.withLock { $0.lastTurn = MonotonicClock.milliseconds() }
+        return lease.beat()
     }
 
     private func makeLoop(_ lease: UploadLease, _ service: any DeliveryService) throws -> UploadLoop {
@@ -199,15 +217,17 @@ package final class Uploader: Sendable {
     }
 
     /// Uploads until it is stopped, is superseded, or the spool has another file, or is to get what is in an older one.
-    private func upload(_ loop: UploadLoop, _ generation: Generation) {
-        let start = MonotonicClock.milliseconds()
+    private func upload(_ loop: UploadLoop, _ generation: Generation, _ movePacing: MovePacing) {
         let before = report.totals
         var mark = mailbox.mark
         while !mailbox.isStopped, !loop.isSuperseded {
             spool.look(isThorough: true)
             if let error = loop.spoolError { _ = spool.mend(generation, after: error, isThorough: true) }
             // What could not be moved before it began is tried again before another loop does.
-            let isTimeToMove = spool.isUnsettled && MonotonicClock.milliseconds() >= start + Self.pollInterval
+            let now = MonotonicClock.milliseconds()
+            let isTimeToMove =
+                spool.isUnsettled
+                && movePacing.endsLoop(at: now, into: ObjectIdentifier(generation), inFlight: loop.inFlight)
             guard spool.current === generation, !isTimeToMove else { break }
             let step = ForkGate.pass {
                 // Before any step: a step may read what the one before it has caused to be logged.
@@ -236,12 +256,25 @@ package final class Uploader: Sendable {
             mark = mailbox.mark
             ForkGate.pass { loop.wake() }
         }
-        let patience = spool.current === generation ? Self.landing : Self.landingOfOldFile
-        loop.land(until: MonotonicClock.milliseconds() + patience)
+        land(loop, generation)
         state.withLock { state in
             state.note(loop, .advanced, before: before, at: MonotonicClock.milliseconds())
             state.holdsLease = nil
         }
+    }
+
+    /// Lets what is on its way come home, as long as that may take where nothing has happened that allows less.
+    private func land(_ loop: UploadLoop, _ generation: Generation) {
+        let start = MonotonicClock.milliseconds()
+        var (now, deadline) = (start, start)
+        repeat {
+            let isInUse = spool.current === generation
+            deadline =
+                start + (mailbox.isStopped ? Self.landing : isInUse ? longestRequest : Self.landingOfOldFile)
+            loop.land(until: min(deadline, now + min(Self.pollInterval, loop.longestRest)))
+            _ = showLife(loop.lease)
+            now = MonotonicClock.milliseconds()
+        } while loop.inFlight > 0 && loop.unwritten == nil && !loop.isSuperseded && now < deadline
     }
 
     /// What it has done, and how it stands.

@@ -231,8 +231,8 @@ package final class LiveSpool: Sendable {
     /// - Parameter isThorough: may take time that grows with the file.
     package func mend(_ generation: Generation, after error: SpoolError, isThorough: Bool = false) -> Bool {
         switch error.kind {
-        // These say nothing about the file.
-        case .busy, .full, .quotaExceeded, .atLimit, .logHeld, .superseded: return false
+        // These say nothing about the file; but it may have been replaced since.
+        case .busy, .full, .quotaExceeded, .atLimit, .logHeld, .superseded: return current !== generation
         default: break
         }
         return mend(generation) { replace(generation, after: error, isThorough: isThorough) }
@@ -255,8 +255,11 @@ package final class LiveSpool: Sendable {
 
     /// With the mending lock held: puts a file in the place of another.
     func install(_ generation: Generation) {
+        let previous = current
         repairs.generations.append(generation)
         latest.store(Unmanaged.passUnretained(generation), ordering: .sequentiallyConsistent)
+        // Only now: whoever has waited there must find that there is another file.
+        _ = try? previous.spool.endWaitsForRoom()
     }
 
     /// Runs `body` with the mending lock held; `nil` if it was not to be had.

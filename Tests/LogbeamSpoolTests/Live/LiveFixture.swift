@@ -18,14 +18,18 @@ struct LiveFixture {
         let all = Mutex<[String]>([])
     }
 
-    init(in directory: TemporaryDirectory? = nil, commitTimeout: Duration = .seconds(30)) throws {
+    init(
+        in directory: TemporaryDirectory? = nil,
+        commitTimeout: Duration = .seconds(30),
+        limit: SpoolLimit? = nil
+    ) throws {
         let lines = Lines()
         self.directory = try directory ?? TemporaryDirectory()
         path = self.directory.file("spool/logs.db")
         self.lines = lines
         spool = try LiveSpool(
             path: path,
-            options: .init(commitTimeout: commitTimeout),
+            options: .init(commitTimeout: commitTimeout, limit: limit),
             lookInterval: .zero,
             report: { line in lines.all.withLock { $0.append(line) } }
         )
@@ -35,10 +39,10 @@ struct LiveFixture {
     var quarantined: [String] { Quarantine.files(of: path) }
 
     @discardableResult
-    func log(_ text: String, to stream: LiveStream? = nil) throws -> Int64 {
+    func log(_ text: String, to stream: LiveStream? = nil, mayBlock: Bool = true) throws -> Int64 {
         let bytes = Array(text.utf8)
         return try bytes.withUnsafeBufferPointer {
-            try spool.append(to: stream ?? self.stream, timestamp: 1_000, message: $0)
+            try spool.append(to: stream ?? self.stream, timestamp: 1_000, message: $0, mayBlock: mayBlock)
         }
     }
 

@@ -8,6 +8,49 @@ import Testing
 
 @Suite("A live spool whose file was replaced", .onOwnThreads)
 struct SettlingTests {
+    @Test("lets threads that wait for room in the old file go on in the new one")
+    func waitersForRoom() async throws {
+        let limit = SpoolLimit(bytes: 2 << 20, whenFull: .block(timeout: .seconds(600)))
+        let live = try LiveFixture(limit: limit)
+        let old = live.spool.current
+        let text = String(repeating: "x", count: 10_000)
+        var kept: [String] = []
+        let refusal = spoolError {
+            for number in 0..<1_000 {
+                try live.log("\(number) \(text)", mayBlock: false)
+                kept.append("\(number) \(text)")
+            }
+        }
+        #expect(refusal?.kind == .atLimit)
+
+        async let waiting = onThreads(4) { try live.log("waiting \($0) \(text)") }
+        #expect(eventually { old.users.load(ordering: .relaxed) == 4 })
+        try live.shell("rm $0")
+        live.spool.look()
+        #expect(eventually { old.users.load(ordering: .relaxed) == 0 })
+        _ = try await waiting
+        let waited = (0..<4).map { "waiting \($0) \(text)" }
+        #expect(try live.pending().sorted() == waited)
+        #expect(live.spool.settle(holdsLease: true))
+        #expect(try live.pending().filter { !$0.hasPrefix("waiting") } == kept)
+    }
+
+    @Test(
+        "takes what the old file did not take, for whatever reason",
+        arguments: [SpoolError.Kind.busy, .full, .quotaExceeded, .atLimit, .logHeld]
+    )
+    func failed(kind: SpoolError.Kind) throws {
+        let live = try LiveFixture()
+        let old = live.spool.current
+        let error = SpoolError(kind, path: live.path, message: "")
+        try live.log("before")
+        #expect(!live.spool.mend(old, after: error))
+        try live.shell("rm $0")
+        try live.log("after")
+        #expect(live.spool.mend(old, after: error))
+        #expect(!live.spool.mend(live.spool.current, after: error))
+    }
+
     @Test("asks whether to go on while it waits for a thread that is at work in the old file")
     func asksWhileItWaits() throws {
         let live = try LiveFixture()
