@@ -227,7 +227,7 @@ package struct UploadPlan: Sendable {
                 }
             }
             let last = unread[unread.startIndex + looked - 1].id
-            if catchingUp != nil { change(header.stream) { $0.resumeFrom = last + 1 } }
+            if catchingUp != nil { change(header.stream) { $0.resumeFrom = last < .max ? last + 1 : nil } }
             unread.removeFirst(looked)
             if catchingUp == nil { cursor = max(cursor, last) }
         }

@@ -42,7 +42,9 @@ package struct FileIdentity: Sendable, Equatable {
     /// Whether the file, which this process has open, has no name any more, so that it ends with those who have it open.
     var isUnlinked: Bool {
         // SQLite does not tell its descriptors, and /proc may be out of reach. A file that is not found is taken for gone.
-        for descriptor in 0..<Int32(clamping: min(sysconf(Int32(_SC_OPEN_MAX)), 65_536)) {
+        let limit = sysconf(Int32(_SC_OPEN_MAX))
+        // Less than zero where there is none.
+        for descriptor in 0..<Int32(limit < 0 ? 65_536 : min(limit, 65_536)) {
             var status = stat()
             if fstat(descriptor, &status) == 0, FileIdentity(status) == self { return status.st_nlink == 0 }
         }
