@@ -9,8 +9,8 @@ internal import LogbeamSpool
 /// ```
 ///
 /// Logging never throws, never talks to the network, and blocks for one commit, or one write to a file with
-/// ``LogShipper/Configuration/usesJournal``; see ``LogShipper/Configuration/commitTimeout`` for the bound. It needs no precaution on the root logger: logbeam itself
-/// never logs through swift-log.
+/// ``LogShipper/Configuration/usesJournal``; see ``LogShipper/Configuration/commitTimeout`` for the bound. It needs no
+/// precaution on the root logger: logbeam itself never logs through swift-log.
 ///
 /// A struct of a few words, to be copied freely. Metadata of the handler is overridden by that of
 /// ``metadataProvider``, and both by that of the log statement.
@@ -61,7 +61,8 @@ public struct CloudWatchLogsHandler: LogHandler {
     /// package *logbeam*.
     ///
     /// Handlers with the same settings share one shipper, whatever their group and stream, and it lives as long as the
-    /// process. Clients are the same if they are one object or, being no objects, of one type. Make a ``LogShipper`` for the settings that are not here.
+    /// process. Clients are the same if they are one object or, being no objects, of one type. Make a ``LogShipper``
+    /// for the settings that are not here.
     ///
     /// - Throws: as ``LogShipper/init(_:)``.
     public init(

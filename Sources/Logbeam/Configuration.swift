@@ -228,24 +228,27 @@ extension LogShipper {
         /// What a record survives once `log()` has returned; ``Durability/processCrash`` by default.
         public var durability: Durability
 
-        /// Whether `log()` writes a record to a journal first, from which a thread moves it into the spool within milliseconds;
-        /// `false` by default: `log()` commits to the spool itself.
+        /// Whether `log()` writes a record to a journal first, from which a thread moves it into the spool within
+        /// milliseconds; `false` by default: `log()` commits to the spool itself.
         ///
-        /// It makes `log()` several times as fast, and a record survives the death of the process all the same: whoever opens
-        /// the spool next, the command included, first moves what the journal of a dead process holds. What changes:
+        /// It makes `log()` several times as fast, and a record survives the death of the process all the same: whoever
+        /// opens the spool next, the command included, first moves what the journal of a dead process holds. What
+        /// changes:
         ///
         /// - A record is not in the spool yet when `log()` returns, so a look into it with `sqlite3` may come too early.
-        /// - Two files of 1 MiB lie in memory, and a file of 2 MiB beside the spool, `NAME.journal-` and random digits, which is
-        ///   not in ``maxSpoolSize`` and must stay with the spool where that is moved after a crash.
-        /// - What the spool has no room for is dropped or refused when the record is moved: see ``whenFull``. While the spool
-        ///   takes nothing, the journal does until it is full; then a record goes to standard error, or waits, as without one.
-        /// - Where the journal is full and the spool busy, `log()` may wait for ``commitTimeout`` several times: for its turn, for
-        ///   others who move what is in the journal, to move both of its halves itself, and for its turn again, which makes five;
-        ///   where other threads have filled it meanwhile, four times more, to move that and to commit the record itself.
+        /// - Two files of 1 MiB lie in memory, and a file of 2 MiB beside the spool, `NAME.journal-` and random digits,
+        ///   which is not in ``maxSpoolSize`` and must stay with the spool where that is moved after a crash.
+        /// - What the spool has no room for is dropped or refused when the record is moved: see ``whenFull``. While the
+        ///   spool takes nothing, the journal does until it is full; then a record goes to standard error, or waits, as
+        ///   without one.
+        /// - Where the journal is full and the spool busy, `log()` may wait for ``commitTimeout`` several times: for
+        ///   its turn, for others who move what is in the journal, to move both of its halves itself, and for its turn
+        ///   again, which makes five; where other threads have filled it meanwhile, four times more, to move that and
+        ///   to commit the record itself.
         ///
-        /// It pays for a service that logs thousands of records a second; one that logs little gains nothing. Records that wait
-        /// for the disk (``Durability/powerLoss(from:)``) or are longer than 64 KiB are committed to the spool itself, after what
-        /// was logged before; with ``Durability/powerLoss`` there is no journal.
+        /// It pays for a service that logs thousands of records a second; one that logs little gains nothing. Records
+        /// that wait for the disk (``Durability/powerLoss(from:)``) or are longer than 64 KiB are committed to the
+        /// spool itself, after what was logged before; with ``Durability/powerLoss`` there is no journal.
         public var usesJournal: Bool
 
         /// What a record survives once `log()` has returned.

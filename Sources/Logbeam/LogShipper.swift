@@ -5,12 +5,12 @@ internal import LogbeamSpool
 
 /// Commits records to a spool on disk, and ships what stands there to CloudWatch Logs.
 ///
-/// One shipper serves any number of loggers, and through ``CloudWatchLogsHandler/init(label:shipper:logGroupName:logStreamName:)``
-/// any number of log streams. Thread-safe.
+/// One shipper serves any number of loggers, and through
+/// ``CloudWatchLogsHandler/init(label:shipper:logGroupName:logStreamName:)`` any number of log streams. Thread-safe.
 ///
 /// - A record is a committed row when `log()` returns: it survives SIGKILL at any instruction, and with
-///   ``Configuration/Durability/powerLoss`` a power failure. With ``Configuration/usesJournal`` it stands in a file beside the
-///   spool first, and survives SIGKILL there too.
+///   ``Configuration/Durability/powerLoss`` a power failure. With ``Configuration/usesJournal`` it stands in a file
+///   beside the spool first, and survives SIGKILL there too.
 /// - A row leaves the spool only when CloudWatch Logs has acknowledged it. What the service will never take goes to the
 ///   table `rejected`, with the reason.
 /// - What is not shipped when the process ends is shipped by the next process that opens the spool, or by
@@ -181,7 +181,8 @@ public final class LogShipper: Sendable {
 
     // MARK: Shipping
 
-    /// Sends everything that is pending now, without waiting for full batches. Where another process uploads, that is asked to.
+    /// Sends everything that is pending now, without waiting for full batches. Where another process uploads, that is
+    /// asked to.
     ///
     /// - Parameter timeout: how long to wait for it. What is not sent by then stays in the spool and is sent later.
     /// - Returns: true if everything that was pending at the time of the call has left the spool.

@@ -137,8 +137,8 @@ extension CloudWatchLogsService: CreationCalls {
 }
 
 extension CloudWatchLogsService.Configuration {
-    /// The file of certificate authorities to trust instead of the system's. Reads the shared AWS files; where they cannot be
-    /// read, whoever needs them for more says so.
+    /// The file of certificate authorities to trust instead of the system's. Reads the shared AWS files; where they
+    /// cannot be read, whoever needs them for more says so.
     var certificateAuthorityFile: String? {
         CertificateBundle.path(
             environment: environment,

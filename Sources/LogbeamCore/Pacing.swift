@@ -10,8 +10,8 @@ extension UploadPlan {
 
         /// How many batches may be on their way at once where nobody says otherwise.
         ///
-        /// Two hide most of the time that a batch travels: with 20 ms of latency a drain is 1.7 times as fast as with one, and
-        /// each further one hides less and takes 3 MiB. And one that hangs leaves room for the other.
+        /// Two hide most of the time that a batch travels: with 20 ms of latency a drain is 1.7 times as fast as with
+        /// one, and each further one hides less and takes 3 MiB. And one that hangs leaves room for the other.
         package static let defaultInFlight = 2
 
         package init(inFlight: Int = defaultInFlight, interval: Int64 = 0, putsPerSecond: Int? = nil) {

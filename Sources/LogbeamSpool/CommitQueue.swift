@@ -95,8 +95,8 @@ final class CommitQueue: @unchecked Sendable {
     /// - Parameters:
     ///   - yieldTime: longer than most rounds take, for being woken costs as much as a commit.
     ///   - spinTime: longer than most commits take.
-    ///   - longestSleep: nothing relies on it. Where the time of day is set back meanwhile, a thread sleeps for longer, until
-    ///     whoever looks after its record wakes it.
+    ///   - longestSleep: nothing relies on it. Where the time of day is set back meanwhile, a thread sleeps for longer,
+    ///     until whoever looks after its record wakes it.
     init(
         lock: TimedLock,
         writer: Writer,

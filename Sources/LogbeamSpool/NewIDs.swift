@@ -2,10 +2,11 @@ internal import CSQLite
 
 /// The SQL function `next_id(microseconds)`: the id of the next record, while that is known without a look; else NULL.
 ///
-/// To look which ids are, or were, in use takes two cursors, a tenth of the instructions of a commit. It is known without
-/// where the last one to write anything was this connection, with a record. SQLite tells: its number for the state of the
-/// file changes with every commit, that of another connection being noticed when the transaction begins in which the function
-/// is called (https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html, SQLITE_FCNTL_DATA_VERSION).
+/// To look which ids are, or were, in use takes two cursors, a tenth of the instructions of a commit. It is known
+/// without where the last one to write anything was this connection, with a record. SQLite tells: its number for the
+/// state of the file changes with every commit, that of another connection being noticed when the transaction begins in
+/// which the function is called (https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html,
+/// SQLITE_FCNTL_DATA_VERSION).
 ///
 /// Not thread-safe: belongs to ``Writer``.
 final class NewIDs {

@@ -8,7 +8,8 @@ final class OldestRecords {
     private let selectOldest: Statement
     private let countOldest: Statement
     private let deleteOldest: Statement
-    /// Up to this id nothing was left to drop when a slice last looked: it must not pass over the batches in flight each time.
+    /// Up to this id nothing was left to drop when a slice last looked: it must not pass over the batches in flight
+    /// each time.
     private var cursor: Int64 = 0
     private var slices = 0
 

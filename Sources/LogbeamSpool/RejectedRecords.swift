@@ -1,16 +1,16 @@
 /// What people do with the records that the service would not take. Both go in slices, each in one transaction: whenever the
 /// process is killed, a record is where it was or where it was to go, and never in both places.
 extension Spool {
-    /// Makes rejected records pending again, in the given order and under new ids. Returns how many: those that are not there
-    /// any more are passed over.
+    /// Makes rejected records pending again, in the given order and under new ids. Returns how many: those that are not
+    /// there any more are passed over.
     ///
     /// - Parameter time: the time that they get, in milliseconds since 1970-01-01T00:00:00Z; `nil` leaves them theirs.
     package func requeue(_ ids: [Int64], at time: Int64? = nil) throws(SpoolError) -> Int {
         try inSlices(ids) { (writer, ids) throws(SpoolError) in try writer.requeue(ids, at: time) }
     }
 
-    /// Deletes rejected records for good. They are counted in `gaps`, as those are that had to make room; their streams are not
-    /// told either: see ``RejectedTable/makeRoom()``. Returns how many.
+    /// Deletes rejected records for good. They are counted in `gaps`, as those are that had to make room; their streams
+    /// are not told either: see ``RejectedTable/makeRoom()``. Returns how many.
     package func purgeRejected(_ ids: [Int64]) throws(SpoolError) -> Int {
         try inSlices(ids) { (writer, ids) throws(SpoolError) in try writer.purgeRejected(ids) }
     }

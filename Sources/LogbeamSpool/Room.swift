@@ -31,8 +31,8 @@ final class Room {
 
     /// The most that is appended between two counts of the pages.
     private static let largestAllowance: Int64 = 256 << 10
-    /// What records leave free on the disk, in bytes: more than the largest transaction that sends or deletes writes. That is
-    /// a slice of 500 records, each of which has a page of its own, which makes some 515 frames in the log.
+    /// What records leave free on the disk, in bytes: more than the largest transaction that sends or deletes writes.
+    /// That is a slice of 500 records, each of which has a page of its own, which makes some 515 frames in the log.
     private static let reserve: Int64 = 5 << 19
     /// What is left of the log's file, in bytes, where the rest is given back to the disk.
     static let spareLog: Int64 = 1 << 20

@@ -13,9 +13,9 @@ internal import CSQLite
 /// - `gaps`: how many records of a stream are neither delivered nor here, why, and between which times.
 /// - `counters`: `last_id`, the highest id that ever left `records`; `delivered`, the records acknowledged so far;
 ///   `flush_through`, the id up to which some process wants records to be sent without waiting; `rejected` and
-///   `rejected_bytes`, the records in `rejected` and the UTF-8 bytes of their messages; `lease_epoch`, how many times the
-///   upload lease was taken: see ``UploadLease``; for each import that has not come to its end, and each ``Journal``, how far it has come: see
-///   ``AppendProgress``.
+///   `rejected_bytes`, the records in `rejected` and the UTF-8 bytes of their messages; `lease_epoch`, how many times
+///   the upload lease was taken: see ``UploadLease``; for each import that has not come to its end, and each
+///   ``Journal``, how far it has come: see ``AppendProgress``.
 /// - `pending`: the view for people.
 enum Schema {
     /// "LBsp": marks a SQLite file as a spool of logbeam (https://www.sqlite.org/pragma.html#pragma_application_id).

@@ -41,8 +41,8 @@ package final class SpoolCompaction {
         return left < free ? left : nil
     }
 
-    /// Copies the write-ahead log into the database and cuts its file, to a page or two. False if another process reads or writes,
-    /// so that it can not be done now.
+    /// Copies the write-ahead log into the database and cuts its file, to a page or two. False if another process reads
+    /// or writes, so that it can not be done now.
     package func emptyLog() throws(SpoolError) -> Bool {
         try maintenance.resetLog(SQLITE_CHECKPOINT_TRUNCATE)
     }

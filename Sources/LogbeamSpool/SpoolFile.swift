@@ -74,8 +74,8 @@ enum SpoolFile {
         return connection
     }
 
-    /// Opens a spool once more that is open already. The connection has read once, for without that it would know no log, and
-    /// SQLite would report success for its checkpoints, and do nothing.
+    /// Opens a spool once more that is open already. The connection has read once, for without that it would know no
+    /// log, and SQLite would report success for its checkpoints, and do nothing.
     ///
     /// Only that first read waits for others: a connection that is being closed asks for the whole file for a moment, for it
     /// may be the last one.

@@ -31,8 +31,8 @@ package final class SpoolReader {
                     + "writing, which brings it there"
             )
         }
-        // It reads one page after the other, each once, and whatever is committed meanwhile makes what it keeps worthless. In
-        // KiB; by itself SQLite would keep 2,000.
+        // It reads one page after the other, each once, and whatever is committed meanwhile makes what it keeps
+        // worthless. In KiB; by itself SQLite would keep 2,000.
         try connection.execute("PRAGMA cache_size = -256")
         selectHeaders = try connection.prepare(
             "SELECT id, stream_id, timestamp, message FROM records WHERE id > ?1 ORDER BY id LIMIT ?2"

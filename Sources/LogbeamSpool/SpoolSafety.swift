@@ -89,8 +89,8 @@ enum SpoolSafety {
         return status
     }
 
-    /// Whether an open file is one of those that belong to a spool: a regular file with one name, of the owner of the spool or
-    /// of root, whom not everybody can write.
+    /// Whether an open file is one of those that belong to a spool: a regular file with one name, of the owner of the
+    /// spool or of root, whom not everybody can write.
     static func isPart(_ descriptor: Int32, ofSpool path: String) -> Bool {
         var file = stat()
         var spool = stat()

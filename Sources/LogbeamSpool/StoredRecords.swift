@@ -58,8 +58,8 @@ package final class StoredRecords {
     private static let pageRecords = 5_000
     private static let pageBytes = 1 << 20
 
-    /// Opens a spool of any version that we know, and changes nothing, unless the journal of a dead process lies beside it: see
-    /// ``SpoolFile/openForReading(path:)``.
+    /// Opens a spool of any version that we know, and changes nothing, unless the journal of a dead process lies beside
+    /// it: see ``SpoolFile/openForReading(path:)``.
     package init(path: String, filter: RecordFilter = RecordFilter()) throws(SpoolError) {
         connection = try SpoolFile.openForReading(path: path)
         self.filter = filter

@@ -375,8 +375,9 @@ final class Writer {
         try connection.execute("PRAGMA incremental_vacuum(\(pages))")
     }
 
-    /// Writes what there is anew, and so gives all free pages back at once, if no more than so many pages are in use: it
-    /// takes time and room for these, and not for the free ones (https://www.sqlite.org/lang_vacuum.html). False if more are.
+    /// Writes what there is anew, and so gives all free pages back at once, if no more than so many pages are in use:
+    /// it takes time and room for these, and not for the free ones (https://www.sqlite.org/lang_vacuum.html). False if
+    /// more are.
     func rewrite(upTo pages: Int64) throws(SpoolError) -> Bool {
         let count = try connection.integer("PRAGMA page_count")
         // The second page, and each 820th after it, says of those behind it what they are for

@@ -120,7 +120,8 @@ struct Emit: AsyncParsableCommand {
         private let reader: SpoolReader
         private let last: Int64
 
-        /// Waits until the first of it is gone, so that what is logged then is logged while it is drained; nil if there is none.
+        /// Waits until the first of it is gone, so that what is logged then is logged while it is drained; nil if there
+        /// is none.
         init?(ifAny: Bool) throws {
             guard ifAny else { return nil }
             reader = try SpoolReader(path: LogShipper.Configuration.defaultSpoolPath())

@@ -46,7 +46,8 @@ enum Exerciser {
         }
     }
 
-    /// Forks in the midst of a commit: what the child inherits stays locked. Ends like the child, with 0 if that was told so.
+    /// Forks in the midst of a commit: what the child inherits stays locked. Ends like the child, with 0 if that was
+    /// told so.
     private static func forkLocked(_ path: String) throws {
         let spool = try Spool(path: path, options: .init(commitTimeout: .milliseconds(200)))
         let stream = try stream(of: spool)
@@ -210,8 +211,8 @@ enum Exerciser {
         say("deleted")
     }
 
-    /// Appends to a journal, of which the first half is moved into the spool; prints the messages, and is killed at the end of
-    /// the input.
+    /// Appends to a journal, of which the first half is moved into the spool; prints the messages, and is killed at the
+    /// end of the input.
     private static func stage(_ path: String, records: Int) throws {
         let spool = try LiveSpool(path: path, report: { say($0) })
         let journal = try Journal(spool: spool)

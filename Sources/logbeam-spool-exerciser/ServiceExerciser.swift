@@ -135,7 +135,8 @@ struct ServiceExerciser {
         while true { sleep(60) }
     }
 
-    /// Forks a child that logs, while a thread is busy with the spool for longer than a fork waits; logs itself when it ends.
+    /// Forks a child that logs, while a thread is busy with the spool for longer than a fork waits; logs itself when it
+    /// ends.
     func forkBusy() throws {
         let isBusy = Flag()
         Exerciser.onThread {

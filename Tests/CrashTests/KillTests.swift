@@ -19,7 +19,8 @@ struct KillTests {
         }
     }
 
-    /// 92 kills: 24 of a first service, 30 in rows, 6 by the signal that a service manager sends first, and 32 with a journal.
+    /// 92 kills: 24 of a first service, 30 in rows, 6 by the signal that a service manager sends first, and 32 with a
+    /// journal.
     static let plans =
         (1...24).map { Plan(seed: $0, kills: 1) } + (25...30).map { Plan(seed: $0, kills: 5) }
         + [Plan(seed: 31, kills: 6, signal: SIGTERM)]

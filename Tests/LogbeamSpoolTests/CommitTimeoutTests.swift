@@ -53,7 +53,8 @@ struct CommitTimeoutTests {
             oldest.insert(try reader.integer("SELECT min(id) FROM records"))
         }
         #expect(try uploader.wait().exitCode == 0)
-        // It takes 200 transactions, and others come in between: one for all would be seen before and after, and that is two.
+        // It takes 200 transactions, and others come in between: one for all would be seen before and after, and that
+        // is two.
         #expect(oldest.count >= 5)
         #expect(try test.ids().count == appended)
     }

@@ -41,7 +41,8 @@ struct PowerCutHistory {
 }
 
 extension PowerCutHistory {
-    /// How often the log was deleted, was cut to nothing, was begun (with a head of 32 bytes), and the file was made shorter.
+    /// How often the log was deleted, was cut to nothing, was begun (with a head of 32 bytes), and the file was made
+    /// shorter.
     var turns: (deletions: Int, cuts: Int, beginnings: Int, shrinkings: Int) {
         var turns = (deletions: 0, cuts: 0, beginnings: 0, shrinkings: 0)
         var spoolFile = 0

@@ -51,7 +51,8 @@ final class Delivery {
     ///   - skew: How far the clock of the endpoint is ahead, in milliseconds.
     ///   - environment: Where the service looks for credentials; the known key by default.
     ///   - url: Where the service sends to; the endpoint by default.
-    ///   - reconcileDelay: How long after a batch in doubt was sent it is looked for, in milliseconds; not at all by default.
+    ///   - reconcileDelay: How long after a batch in doubt was sent it is looked for, in milliseconds; not at all by
+    ///     default.
     ///   - patience: How long the service waits for an answer that a fault withholds.
     init(
         accessKeys: [AccessKey] = [.any],

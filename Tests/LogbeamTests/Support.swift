@@ -12,7 +12,8 @@ struct SpoolFixture {
 
     static let destination = Destination(logGroup: "group", logStream: "stream")
 
-    /// By default nothing is sent unless a batch is full or a flush asks for it, and the end of the process is not waited for.
+    /// By default nothing is sent unless a batch is full or a flush asks for it, and the end of the process is not
+    /// waited for.
     init(_ adjust: (inout LogShipper.Configuration) -> Void = { _ in }) throws {
         directory = try TemporaryDirectory()
         configuration = LogShipper.Configuration(

@@ -58,8 +58,9 @@ final class ShippingProcess: Sendable {
 
     // MARK: The journal
 
-    /// True if the journal has taken a record. False if it is to be appended to the spool itself: then what was logged before is
-    /// there, if the spool takes it. Throws if the journal is full, and the spool does not take what is in it.
+    /// True if the journal has taken a record. False if it is to be appended to the spool itself: then what was logged
+    /// before is there, if the spool takes it. Throws if the journal is full, and the spool does not take what is in
+    /// it.
     func stage(
         _ stream: LiveStream,
         timestamp: Int64,
@@ -84,8 +85,8 @@ final class ShippingProcess: Sendable {
         journal?.close()
     }
 
-    /// Does one of these two for a caller on Swift's cooperative pool: each may wait for the commit timeout several times, and
-    /// so has a thread of its own, unless the system has none left.
+    /// Does one of these two for a caller on Swift's cooperative pool: each may wait for the commit timeout several
+    /// times, and so has a thread of its own, unless the system has none left.
     func awayFromPool(_ body: @escaping @Sendable (ShippingProcess) -> Void) async {
         guard journal != nil else { return }
         let isDone = Promise<Bool>()

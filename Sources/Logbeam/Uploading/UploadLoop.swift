@@ -149,8 +149,8 @@ package final class UploadLoop {
             onAnswer: onAnswer
         )
         plan = UploadPlan(limits: limits, pacing: pacing, chosen: chosen)
-        // All of this was opened by the path, and so was the file of the lease. Where another spool lies there by now, what is
-        // read from that must not be deleted from this one.
+        // All of this was opened by the path, and so was the file of the lease. Where another spool lies there by now,
+        // what is read from that must not be deleted from this one.
         guard try !lease.spool.hasMoved() else {
             throw SpoolError(.other, path: lease.spool.path, message: "another file has taken the place of the spool")
         }

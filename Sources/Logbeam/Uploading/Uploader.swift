@@ -7,7 +7,8 @@ internal import Synchronization
 /// Where another process holds it, this one stands by: it takes over within a second of the other's end, and after a lapse
 /// from one that shows no sign of life. What is superseded itself stands by like the others.
 ///
-/// When the spool gets another file, it lets what is on its way come home, moves what is pending, and goes on in the new one.
+/// When the spool gets another file, it lets what is on its way come home, moves what is pending, and goes on in the
+/// new one.
 ///
 /// Without a service it stands by for ever: it looks after the file and tells of gaps, and leaves the lease to others.
 /// Thread-safe.

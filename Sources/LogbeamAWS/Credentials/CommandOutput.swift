@@ -17,9 +17,9 @@ enum CommandOutput {
     static let timeLimit = Duration.seconds(60)
     static let byteLimit = CredentialsAnswer.byteLimit
 
-    /// Runs a program, found as `PATH` says, to its end and returns its standard output. It gets nothing to read, none of this
-    /// process's descriptors, and its signals as they are by default. It is killed, with those that it has started, if it
-    /// runs too long, prints too much, or `isCancelled` says so. Blocks.
+    /// Runs a program, found as `PATH` says, to its end and returns its standard output. It gets nothing to read, none
+    /// of this process's descriptors, and its signals as they are by default. It is killed, with those that it has
+    /// started, if it runs too long, prints too much, or `isCancelled` says so. Blocks.
     ///
     /// - Parameter isCancelled: asked every tenth of a second.
     static func of(

@@ -77,8 +77,8 @@ final class CredentialsRequests: Sendable {
 }
 
 extension HTTPClient.Configuration {
-    /// For a service at an address of the link or of this machine, which answers at once or never. Never by a proxy: it would
-    /// be asked for the proxy's own credentials, or be shown ours.
+    /// For a service at an address of the link or of this machine, which answers at once or never. Never by a proxy: it
+    /// would be asked for the proxy's own credentials, or be shown ours.
     static func onThisMachine(timeout: Duration) -> Self {
         var configuration = Self()
         configuration.connectTimeout = timeout

@@ -1,11 +1,11 @@
 /// What the sources of one chain look at.
 struct LookupContext: Sendable {
     let environment: ProcessEnvironment
-    /// The profile that was chosen by name; `nil`: as the environment says. Who chooses one by name means it: the keys in the
-    /// environment don't count then.
+    /// The profile that was chosen by name; `nil`: as the environment says. Who chooses one by name means it: the keys
+    /// in the environment don't count then.
     private(set) var profile: String?
-    /// The profile that says where services are and whom to trust: the one that the program chose, though a role may have led
-    /// to another.
+    /// The profile that says where services are and whom to trust: the one that the program chose, though a role may
+    /// have led to another.
     private let settingsProfile: String?
     /// The region that the program's configuration names.
     private let region: String?
@@ -28,8 +28,8 @@ struct LookupContext: Sendable {
         self.requests = requests
     }
 
-    /// Reads the profiles, now. Throws if the files cannot be read as such, and if there is no profile of a name that somebody
-    /// chose: with other credentials than those that were meant, records would go to somebody else's account.
+    /// Reads the profiles, now. Throws if the files cannot be read as such, and if there is no profile of a name that
+    /// somebody chose: with other credentials than those that were meant, records would go to somebody else's account.
     func profiles() throws(CredentialsError) -> Profiles { try read(profile) }
 
     private func read(_ profile: String?) throws(CredentialsError) -> Profiles {

@@ -1,4 +1,5 @@
-/// The texts in an XML document, by the names of the elements around each: all that the answers of AWS's Query protocol need.
+/// The texts in an XML document, by the names of the elements around each: all that the answers of AWS's Query protocol
+/// need.
 ///
 /// There is nothing here that could fetch or expand anything: a document type declaration makes the document unreadable, and
 /// the five entities that XML defines itself are all there are.

@@ -3,10 +3,11 @@ internal import Synchronization
 
 /// An HTTP client on libcurl for one thread at a time; others wait for their turn.
 ///
-/// Keeps its connections open between requests, speaks HTTP/2 where TLS offers it, and goes by the proxies that it is told
-/// of; what libcurl would read in the environment by itself it does not. TLS is 1.2 or later and always verified; a new
-/// connection of HTTP/1.1 takes up the TLS session of the last one. It follows no redirects and repeats nothing of which a body went out: libcurl would by itself, on a new connection, where one that was kept open ends
-/// before anything of an answer has come.
+/// Keeps its connections open between requests, speaks HTTP/2 where TLS offers it, and goes by the proxies that it is
+/// told of; what libcurl would read in the environment by itself it does not. TLS is 1.2 or later and always verified;
+/// a new connection of HTTP/1.1 takes up the TLS session of the last one. It follows no redirects and repeats nothing
+/// of which a body went out: libcurl would by itself, on a new connection, where one that was kept open ends before
+/// anything of an answer has come.
 package final class HTTPClient: HTTPTransport {
     package struct Configuration: Sendable {
         /// The time to resolve the host's name, connect, and agree on TLS.
@@ -74,8 +75,9 @@ package final class HTTPClient: HTTPTransport {
             }
             if let code = multi.result(of: transfer.easy) { return try transfer.response(after: code) }
             try checkCancellation(of: transfer)
-            // libcurl shortens the wait to its own next timeout, and cancel() ends it. It is short by itself because libcurl 7.88
-            // may hold back what it has read of HTTP/2 until it is called again, though nothing more comes.
+            // libcurl shortens the wait to its own next timeout, and cancel() ends it. It is short by itself because
+            // libcurl 7.88 may hold back what it has read of HTTP/2 until it is called again, though nothing more
+            // comes.
             guard curl_multi_poll(multi.handle, nil, 0, 100, nil) == CURLM_OK else {
                 let message = "libcurl cannot wait for an answer"
                 throw HTTPError(.unusable, message, requestWasSent: transfer.requestWasSent)

@@ -3,10 +3,10 @@ internal import Synchronization
 /// A stage before the spool: a record that is appended here stands in a file, by one write(2), and is moved into the spool
 /// with others within milliseconds. Thread-safe.
 ///
-/// What ``append(to:timestamp:message:)`` has taken survives SIGKILL of the process at any instruction: what was written to a
-/// file is the kernel's, and whoever opens the spool next moves it (``Spool/takeInJournals()``). Each record is moved
-/// once: how far the journal was moved is written in the transaction that moves it. A power loss may take what was
-/// appended in the last seconds, as with a spool that is not synced.
+/// What ``append(to:timestamp:message:)`` has taken survives SIGKILL of the process at any instruction: what was
+/// written to a file is the kernel's, and whoever opens the spool next moves it (``Spool/takeInJournals()``). Each
+/// record is moved once: how far the journal was moved is written in the transaction that moves it. A power loss may
+/// take what was appended in the last seconds, as with a spool that is not synced.
 ///
 /// ## Two regions
 ///
@@ -79,11 +79,11 @@ package final class Journal: @unchecked Sendable {
 
     // MARK: Appending
 
-    /// Takes a record. False if it must be appended to the spool itself, for which ``move(isPatient:)`` comes first: it is too
-    /// long, or the disk does not take it, or it is to wait for room in the spool, or the journal is closed.
+    /// Takes a record. False if it must be appended to the spool itself, for which ``move(isPatient:)`` comes first: it
+    /// is too long, or the disk does not take it, or it is to wait for room in the spool, or the journal is closed.
     ///
-    /// Where both regions are full, it waits until the records of one are moved. If they can not be, it throws, and the record
-    /// is nowhere.
+    /// Where both regions are full, it waits until the records of one are moved. If they can not be, it throws, and the
+    /// record is nowhere.
     ///
     /// - Parameters:
     ///   - timestamp: milliseconds since 1970-01-01T00:00:00Z.
@@ -234,8 +234,8 @@ package final class Journal: @unchecked Sendable {
         return moverSleeps
     }
 
-    /// Somebody may have deleted the file: what is written to it since would be lost with the process. So there is a new one,
-    /// which has what was not moved.
+    /// Somebody may have deleted the file: what is written to it since would be lost with the process. So there is a
+    /// new one, which has what was not moved.
     ///
     /// - Parameter interval: how often to look, in nanoseconds.
     func renewFileIfGone(interval: UInt64 = 1_000_000_000) {
@@ -256,8 +256,8 @@ package final class Journal: @unchecked Sendable {
         try? spool.append([], progress: .moved(fromJournal: old.name, through: nil))
     }
 
-    /// Moves what is left, and removes the file; from now on nothing is taken. What the spool does not take stays in the file,
-    /// for whoever opens the spool next.
+    /// Moves what is left, and removes the file; from now on nothing is taken. What the spool does not take stays in
+    /// the file, for whoever opens the spool next.
     package func close() {
         news.change { $0.isStopped = true }
         lock.lock()

@@ -43,7 +43,8 @@ enum JournalFormat {
 
     /// Writes a frame, whose size is ``frameSize(names:message:)``.
     ///
-    /// - Parameter names: those of the group and the stream, one after the other, of which the first has `groupLength` bytes.
+    /// - Parameter names: those of the group and the stream, one after the other, of which the first has `groupLength`
+    ///   bytes.
     @inline(__always)
     static func write(
         _ number: UInt64,

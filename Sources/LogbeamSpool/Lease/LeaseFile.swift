@@ -102,8 +102,8 @@ final class LeaseFile: Sendable {
         return lstat(place, &status) == 0 && Identity(status) == identity
     }
 
-    /// Whether another file is in place, or nobody is kept from making one. Where the directory itself is out of reach, nobody
-    /// comes by this name: it may be called otherwise now, or the process has another root.
+    /// Whether another file is in place, or nobody is kept from making one. Where the directory itself is out of reach,
+    /// nobody comes by this name: it may be called otherwise now, or the process has another root.
     var isReplaced: Bool {
         var status = stat()
         if lstat(place, &status) == 0 { return Identity(status) != identity }

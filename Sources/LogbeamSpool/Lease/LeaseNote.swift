@@ -22,8 +22,8 @@ struct LeaseNote: Sendable, Equatable {
         self.beat = beat
     }
 
-    /// The note in a file, which may hold anything. Who has locked a new file and says nothing yet may have been stopped there;
-    /// a holder of version 1 or 2 of the schema names itself alone.
+    /// The note in a file, which may hold anything. Who has locked a new file and says nothing yet may have been
+    /// stopped there; a holder of version 1 or 2 of the schema names itself alone.
     init(_ bytes: some Collection<UInt8>) {
         let words = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
         processID = words.first.flatMap { Int32($0) } ?? 0

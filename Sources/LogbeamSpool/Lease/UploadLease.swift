@@ -20,8 +20,9 @@ internal import Darwin
 ///   looks, in its transaction, whether the epoch is still its own. So it makes no difference when, or whether, a holder
 ///   that was superseded learns of it.
 ///
-/// The file and the epoch change hands in one transaction of the spool: SQLite's write lock is what decides between several
-/// who want the lease at once. A process that dies in the midst leaves a file that nobody has locked, or has changed nothing.
+/// The file and the epoch change hands in one transaction of the spool: SQLite's write lock is what decides between
+/// several who want the lease at once. A process that dies in the midst leaves a file that nobody has locked, or has
+/// changed nothing.
 ///
 /// Thread-safe; comes free when its owner lets go of it.
 package final class UploadLease: Sendable {

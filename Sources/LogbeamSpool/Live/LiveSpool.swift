@@ -131,8 +131,8 @@ package final class LiveSpool: Sendable {
         try use { generation throws(SpoolError) in try generation.spool.sync() }
     }
 
-    /// Moves into the file that is in use what stands in the journals of dead processes, if it is time to look for such. What
-    /// it does not take now stays for the next time.
+    /// Moves into the file that is in use what stands in the journals of dead processes, if it is time to look for
+    /// such. What it does not take now stays for the next time.
     package func takeInJournals() {
         let now = MonotonicClock.nanoseconds()
         let due = nextJournals.load(ordering: .relaxed)

@@ -46,7 +46,8 @@ extension LiveSpool {
         return String(cString: resolved)
     }
 
-    /// Opens a spool, or makes one; what is damaged, and in its place, is set aside. Whoever makes no spools sets nothing aside.
+    /// Opens a spool, or makes one; what is damaged, and in its place, is set aside. Whoever makes no spools sets
+    /// nothing aside.
     ///
     /// - Parameter replacesForeign: whether this is done with a file too that is no spool, and shows no trace of one.
     static func open(

@@ -15,7 +15,8 @@ package enum Salvage {
     /// some of them are there, and a second run would append them again.
     ///
     /// - Parameters:
-    ///   - target: where to write; beside the file, with `.salvaged.db` at the end of the name, if `nil`. That must not exist.
+    ///   - target: where to write; beside the file, with `.salvaged.db` at the end of the name, if `nil`. That must not
+    ///     exist.
     ///   - progress: is told again and again how far the scan is.
     package static func run(
         _ path: String,

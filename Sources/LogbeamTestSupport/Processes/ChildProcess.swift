@@ -56,9 +56,9 @@ package final class ChildProcess: Sendable {
         reapAtEnd()
     }
 
-    /// Runs a program on a terminal of its own, which controls it as a person's does: Ctrl-C typed there is a SIGINT for it.
-    /// What it prints is all in its standard output, as the terminal gets it: with `\r\n` at the end of a line, and the echo of
-    /// what is typed.
+    /// Runs a program on a terminal of its own, which controls it as a person's does: Ctrl-C typed there is a SIGINT
+    /// for it. What it prints is all in its standard output, as the terminal gets it: with `\r\n` at the end of a line,
+    /// and the echo of what is typed.
     ///
     /// - Parameters: As ``init(_:_:environment:)``, but for the size of the window.
     package init(

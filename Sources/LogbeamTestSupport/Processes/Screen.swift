@@ -1,4 +1,5 @@
-/// What a terminal shows, as far as the programs here use one (ECMA-48; DECAWM of xterm): made of all that was written to it.
+/// What a terminal shows, as far as the programs here use one (ECMA-48; DECAWM of xterm): made of all that was written
+/// to it.
 package struct Screen {
     package private(set) var window: WindowSize
     private var cells: [[Character]]

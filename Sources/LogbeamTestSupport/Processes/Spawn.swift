@@ -18,8 +18,8 @@ final class Pipe {
         if writing >= 0 { close(writing) }
     }
 
-    /// Has room for a mebibyte, the most that anybody may ask for (pipe(7)): a program that gives up what nobody reads within
-    /// a tenth of a second gives up nothing because the tests have many other threads.
+    /// Has room for a mebibyte, the most that anybody may ask for (pipe(7)): a program that gives up what nobody reads
+    /// within a tenth of a second gives up nothing because the tests have many other threads.
     func enlarge() {
         #if os(Linux)
         // F_SETPIPE_SZ, which Glibc keeps from all but GNU sources.

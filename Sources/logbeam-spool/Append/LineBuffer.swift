@@ -73,8 +73,8 @@ struct LineBuffer {
         bytes = [UInt8](repeating: 0, count: maximum + 1 + readSize)
     }
 
-    /// Offers free memory, as a rule of the read size at least. The closure says how many bytes it has filled; what is not positive
-    /// is an error or the end, and is handed through.
+    /// Offers free memory, as a rule of the read size at least. The closure says how many bytes it has filled; what is
+    /// not positive is an error or the end, and is handed through.
     mutating func fill(_ read: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
         let count = bytes.withUnsafeMutableBytes { read(UnsafeMutableRawBufferPointer(rebasing: $0[filled...])) }
         filled += max(0, count)

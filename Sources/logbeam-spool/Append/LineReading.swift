@@ -1,7 +1,7 @@
 internal import LogbeamCore
 
-/// Tells of each message what its record is: when it was, which stream it is for, and its text. Pure: the present comes in as
-/// a value.
+/// Tells of each message what its record is: when it was, which stream it is for, and its text. Pure: the present comes
+/// in as a value.
 struct LineReading {
     enum Format {
         /// A line is the message. Its time is in it, if there is a format for that.

@@ -68,7 +68,8 @@ final class StartPattern {
     /// Whether the pattern is found in the first bytes of a line.
     func matches(_ line: UnsafeBufferPointer<UInt8>) -> Bool {
         let length = min(line.count, Self.lineLimit)
-        // `regexec` wants a string with a NUL behind it; where that is, REG_STARTEND says, for a line may hold some (regex(3)).
+        // `regexec` wants a string with a NUL behind it; where that is, REG_STARTEND says, for a line may hold some
+        // (regex(3)).
         return withUnsafeTemporaryAllocation(byteCount: length + 1, alignment: 1) { text in
             text.copyMemory(from: UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: line[..<length])))
             text[length] = 0

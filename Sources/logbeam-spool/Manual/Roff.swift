@@ -1,7 +1,7 @@
 /// Text for man(7). Pure.
 enum Roff {
-    /// As it stands in running text: nothing in it is taken for a request, and what looks like a quote, an accent or a hyphen
-    /// is what was typed (groff_char(7)).
+    /// As it stands in running text: nothing in it is taken for a request, and what looks like a quote, an accent or a
+    /// hyphen is what was typed (groff_char(7)).
     static func escaped(_ text: String) -> String {
         var roff = ""
         for scalar in text.unicodeScalars {

@@ -1,7 +1,8 @@
 internal import LogbeamCore
 internal import LogbeamSpool
 
-/// The status of a spool for other programs, in two forms. Pure. Neither holds a control character but tabs and ends of lines.
+/// The status of a spool for other programs, in two forms. Pure. Neither holds a control character but tabs and ends of
+/// lines.
 struct StatusReport {
     var status: SpoolStatus
     /// The time of the report, in milliseconds since 1970-01-01T00:00:00Z.

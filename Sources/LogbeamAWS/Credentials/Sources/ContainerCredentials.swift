@@ -52,8 +52,8 @@ struct ContainerCredentials: CredentialsSource {
         return url
     }
 
-    /// The host as it stands in the URL, in lower case and without its port; `nil` if there is none, or something behind which
-    /// another host could hide: a user name, or what libcurl may read otherwise than this does.
+    /// The host as it stands in the URL, in lower case and without its port; `nil` if there is none, or something
+    /// behind which another host could hide: a user name, or what libcurl may read otherwise than this does.
     static func host(_ url: String) -> String? {
         let url = url.asciiLowercased
         guard url.utf8.allSatisfy({ (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "\\") }) else { return nil }

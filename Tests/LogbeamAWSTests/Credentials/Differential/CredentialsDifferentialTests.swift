@@ -4,7 +4,8 @@ import Testing
 
 @testable import LogbeamAWS
 
-/// botocore is the judge: each row of ``EnvironmentRow`` is a machine on which both look for credentials, region and endpoint.
+/// botocore is the judge: each row of ``EnvironmentRow`` is a machine on which both look for credentials, region and
+/// endpoint.
 @Suite("Credentials beside botocore")
 struct CredentialsDifferentialTests {
     private struct Judgement: Decodable {
