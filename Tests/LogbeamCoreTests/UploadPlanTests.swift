@@ -308,6 +308,37 @@ struct UploadPlanTests {
         #expect(uploader.sent == [[1, 4]])
     }
 
+    @Test("waits as long as the service asked, though a batch that was on its way as well failed without such a word")
+    func notBefore() {
+        var plan = UploadPlan(
+            limits: BatchLimits(count: 5, age: 1_000),
+            pacing: UploadPlan.Pacing(inFlight: 2)
+        )
+        var now = UploadPlan.Moment(wall: 1_790_000_000_000, monotonic: 5_000)
+        func sent() -> BatchRange? {
+            while true {
+                switch plan.next(at: now) {
+                case .scan(let after):
+                    let headers = (after..<10).map {
+                        RecordHeader(id: $0 + 1, stream: 1, timestamp: now.wall, byteCount: 10)
+                    }
+                    plan.found(headers, isLast: true)
+                case .send(let range): return range
+                default: return nil
+                }
+            }
+        }
+        plan.flush(through: 10)
+        guard let first = sent(), let second = sent() else { return #expect(Bool(false), "two batches are sent") }
+        plan.failed(first, retryAt: 6_000, notBefore: 65_000)
+        plan.failed(second, retryAt: 6_000)
+        plan.flush(through: 10)
+        #expect(sent() == nil)
+        #expect(plan.next(at: now) == .wait(until: 65_000))
+        now.monotonic = 65_000
+        #expect(plan.next(at: now) == .send(first))
+    }
+
     // MARK: Records that wait
 
     @Test("lets early records wait for their time, and holds up nothing for them")
@@ -321,6 +352,22 @@ struct UploadPlanTests {
         uploader.advance(3 * Self.hour)
         #expect(try uploader.settle() == nil)
         #expect(uploader.sent == [[1, 3], [2]])
+    }
+
+    @Test("comes back to an early record though there always is more to send")
+    func earlyAmidOthers() throws {
+        var uploader = SimulatedUploader(pacing: UploadPlan.Pacing(inFlight: 2))
+        uploader.append(age: -2 * Self.hour - 5_000)
+        for _ in 1...40 {
+            for _ in 1...5 { uploader.append(age: 5_000) }
+            let sent = uploader.sent.count
+            while true { if case .wait = try uploader.step() { break } }
+            // The answer comes when the next batch is on its way, as long as there is a next one.
+            if uploader.onTheWay.count > 1 || uploader.sent.count == sent { try uploader.answer(0) }
+            uploader.advance(500)
+        }
+        #expect(uploader.sent.flatMap { $0 }.contains(1))
+        #expect(uploader.sent.count > 20)
     }
 
     @Test("does not turn back for each of many early records by itself")
@@ -347,6 +394,7 @@ struct UploadPlanTests {
         uploader.append(age: 1_000)
         #expect(try uploader.settle() == nil)
         #expect(uploader.sent.flatMap { $0 } == Array(1...22))
+        #expect(uploader.plan.quiet.isEmpty, "what was sent is not remembered for ever")
     }
 
     @Test("sends quiet records with a flush, read before or not")

@@ -139,6 +139,17 @@ struct AppendTests {
         #expect(try test.append() == [future + 6])
     }
 
+    @Test("uses no id again when the records with the highest were dropped to make room")
+    func idsOfDropped() throws {
+        let test = try TestSpool()
+        let future: Int64 = 4_102_444_800_000_000
+        try test.execute("UPDATE counters SET value = \(future) WHERE name = 'last_id'")
+        try test.append(3)
+        #expect(try test.spool.write { writer throws(SpoolError) in try writer.dropOldestSlice() })
+        #expect(try test.ids() == [])
+        #expect(try test.append() == [future + 4])
+    }
+
     @Test(
         "looks which ids there are whenever another connection has written",
         arguments: [

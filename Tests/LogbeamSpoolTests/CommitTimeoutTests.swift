@@ -33,6 +33,32 @@ struct CommitTimeoutTests {
         #expect(try test.ids("deliveries") == [])
     }
 
+    @Test("ends with the commit timeout, not before, also where the disk is nearly full and the log can not be cut")
+    func nearlyFullDisk() throws {
+        let directory = try TemporaryDirectory()
+        let isFull = Monitor(false)
+        var options = Spool.Options(commitTimeout: .milliseconds(300))
+        options.freeSpace = { _ in isFull.withLock { $0 } ? 0 : .max }
+        let spool = try Spool(path: directory.file("spool.db"), options: options)
+        let stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
+        // Leaves pages in the file that can be filled.
+        let message = [UInt8](repeating: 65, count: 1 << 20)
+        let appended = try (0..<2).map { _ in try spool.append(message, stream: stream) }
+        let range = BatchRange(stream: stream, first: appended[0], last: appended[1], latest: .max)
+        try spool.begin(range)
+        try spool.acknowledge(range, refused: [], delivered: 2)
+        isFull.withLock { $0 = true }
+        let other = try Connection(path: spool.path, mode: .readWrite)
+        try other.execute("BEGIN IMMEDIATE")
+        var error: SpoolError?
+        let time = ContinuousClock().measure { error = spoolError { try spool.append("one", stream: stream) } }
+        #expect(error?.kind == .busy)
+        #expect(time >= .milliseconds(300) && time < Self.generous)
+        try other.execute("COMMIT")
+        try spool.append("two", stream: stream)
+        #expect(try messages(in: spool.path) == ["two"])
+    }
+
     @Test("is short while the uploader of another process deletes a large batch")
     func deletionElsewhere() throws {
         // What a service has by default.

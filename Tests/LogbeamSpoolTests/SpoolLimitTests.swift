@@ -194,6 +194,104 @@ struct SpoolLimitTests {
         #expect(status.dropped > 3_000)
     }
 
+    @Test("is kept to by threads that share a commit: it takes no more records than there is room for")
+    func sharedCommit() async throws {
+        let test = try TestSpool(limit: SpoolLimit(bytes: Self.limit, whenFull: .dropNewest))
+        func room() throws -> Int64 { try test.spool.write { writer throws(SpoolError) in try writer.room.measure() } }
+        while try room() > 300_000 { try test.append(10) }
+        // A megabyte, which would be one commit where there is room.
+        let results = try await test.appendTogether((0..<40).map { _ in String(repeating: "x", count: 25_000) })
+        #expect(try room() > -50_000)
+        let taken = results.compactMap { try? $0.get() }
+        #expect((1..<20).contains(taken.count), "\(taken.count)")
+        for case .failure(let error) in results { #expect((error as? SpoolError)?.kind == .atLimit) }
+    }
+
+    @Test("is kept to by a few processes that count at the same time what there is room for")
+    func countedTogether() throws {
+        let directory = try TemporaryDirectory()
+        let (first, stream) = try spool(.dropNewest, in: directory)
+        func room() throws -> Int64 { try first.write { writer throws(SpoolError) in try writer.room.measure() } }
+        let message = [UInt8](repeating: 65, count: 1_000)
+        while try room() > 250_000 { try first.append(message, stream: stream) }
+        var others = try (0..<4).map { _ in try spool(.dropNewest, in: directory).spool }
+        var taken = 0
+        while !others.isEmpty {
+            others.removeAll { other in
+                let error = spoolError { try other.append(message, stream: stream) }
+                if error == nil { taken += 1 } else { #expect(error?.kind == .atLimit) }
+                return error != nil
+            }
+        }
+        #expect(taken > 50)
+        #expect(try room() > -20_000)
+    }
+
+    @Test("drops what another process had on its way, once that is not so any more")
+    func abandonedElsewhere() throws {
+        let directory = try TemporaryDirectory()
+        let (spool, stream) = try spool(.dropOldest, in: directory)
+        let (other, _) = try self.spool(.dropOldest, in: directory)
+        func drop() throws { #expect(try spool.write { writer throws(SpoolError) in try writer.dropOldestSlice() }) }
+        let appended = try (0..<10).map { try spool.append("\($0)", stream: stream) }
+        let range = BatchRange(stream: stream, first: appended[0], last: appended[4], latest: .max)
+        try other.begin(range)
+        try drop()
+        #expect(try ids(in: spool.path) == Array(appended[...4]))
+        // Which tells nobody.
+        try other.abandon(range)
+        for _ in 0..<64 {
+            try spool.append("later", stream: stream)
+            try drop()
+        }
+        #expect(try ids(in: spool.path).first != appended[0])
+    }
+
+    @Test("makes room for a record though it has no time to wait")
+    func noTime() throws {
+        let test = try TestSpool(commitTimeout: .zero, limit: SpoolLimit(bytes: Self.limit, whenFull: .dropOldest))
+        let message = [UInt8](repeating: 65, count: 1_000)
+        for _ in 0..<4_000 { try test.spool.append(message, stream: test.stream) }
+        #expect(try SpoolStatus.read(path: test.path).dropped > 1_000)
+    }
+
+    enum Cutter: CaseIterable { case upkeep, fullDisk }
+
+    @Test("is kept to by the log as before, once its file was cut", arguments: Cutter.allCases)
+    func cutLog(by cutter: Cutter) throws {
+        let directory = try TemporaryDirectory()
+        let isFull = Monitor(false)
+        var options = Spool.Options(limit: SpoolLimit(bytes: Self.limit, whenFull: .dropOldest))
+        options.freeSpace = { _ in isFull.withLock { $0 } ? 0 : .max }
+        let spool = try Spool(path: directory.file("spool.db"), options: options)
+        let stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
+        let message = [UInt8](repeating: 65, count: 1_000)
+        for _ in 0..<50 { try spool.append(message, stream: stream) }
+        switch cutter {
+        case .upkeep:
+            try SpoolMaintenance(spool: spool, reader: SpoolReader(path: spool.path)).whileIdle { true }
+        case .fullDisk:
+            isFull.withLock { $0 = true }
+            var error: SpoolError?
+            for _ in 0..<1_000 where error == nil { error = spoolError { try spool.append(message, stream: stream) } }
+            #expect(error?.kind == .full)
+            isFull.withLock { $0 = false }
+            // It counts as full for a moment.
+            #expect(eventually { (try? spool.append(message, stream: stream)) != nil })
+        }
+        // Makes the file of the log long.
+        let reader = try Connection(path: spool.path, mode: .readOnly)
+        try reader.execute("BEGIN")
+        #expect(try reader.integer("SELECT count(*) FROM records") >= 50)
+        var error: SpoolError?
+        while error == nil { error = spoolError { try spool.append([65], stream: stream) } }
+        #expect(error?.kind == .logHeld)
+        #expect(try size(spool.path + "-wal") > Self.mebibyte)
+        try reader.execute("COMMIT")
+        for _ in 0..<4_000 { try spool.append(message, stream: stream) }
+        #expect(try diskUse(spool) <= Self.limit)
+    }
+
     @Test("that is less than what the spool has taken is reached by and by, and no record waits for it")
     func lowered() throws {
         let directory = try TemporaryDirectory()
@@ -237,6 +335,11 @@ struct SpoolLimitTests {
         }
         #expect(error?.kind == .logHeld && error?.gapReason == "spool full")
         #expect(try diskUse(spool) < Self.limit + Self.mebibyte)
+        // It was waited for once: not every record waits for a second.
+        let time = ContinuousClock().measure {
+            for _ in 0..<10 { #expect(spoolError { try spool.append("record", stream: stream) }?.kind == .logHeld) }
+        }
+        #expect(time < .seconds(10))
         #expect(try ids(in: spool.path).count == count)
         try reader.execute("COMMIT")
         try spool.append("last", stream: stream)

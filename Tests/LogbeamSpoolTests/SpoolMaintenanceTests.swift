@@ -273,6 +273,24 @@ struct SpoolMaintenanceTests {
         #expect(try integrity(of: test.path) == "ok")
     }
 
+    @Test("cuts what a reader has made of the log's file when that is gone, though records come and go")
+    func cutsLongLog() throws {
+        let test = try TestSpool()
+        let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.path))
+        try test.append()
+        let other = try Connection(path: test.path, mode: .readOnly)
+        try other.execute("BEGIN")
+        #expect(try other.integer("SELECT count(*) FROM records") == 1)
+        try test.appendGroups(50, bytes: 1_000)
+        try maintenance.whileBusy()
+        // More than twice the length at which it begins anew.
+        #expect(try test.walBytes > 40 * Self.mebibyte)
+        try other.execute("COMMIT")
+        try maintenance.whileBusy()
+        #expect(try test.walBytes <= Self.mebibyte)
+        #expect(try test.ids().count == 50_001)
+    }
+
     @Test("keeps a commit from starting the log anew, which it would have to sync, until the log is let go")
     func pinning() throws {
         let test = try TestSpool()
@@ -359,11 +377,15 @@ struct SpoolMaintenanceTests {
     func busyPages() throws {
         let test = try TestSpool()
         let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.path))
+        var log = 0
         for second in 0..<70 {
             try test.appendGroups(2, bytes: 1_000)
             try maintenance.whileLogging(at: 1_000_000 + Int64(second) * 1_000) { true }
             try test.deliverAll()
             try maintenance.whileLogging(at: 1_000_500 + Int64(second) * 1_000) { true }
+            let length = try test.walBytes
+            #expect(length >= log, "the file of the log was cut")
+            log = length
         }
         #expect(try test.number("PRAGMA freelist_count") > 400)
     }

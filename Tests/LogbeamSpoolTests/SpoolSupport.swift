@@ -13,10 +13,10 @@ struct TestSpool {
     let stream: Int64
     let otherStream: Int64
 
-    init(commitTimeout: Duration = .seconds(30)) throws {
+    init(commitTimeout: Duration = .seconds(30), limit: SpoolLimit? = nil) throws {
         directory = try TemporaryDirectory()
         path = directory.file("spool.db")
-        spool = try Spool(path: path, options: .init(commitTimeout: commitTimeout))
+        spool = try Spool(path: path, options: .init(commitTimeout: commitTimeout, limit: limit))
         stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
         otherStream = try spool.streamID(for: Destination(logGroup: "group", logStream: "other"))
     }

@@ -97,6 +97,23 @@ final class FullDiskTests: Sendable {
         #expect(try SpoolStatus.read(path: spool.path).delivered == count + 1 + more)
     }
 
+    @Test("that becomes scarce while the log is short is noticed in time, and what is pending can be shipped")
+    func filledWhileLogIsShort() async throws { try await onOwnThread { try self.fillWhileLogIsShort() } }
+
+    private func fillWhileLogIsShort() throws {
+        let loop = try loop(spool)
+        disk.setCapacity(100 << 20)
+        loop.tidyWhileLogging { true }
+        for _ in 0..<1_000 { try append() }
+        #expect(spool.walPages > 1_000, "all that is pending is in the log alone")
+        disk.setCapacity(disk.used + (20 << 20))
+        loop.tidyWhileLogging { true }
+        #expect(spool.walPages < 16)
+        disk.setCapacity(disk.used)
+        try ship(loop)
+        #expect(try SpoolStatus.read(path: spool.path).delivered == 1_000)
+    }
+
     @Test("that somebody else has filled does not keep what is pending from being shipped")
     func filledByOthers() async throws {
         try await onOwnThread {

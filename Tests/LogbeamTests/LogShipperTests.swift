@@ -303,7 +303,25 @@ import Testing
             #expect(await isSent == false)
             #expect(service.isCancelled)
             #expect(try fixture.pending() == ["one"])
+            // That we broke it off ourselves is no trouble of the stream's.
+            #expect(try fixture.status().streams.map(\.lastError) == [nil])
         }
+    }
+
+    @Test("A flush of a task that is cancelled ends at once, and what it was for is sent all the same")
+    func cancelledFlush() async throws {
+        let fixture = try SpoolFixture()
+        let gate = Gate()
+        let service = ScriptedDeliveryService(gate: gate)
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        fixture.logger(shipper).info("one")
+        let flush = Task { await shipper.flush(timeout: .seconds(3_600)) }
+        #expect(try await onOwnThread { gate.waitForArrivals() })
+        flush.cancel()
+        #expect(await flush.value == false)
+        gate.open()
+        #expect(await shipper.flush(timeout: patience))
+        #expect(service.sent.map(\.texts) == [["one"]])
     }
 
     @Test("Of two shippers on one spool one uploads; the other takes over when it ends")

@@ -97,6 +97,17 @@ struct OutageTests {
         #expect(uploader.settle() == 6_400, "and the sixth failure is the sixth")
     }
 
+    @Test("waits no longer in the next process because the clock was set back meanwhile")
+    func restartWithOtherTime() throws {
+        let uploader = try SteppedUploader(service: ScriptedDeliveryService { _, _ in .throttled() })
+        try uploader.append("one")
+        uploader.run { uploader.service.sent.count < 3 }
+        #expect(uploader.settle() == 800)
+        uploader.clock.now.wall -= 3_600_000
+        try uploader.restart()
+        #expect(uploader.settle() == 800)
+    }
+
     @Test("asks with at most ten requests a second whether the service is back, however many streams there are")
     func manyStreams() throws {
         let isDown = Monitor(true)
@@ -227,6 +238,39 @@ struct OutageTests {
         let status = try SpoolStatus.read(path: uploader.spool.path)
         #expect(status.rejected == 1)
         #expect(status.delivered == 5)
+    }
+
+    @Test("counts as delivered what was found to have arrived, though the last record of the batch is refused")
+    func foundBesideAGuiltyOne() throws {
+        let service = ScriptedDeliveryService(
+            search: { batch in .found(Set(batch.texts.indices.filter { batch.texts[$0] != "guilty" })) },
+            script: { number, _ in number == 1 ? .lost : .invalid }
+        )
+        let uploader = try SteppedUploader(service: service, reconcileDelay: 0)
+        for text in ["one", "two", "guilty"] { try uploader.append(text) }
+        try uploader.run { try uploader.pendingCount() > 0 }
+        #expect(service.sent.map(\.texts) == [["one", "two", "guilty"], ["guilty"]])
+        let status = try SpoolStatus.read(path: uploader.spool.path)
+        #expect((status.delivered, status.rejected) == (2, 1))
+        #expect((uploader.loop.totals.records, uploader.loop.totals.rejected) == (2, 1))
+    }
+
+    @Test("halves an invalid batch by the order of commits, though the times are in another")
+    func halvesWithOtherTimes() throws {
+        let service = ScriptedDeliveryService { _, batch in
+            batch.texts.contains("guilty") ? .invalid : .accepted(.none)
+        }
+        let uploader = try SteppedUploader(service: service)
+        for text in ["1", "2", "guilty", "4", "5", "6", "7"] {
+            try uploader.append(text)
+            // Each is logged before those that were committed before it.
+            uploader.clock.now.wall -= 1_000
+        }
+        uploader.clock.now.wall += 60_000
+        try uploader.run { try uploader.pendingCount() > 0 && service.sent.count < 100 }
+        let accepted = service.sent.filter { !$0.texts.contains("guilty") }.flatMap(\.texts)
+        #expect(accepted.sorted() == ["1", "2", "4", "5", "6", "7"])
+        #expect(try SpoolStatus.read(path: uploader.spool.path).rejected == 1)
     }
 
     @Test("settles what was answered before it ends")

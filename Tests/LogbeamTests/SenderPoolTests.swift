@@ -57,6 +57,40 @@ struct SenderPoolTests {
         #expect(delivered.records == 1 && acknowledged == 1 && service.sent.count == 1)
     }
 
+    @Test("says of what it has not begun when it is stopped that it was not sent, so that nobody waits for it")
+    func stopped() throws {
+        let gate = Gate()
+        let service = ScriptedDeliveryService(gate: gate)
+        let access = SenderPool.Access(
+            read: { job, batch throws(SpoolError) in
+                batch.startOver(for: job.destination)
+                batch.append(id: 1, timestamp: 1, message: "one".utf8)
+            },
+            mayPost: { true },
+            acknowledge: { _, _ throws(SpoolError) in }
+        )
+        let pool = try SenderPool(threads: 1, service: service, access: access, onAnswer: {})
+        pool.send(SenderPool.Job(range: Self.range, destination: Self.destination))
+        #expect(gate.waitForArrivals())
+        let second = BatchRange(stream: 1, first: 2, last: 2, latest: .max)
+        pool.send(SenderPool.Job(range: second, destination: Self.destination))
+        pool.stop()
+        let answers = pool.takeAnswers()
+        #expect(answers.map(\.range) == [second])
+        #expect(answers.allSatisfy { !$0.isInDoubt })
+        for answer in answers {
+            guard case .failed(.transient(let failure)) = answer.result else {
+                return #expect(Bool(false), "\(answer)")
+            }
+            #expect(failure.code == DeliveryFailure.cancelled)
+        }
+        gate.open()
+        // What was on its way still has its answer.
+        pool.waitForAnswer(until: MonotonicClock.milliseconds() + 60_000)
+        #expect(pool.takeAnswers().map(\.range) == [Self.range])
+        #expect(service.sent.count == 1)
+    }
+
     @Test("deletes nothing that the service does not have, and sends nothing without the lease")
     func failed() throws {
         for outcome in [DeliveryOutcome.lost, .denied, .invalid, .throttled()] {

@@ -133,6 +133,30 @@ import Testing
         #expect(try SpoolStatus.read(path: path).pending == 1)
     }
 
+    @Test("Keeps the log short while it ships a backlog")
+    func logWhileShipping() throws {
+        let uploader = try SteppedUploader(service: ScriptedDeliveryService())
+        let stream = try uploader.spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
+        let time = uploader.clock.now.wall
+        try [UInt8](repeating: 65, count: 400).withUnsafeBufferPointer { message in
+            for _ in 0..<120 {
+                let messages = repeatElement(message, count: 1_000)
+                _ = try uploader.spool.append(stream: stream, timestamp: time, messages: messages)
+            }
+        }
+        uploader.loop.tidy { true }
+        #expect(uploader.spool.walPages < 16)
+        uploader.loop.wake()
+        var longest = 0
+        while try uploader.loop.hasRecords() {
+            _ = uploader.step()
+            longest = max(longest, uploader.spool.walPages)
+        }
+        // The length at which it begins anew, and what a batch adds.
+        #expect(longest < 4_096 + 1_024, "\(longest) pages")
+        #expect(longest > 2_048, "\(longest) pages")
+    }
+
     @Test("Notes what the service warns of, for status, though all goes well, and takes it back")
     func warning() throws {
         let uploader = try SteppedUploader(service: ScriptedDeliveryService())

@@ -70,6 +70,8 @@ package final class TestDisk: Sendable {
         var inodes: [UInt64: Int] = [:]
         var fileCount = 0
         var fault: Fault?
+        /// Where each sync waits before it is made.
+        var syncGate: Gate?
         /// The bytes that all files may have together; `nil` for any number.
         var capacity: Int?
         /// The size of each file.
@@ -119,6 +121,11 @@ package final class TestDisk: Sendable {
             state.counted = 0
             state.failed = 0
         }
+    }
+
+    /// Holds each sync, before it counts as a call, until a gate is opened.
+    package func holdSyncs(at gate: Gate?) {
+        state.withLock { $0.syncGate = gate }
     }
 
     /// `errno` of the last call that failed by a fault; `nil` if there is none.
@@ -226,7 +233,8 @@ package final class TestDisk: Sendable {
 
     /// - Parameter syncsDirectory: SQLite syncs the directory with the first sync of a file that it may have made.
     func sync(file: Int, syncsDirectory: Bool, _ body: () -> Int32) -> Int32 {
-        perform(.sync, then: [.sync(file: file)] + (syncsDirectory ? [.syncDirectory] : []), body)
+        state.withLock { $0.syncGate }?.pass()
+        return perform(.sync, then: [.sync(file: file)] + (syncsDirectory ? [.syncDirectory] : []), body)
     }
 
     func map(_ body: () -> Int32) -> Int32 {

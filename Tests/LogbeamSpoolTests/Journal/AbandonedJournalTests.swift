@@ -1,6 +1,8 @@
+import CSQLite
 import Foundation
 import LogbeamCore
 import LogbeamTestSupport
+import Synchronization
 import Testing
 
 @testable import LogbeamSpool
@@ -13,16 +15,16 @@ struct AbandonedJournalTests {
         let path: String
         let file: String
 
-        /// - Parameter isRefused: the spool takes nothing meanwhile.
+        /// - Parameter isRefused: the spool takes nothing but what is moved.
         init(_ count: Int, moved: Int = 0, bytes: Int = 10, isRefused: Bool = false) throws {
             live = try LiveFixture(commitTimeout: isRefused ? .milliseconds(10) : .seconds(30))
             path = live.path
             file = path + JournalFile.infix + "00000000000000aa"
             let journal = try Journal(spool: live.spool)
             let other = try Connection(path: path, mode: .readWrite)
-            if isRefused { try other.execute("BEGIN IMMEDIATE") }
             let padding = String(repeating: "x", count: bytes)
             for number in 0..<count {
+                if isRefused, number == moved { try other.execute("BEGIN IMMEDIATE") }
                 let stream = number % 3 == 0 ? live.other : live.stream
                 #expect(try live.stage("\(number) \(padding)", in: journal, to: stream))
                 if number == moved - 1 { try journal.move() }
@@ -75,6 +77,50 @@ struct AbandonedJournalTests {
         #expect(live.journals == [])
     }
 
+    @Test("is gone before the spool forgets how far it was moved, or a process that dies in between would leave it all")
+    func order() throws {
+        let left = try Leftover(10)
+        let spool = left.live.spool.current
+        let witness = Witness(left.file)
+        try spool.spool.write { writer throws(SpoolError) in
+            try writer.connection.check(
+                sqlite3_create_function(
+                    writer.connection.handle,
+                    "look",
+                    0,
+                    SQLITE_UTF8,
+                    Unmanaged.passUnretained(witness).toOpaque(),
+                    { call, _, _ in
+                        if let context = sqlite3_user_data(call) {
+                            Unmanaged<Witness>.fromOpaque(context).takeUnretainedValue().look()
+                        }
+                    },
+                    nil,
+                    nil
+                )
+            )
+            try writer.connection.execute(
+                """
+                CREATE TEMP TRIGGER looking BEFORE DELETE ON counters WHEN OLD.name LIKE 'journal %'
+                BEGIN SELECT look(); END
+                """
+            )
+        }
+        #expect(try spool.spool.takeInJournals() == 10)
+        #expect(witness.seen.withLock { $0 } == [false])
+        try spool.spool.write { writer throws(SpoolError) in try writer.connection.execute("DROP TRIGGER looking") }
+    }
+
+    /// Looks whether a file is there.
+    private final class Witness: Sendable {
+        private let path: String
+        let seen = Mutex<[Bool]>([])
+
+        init(_ path: String) { self.path = path }
+
+        func look() { seen.withLock { $0.append(access(path, F_OK) == 0) } }
+    }
+
     @Test("of which the spool took a part goes on where that ended")
     func inParts() throws {
         let left = try Leftover(20_000, isRefused: true)
@@ -123,10 +169,10 @@ struct AbandonedJournalTests {
         #expect(try left.numbers == Array(0..<10))
     }
 
-    @Test("gives all of both its regions")
-    func large() throws {
-        let left = try Leftover(150, bytes: 10_000, isRefused: true)
-        #expect(try left.numbers == [])
+    @Test("gives all of both its regions, in its order, whichever was filled first", arguments: [0, 1])
+    func large(moved: Int) throws {
+        let left = try Leftover(150, moved: moved, bytes: 10_000, isRefused: true)
+        #expect(try left.numbers == Array(0..<moved))
         _ = try Spool(path: left.path)
         #expect(try left.numbers == Array(0..<150))
     }

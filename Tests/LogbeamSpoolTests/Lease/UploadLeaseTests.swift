@@ -1,4 +1,5 @@
 import Foundation
+import LogbeamCore
 import LogbeamTestSupport
 import Testing
 
@@ -169,6 +170,29 @@ struct UploadLeaseTests {
         // By default it is one in three seconds: an idle machine is not to be kept busy.
         let other = try #require(try UploadLease.takeOver(spool))
         #expect(other.beatInterval == 3_000)
+    }
+
+    /// What the upload loop may do for seconds.
+    @Test("shows signs of life while records are deleted", arguments: ["acknowledge", "finish", "reject"])
+    func beatsMeanwhile(call: String) throws {
+        let lease = try #require(try UploadLease.acquire(spool, lapse: .seconds(1)))
+        let stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
+        let id = try spool.append("one", stream: stream)
+        let range = BatchRange(stream: stream, first: id, last: id, latest: .max)
+        try lease.begin(range)
+        func lastBeat() throws -> UInt64 { try #require(UploadLease.sighting(path)?.note.beat).number }
+        let before = try lastBeat()
+        // Until the next one is due.
+        let end = MonotonicClock.milliseconds() + lease.beatInterval
+        #expect(eventually { MonotonicClock.milliseconds() > end })
+        #expect(try lastBeat() == before)
+        switch call {
+        case "acknowledge": try lease.acknowledge(range, refused: [], delivered: 1, showsLife: true)
+        case "finish": try lease.finish(range)
+        default: try lease.reject([RefusedRecord(id: id, reason: .tooOld)])
+        }
+        #expect(try ids(in: path) == [])
+        #expect(try lastBeat() > before)
     }
 
     @Test("shows when the last sign of life was, and how long is too long")

@@ -152,6 +152,53 @@ struct LiveSpoolTests {
         #expect(status.streams.map(\.destination.logStream) == ["other", "stream"])
     }
 
+    @Test("leaves nothing of what it has moved in a file that lies elsewhere now, for whoever opens that")
+    func movedAway() throws {
+        let live = try LiveFixture()
+        let old = try live.spool.current.spool
+        try old.reject([RefusedRecord(id: live.log("refused"), reason: .invalid)])
+        try live.log("before")
+        try live.spool.noteGap(Gap(stream: 0, reason: "disk full", records: 3, first: 1, last: 2), of: live.other)
+        try live.shell("mv $0 $0-old; mv $0-wal $0-old-wal; mv $0-shm $0-old-shm")
+        try live.log("after")
+        #expect(live.spool.settle(holdsLease: true))
+        let here = try SpoolStatus.read(path: live.path)
+        #expect((here.pending, here.rejected, here.dropped) == (2, 1, 3))
+        let there = try SpoolStatus.read(path: live.path + "-old")
+        #expect((there.pending, there.rejected, there.dropped) == (0, 0, 0))
+        #expect(try Spool(path: live.path + "-old").untoldGaps() == [])
+    }
+
+    @Test("tells how many records can not be read any more in a file that is replaced, and counts them as a gap")
+    func unreadable() throws {
+        let live = try LiveFixture()
+        try live.log("short", to: live.other)
+        for _ in 0..<3 { try live.log(String(repeating: "x", count: 20_000)) }
+        // Every page is in the file, and the connection has to read it anew.
+        try live.shell(
+            "sqlite3 $0 \"UPDATE counters SET value = value; PRAGMA wal_checkpoint(TRUNCATE)\" > $0-out; cp $0 $0-copy"
+        )
+        // What is left of the long ones when the pages that they are continued on lead nowhere.
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: live.path + "-copy"))
+        let pages = (0..<bytes.count / 4_096).filter { page in
+            bytes[(page * 4_096 + 8)..<(page * 4_096 + 3_000)].allSatisfy { $0 == UInt8(ascii: "x") }
+        }
+        #expect(pages.count >= 9)
+        try live.shell("mv $0 $0-old")
+        for page in pages {
+            try live.shell(
+                "printf '\\377\\377\\377\\377' | dd of=$0-old bs=1 seek=\(page * 4_096) conv=notrunc status=none"
+            )
+        }
+        try live.log("after")
+        #expect(live.spool.settle(holdsLease: true))
+        #expect(live.reported.contains { $0.contains("4 records of the old spool") }, "\(live.reported)")
+        let gaps = try live.spool.current.spool.untoldGaps()
+        #expect(gaps.map(\.reason) == ["spool file lost", "spool file lost"])
+        #expect(gaps.map(\.records).sorted() == [1, 3])
+        #expect(try live.pending() == ["after"])
+    }
+
     @Test("leaves a file that lies elsewhere now to whoever uploads from it, if that is another")
     func withoutLease() throws {
         let live = try LiveFixture()
@@ -236,6 +283,29 @@ struct LiveSpoolTests {
         #expect(live.quarantined.count == 1)
         #expect(live.reported.count == 1)
         #expect(live.reported.first?.contains("is damaged (") == true)
+    }
+
+    @Test("notices by a thorough look that its end was cut off, though nothing that is logged comes upon that")
+    func shortened() throws {
+        let live = try LiveFixture()
+        try live.log("before")
+        try live.shell(
+            """
+            sqlite3 $0 "INSERT INTO rejected WITH n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 300)
+                SELECT x, 1, 1, printf('%1000d', x), 'test', 1 FROM n; PRAGMA wal_checkpoint(TRUNCATE)" > $0-out
+            """
+        )
+        live.spool.look(isThorough: true)
+        try live.log("as ever")
+        #expect(live.quarantined == [])
+        try live.shell("truncate -s -81920 $0")
+        try live.log("as ever")
+        #expect(live.quarantined == [])
+        live.spool.look(isThorough: true)
+        #expect(live.quarantined.count == 1)
+        #expect(live.reported.count == 1)
+        try live.log("after")
+        #expect(try live.pending() == ["after"])
     }
 
     @Test("of several is set aside by one of them, and the others go on in its successor")

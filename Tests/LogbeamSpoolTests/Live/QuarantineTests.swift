@@ -145,6 +145,31 @@ struct DamagedLogTests {
         #expect(Set((3..<20).map { "late \($0)" }).isSubset(of: try live.pending()))
     }
 
+    @Test("is left to who has the spool open, though it is damaged", arguments: ["another process", "this process"])
+    func openElsewhere(by user: String) throws {
+        try logAndDie()
+        let damage = try ChildProcess("/bin/sh", ["-ec", "printf x | dd of=$0-wal bs=1 seek=12000 conv=notrunc", path])
+        #expect(try damage.wait().exitCode == 0)
+        // As it is when the spool is opened: it begins anew when something is committed.
+        let log = try Data(contentsOf: URL(fileURLWithPath: path + "-wal"))
+        let process = try ChildProcess("/usr/bin/env", ["sqlite3", path])
+        var connection: Connection?
+        if user == "this process" {
+            connection = try Connection(path: path, mode: .readWrite)
+            #expect(try #require(connection).integer("SELECT count(*) FROM records") > 0)
+        } else {
+            try process.write("SELECT count(*) > 0 FROM records;\n")
+            try process.waitForOutput { $0 == "1\n" }
+        }
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path + "-wal")) == log)
+        #expect(Quarantine.copyDamagedLog(of: path) == nil)
+        #expect(Quarantine.files(of: path) == [])
+        withExtendedLifetime(connection) {}
+        connection = nil
+        process.kill(SIGKILL)
+        _ = try process.wait()
+    }
+
     @Test("is taken as it is where it is sound, or ends in the middle of a commit")
     func sound() throws {
         try logAndDie()

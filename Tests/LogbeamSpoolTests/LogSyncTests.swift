@@ -1,0 +1,68 @@
+import Foundation
+import LogbeamCore
+import LogbeamTestSupport
+import Testing
+
+@testable import LogbeamSpool
+
+@Suite("A sync of the log by many threads", .onOwnThreads)
+struct LogSyncTests {
+    private let directory: TemporaryDirectory
+    private let disk: TestDisk
+    private let spool: Spool
+    private let stream: Int64
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        disk = TestDisk(directory: directory.path)
+        spool = try Spool(path: directory.file("spool.db"), options: .init(commitTimeout: .seconds(600)))
+        stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
+    }
+
+    private var syncs: Int { disk.events.count { if case .sync = $0 { true } else { false } } }
+
+    @Test("is shared by those that wait for one, and fails for each of them if the disk does not take the log")
+    func shared() async throws {
+        for fails in [false, true] {
+            let gate = Gate()
+            disk.holdSyncs(at: gate)
+            // The first one succeeds.
+            if fails { disk.setFault(.init([.sync], first: 2, lasts: true, code: 10 | 4 << 8)) }
+            let before = syncs
+            let asked = Gate()
+            async let first: Void = onOwnThread { try spool.sync() }
+            #expect(try await onOwnThread { gate.waitForArrivals() })
+            async let others = onThreads(8) { number in
+                try spool.append("\(number)", stream: stream)
+                asked.open()
+                return spoolError { try spool.sync() }
+            }
+            try await onOwnThread { asked.pass() }
+            // What is promised holds whenever they come. With this they come while the first one is under way.
+            usleep(100_000)
+            gate.open()
+            try await first
+            let errors = try await others
+            #expect(errors.allSatisfy { ($0?.kind == .failedIO) == fails }, "\(errors)")
+            if !fails { #expect((2...9).contains(syncs - before)) }
+        }
+        disk.setFault(nil)
+        try spool.sync()
+    }
+
+    @Test("is waited for until the commit timeout, and no longer")
+    func timeout() async throws {
+        let hasty = try Spool(path: spool.path, options: .init(commitTimeout: .milliseconds(200)))
+        let gate = Gate()
+        disk.holdSyncs(at: gate)
+        async let first: Void = onOwnThread { try hasty.sync() }
+        try await onOwnThread {
+            #expect(gate.waitForArrivals())
+            let time = ContinuousClock().measure { #expect(spoolError { try hasty.sync() }?.kind == .busy) }
+            #expect(time >= .milliseconds(200))
+            gate.open()
+        }
+        try await first
+        try hasty.sync()
+    }
+}

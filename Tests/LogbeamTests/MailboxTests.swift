@@ -1,0 +1,46 @@
+import LogbeamSpool
+import LogbeamTestSupport
+import Testing
+
+@testable import Logbeam
+
+@Suite("What the uploader is told", .onOwnThreads)
+struct MailboxTests {
+    private let mailbox = Mailbox()
+    private let isSent = Monitor<[String: Bool]>([:])
+
+    private func flush(_ name: String) {
+        mailbox.flush { [isSent] result in isSent.withLock { $0[name] = result } }
+    }
+
+    @Test("is not missed where it came between its last look and its sleep", arguments: [(1, Int.max), (Int.max, 100)])
+    func betweenLookAndSleep(records: Int, bytes: Int) {
+        let mark = mailbox.mark
+        mailbox.appended(bytes: 100)
+        let longest: Int64 = 60_000
+        let time = ContinuousClock().measure {
+            mailbox.wait(
+                until: MonotonicClock.milliseconds() + longest,
+                since: mark,
+                room: (records: records, bytes: bytes)
+            )
+        }
+        #expect(time < .milliseconds(longest))
+    }
+
+    @Test("ends the flushes that it has heard of, and no others, where nothing can be sent; at the end all of them")
+    func endFlushes() {
+        flush("early")
+        mailbox.updateFlushes(target: { 1 }, isDone: { _ in false })
+        flush("late")
+        mailbox.endFlushes()
+        #expect(isSent.withLock { $0 } == ["early": false])
+        mailbox.updateFlushes(target: { 2 }, isDone: { $0 == 2 })
+        #expect(isSent.withLock { $0 } == ["early": false, "late": true])
+        flush("last")
+        mailbox.stop()
+        mailbox.endFlushes()
+        flush("too late")
+        #expect(isSent.withLock { $0 } == ["early": false, "late": true, "last": false, "too late": false])
+    }
+}

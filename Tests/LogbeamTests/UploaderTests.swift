@@ -1,0 +1,92 @@
+import Foundation
+import LogbeamCore
+import LogbeamTestSupport
+import Synchronization
+import Testing
+
+@testable import Logbeam
+@testable import LogbeamSpool
+
+@Suite("An uploader")
+struct UploaderTests {
+    @Test("moves what it could not move when it began, and ships that too, while it goes on uploading")
+    func movesLater() async throws {
+        let directory = try TemporaryDirectory()
+        let spool = try LiveSpool(
+            path: directory.file("spool.db"),
+            options: .init(commitTimeout: .milliseconds(20)),
+            lookInterval: .zero,
+            report: { _ in }
+        )
+        let stream = LiveStream(SpoolFixture.destination)
+        func log(_ text: String) throws {
+            _ = try Array(text.utf8).withUnsafeBufferPointer {
+                try spool.append(to: stream, timestamp: WallClock.milliseconds(), message: $0)
+            }
+        }
+        try log("before")
+        // A thread is at work in the old file for long.
+        let old = spool.current
+        old.users.add(1, ordering: .relaxed)
+        try FileManager.default.removeItem(atPath: spool.path)
+        try log("after")
+        let service = ScriptedDeliveryService()
+        let uploader = Uploader(
+            spool: spool,
+            mailbox: Mailbox(),
+            service: service,
+            limits: BatchLimits(age: 0),
+            losses: Losses()
+        )
+        try uploader.start()
+        #expect(try await onOwnThread { service.waitForBatches(1) })
+        #expect(service.sent.map(\.texts) == [["after"]])
+        old.users.subtract(1, ordering: .relaxed)
+        #expect(try await onOwnThread { service.waitForBatches(2) })
+        #expect(service.sent.map(\.texts) == [["after"], ["before"]])
+        await uploader.stop()
+    }
+
+    @Test(
+        "takes in the journals of processes that have died meanwhile, whether it ships or not",
+        arguments: [true, false]
+    )
+    func journals(ships: Bool) async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("spool.db")
+        let spool = try LiveSpool(path: path, lookInterval: .zero, report: { _ in })
+        let service = ScriptedDeliveryService()
+        let uploader = Uploader(
+            spool: spool,
+            mailbox: Mailbox(),
+            service: ships ? service : nil,
+            limits: BatchLimits(age: 0),
+            losses: Losses()
+        )
+        try uploader.start()
+        let stream = LiveStream(SpoolFixture.destination)
+        let journal = try Journal(spool: spool)
+        try Array("record".utf8).withUnsafeBufferPointer { message in
+            let time = WallClock.milliseconds()
+            // When this is sent, all is opened that takes in what it finds when it is opened.
+            try spool.append(to: stream, timestamp: time, message: message)
+            #expect(try journal.append(to: stream, timestamp: time, message: message))
+        }
+        if ships { #expect(try await onOwnThread { service.waitForBatches(1) }) }
+        // What is left of a journal when its process is killed.
+        let left = path + JournalFile.infix + "00000000000000aa"
+        try FileManager.default.copyItem(atPath: journal.path, toPath: left)
+        unlink(journal.path)
+        if ships {
+            #expect(try await onOwnThread { service.waitForBatches(2) })
+            #expect(service.sent.map(\.texts) == [["record"], ["record"]])
+        } else {
+            try await waitUntil("the record in the spool") {
+                try Connection(path: path, mode: .readOnly).integer("SELECT count(*) FROM records") == 2
+            }
+        }
+        #expect(!FileManager.default.fileExists(atPath: left))
+        await uploader.stop()
+        withExtendedLifetime(journal) {}
+    }
+}
