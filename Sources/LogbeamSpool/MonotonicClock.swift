@@ -38,3 +38,12 @@ package enum WallClock {
         microseconds() / 1000
     }
 }
+
+extension Duration {
+    /// Whole nanoseconds, 0 for a negative duration, at most about 292 years.
+    var nanoseconds: UInt64 {
+        let (seconds, attoseconds) = components
+        guard seconds >= 0, attoseconds >= 0 else { return 0 }
+        return UInt64(min(seconds, 9_000_000_000)) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+    }
+}

@@ -53,13 +53,7 @@ package final class Spool: Sendable {
     let limit: SpoolLimit?
     /// When a record was last to be appended, in nanoseconds of ``MonotonicClock``.
     private let lastAppend = Atomic<UInt64>(0)
-    /// How often room was made, and how many threads wait for that.
-    private let roomMade = Atomic<Int>(0)
-    private let roomWaiters = Atomic<Int>(0)
-    /// Nobody waits for room any more.
-    private let hasEndedWaits = Atomic<Bool>(false)
-    // Not of `()`: ThreadSanitizer takes a field without a size for the head of its object.
-    private let roomAlarm = Condition(0)
+    private let roomAlarm = RoomAlarm()
     /// Until when nobody waits for the log, in nanoseconds of ``MonotonicClock``.
     private let logHeldUntil = Atomic<UInt64>(0)
     /// There may be gaps that their streams have not been told of: perhaps from before this process.
@@ -334,7 +328,7 @@ package final class Spool: Sendable {
         var deadline = start &+ commitTimeout
         var isFirst = true
         while true {
-            let seen = roomMade.load(ordering: .sequentiallyConsistent)
+            let seen = roomAlarm.count
             do throws(SpoolError) {
                 return try body(deadline)
             } catch {
@@ -355,8 +349,8 @@ package final class Spool: Sendable {
                 case .block(let timeout):
                     guard mayBlock else { throw error }
                     if isFirst { deadline = now &+ timeout.nanoseconds }
-                    guard now < deadline, !hasEndedWaits.load(ordering: .acquiring) else { throw error }
-                    waitForRoom(since: seen, until: deadline)
+                    guard now < deadline, !roomAlarm.isClosed else { throw error }
+                    roomAlarm.wait(since: seen, until: deadline)
                 }
                 isFirst = false
             }
@@ -384,26 +378,10 @@ package final class Spool: Sendable {
     }
 
     /// From now on a record for which there is no room is refused, as if its time were over: another file is in use.
-    func endWaitsForRoom() {
-        hasEndedWaits.store(true, ordering: .releasing)
-        tellOfRoom()
-    }
-
-    /// Waits until this process has made room, or for a tenth of a second: room that another process makes tells nobody.
-    private func waitForRoom(since seen: Int, until deadline: UInt64) {
-        roomWaiters.add(1, ordering: .sequentiallyConsistent)
-        defer { roomWaiters.subtract(1, ordering: .relaxed) }
-        let end = min(Int64(clamping: deadline / 1_000_000 + 1), MonotonicClock.milliseconds() + 100)
-        _ = roomAlarm.wait(until: end) { _ in
-            roomMade.load(ordering: .sequentiallyConsistent) != seen ? true : nil
-        }
-    }
+    func endWaitsForRoom() { roomAlarm.close() }
 
     func tellOfRoom() {
-        guard limit != nil else { return }
-        roomMade.add(1, ordering: .sequentiallyConsistent)
-        // Whoever begins to wait later sees the sum.
-        if roomWaiters.load(ordering: .sequentiallyConsistent) > 0 { roomAlarm.change { $0 &+= 1 } }
+        if limit != nil { roomAlarm.ring() }
     }
 
     /// The pages in the write-ahead log after the last commit of this process.
@@ -411,13 +389,4 @@ package final class Spool: Sendable {
 
     /// What the file of the write-ahead log takes, in bytes; 0 if it can not be told.
     var logFileSize: Int { DiskSpace.size(of: path + "-wal") }
-}
-
-extension Duration {
-    /// Whole nanoseconds, 0 for a negative duration, at most about 292 years.
-    var nanoseconds: UInt64 {
-        let (seconds, attoseconds) = components
-        guard seconds >= 0, attoseconds >= 0 else { return 0 }
-        return UInt64(min(seconds, 9_000_000_000)) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
-    }
 }
