@@ -7,10 +7,10 @@ import Testing
 
 @Suite("Salvaging a spool")
 struct SalvageTests {
-    private let original: TestSpool
+    let original: TestSpool
     /// A copy of its files, for damage.
-    private let path: String
-    private var salvaged: String { path + ".salvaged.db" }
+    let path: String
+    var salvaged: String { path + ".salvaged.db" }
 
     init() throws {
         original = try TestSpool()
@@ -259,96 +259,10 @@ struct SalvageTests {
         #expect(report.records == 5_000)
     }
 
-    // MARK: Where it goes
-
-    @Test("appends to a good spool: in order, under new ids, with the streams that are there")
-    func into() throws {
-        let lost = try original.append(1_200)
-        try original.append(1, to: original.otherStream)
-        try original.spool.reject([RefusedRecord(id: lost[0], reason: .tooOld)])
-        try original.spool.noteAndTell(
-            Gap(stream: original.stream, reason: "disk full", records: 3, first: 1_000, last: 2_000)
-        )
-        try copy()
-        let target = try TestSpool()
-        let other = try target.append(2, to: target.otherStream)
-        try target.spool.noteAndTell(Gap(stream: target.stream, reason: "disk full", records: 4, first: 500, last: 600))
-        try target.execute("INSERT INTO rejected SELECT \(lost[0]), 1, 1, 'there before', 'expired', 1")
-        let before = try target.ids()
-
-        let report = try Salvage.run(path, into: target.path)
-        #expect(report.into == target.path && report.records == 1_201)
-        let ids = try target.ids()
-        #expect(ids.count == before.count + 1_201 && ids.starts(with: before) && ids.starts(with: other))
-        #expect(
-            try rows("message, timestamp, stream_id FROM records WHERE id > \(before.last ?? 0)", target.path)
-                == rows("message, timestamp, stream_id FROM records", original.path)
-        )
-        #expect(try rows("message FROM rejected", target.path).sorted() == ["message 0", "there before"])
-        #expect(
-            try rows("records || ' ' || first_at || ' ' || last_at FROM gaps WHERE reason = 'disk full'", target.path)
-                == ["7 500 2000"]
-        )
-    }
-
-    @Test("appends to a spool whose log takes the last of the disk, once that has been copied")
-    func scarceDisk() throws {
-        try original.append(1_200)
-        let target = try TestSpool()
-        try target.appendGroups(3, bytes: 1_000)
-        var options = Spool.Options()
-        options.freeSpace = { DiskSpace.size(of: $0 + "-wal") > 2 << 20 ? 0 : 1 << 40 }
-        let spool = try Spool(path: target.path, options: options)
-        #expect(try target.walBytes > 2 << 20)
-        try spool.append(fromDraft: original.path)
-        #expect(try target.ids().count == 3_000 + 1_200)
-        #expect(try target.walBytes <= 2 << 20)
-    }
-
-    @Test("makes the spool that it is told to, if there is none")
-    func newTarget() throws {
-        try original.append(3)
-        try copy()
-        let target = original.directory.file("new.db")
-        #expect(try Salvage.run(path, into: target).records == 3)
-        #expect(try ids(in: target).count == 3 && mode(target) == 0o600)
-    }
-
-    @Test("does not write over what is there, nor into the damaged spool itself")
-    func occupied() throws {
-        try original.append(3)
-        try copy()
-        let link = original.directory.file("link")
-        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: path)
-        for target in [path, link] {
-            #expect(spoolError { _ = try Salvage.run(path, into: target) }?.kind == .occupied)
-        }
-        try original.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        try copy()
-        #expect(spoolError { _ = try Salvage.run(path, into: path + "-wal") }?.kind == .occupied)
-        for suffix in ["", "-wal", "-journal"] {
-            try Data("x".utf8).write(to: URL(fileURLWithPath: salvaged + suffix))
-            #expect(spoolError { _ = try Salvage.run(path) }?.kind == .occupied)
-            #expect(try Data(contentsOf: URL(fileURLWithPath: salvaged + suffix)) == Data("x".utf8))
-            try FileManager.default.removeItem(atPath: salvaged + suffix)
-        }
-        #expect(try Salvage.run(path).records == 3)
-    }
-
-    @Test("ends with an error where there is nothing to read or no place to write")
-    func errors() throws {
-        #expect(spoolError { _ = try Salvage.run(path) }?.kind == .missing)
-        #expect(spoolError { _ = try Salvage.run(original.directory.path) }?.kind == .notASpool)
-        try Data("Dear diary".utf8).write(to: URL(fileURLWithPath: path))
-        #expect(spoolError { _ = try Salvage.run(path) }?.kind == .notASpool)
-        #expect(spoolError { _ = try Salvage.run(path, into: "/dev/null/x") }?.kind == .unwritable)
-        #expect(try listing() == ["damaged.db", "spool.db", "spool.db-shm", "spool.db-wal"])
-    }
-
     // MARK: Support
 
     /// The spool as a process that dies now would leave it.
-    private func copy() throws {
+    func copy() throws {
         for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
         for suffix in ["", "-wal"] {
             let content = try Data(contentsOf: URL(fileURLWithPath: original.path + suffix))
@@ -357,7 +271,7 @@ struct SalvageTests {
     }
 
     /// Copies the spool, and overwrites the first pages of tables and indexes.
-    private func destroy(_ names: String...) throws {
+    func destroy(_ names: String...) throws {
         try original.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         try copy()
         for name in names {
@@ -366,19 +280,19 @@ struct SalvageTests {
         }
     }
 
-    private func overwrite(_ offset: Int, _ bytes: [UInt8], suffix: String = "") throws {
+    func overwrite(_ offset: Int, _ bytes: [UInt8], suffix: String = "") throws {
         let file = try FileHandle(forUpdating: URL(fileURLWithPath: path + suffix))
         try file.seek(toOffset: UInt64(offset))
         try file.write(contentsOf: Data(bytes))
         try file.close()
     }
 
-    private func bytes(_ numbers: UInt32...) -> [UInt8] {
+    func bytes(_ numbers: UInt32...) -> [UInt8] {
         numbers.flatMap { withUnsafeBytes(of: $0.bigEndian, Array.init) }
     }
 
     /// A log with one commit, of one page that is empty.
-    private func log(ofPage number: UInt32) -> [UInt8] {
+    func log(ofPage number: UInt32) -> [UInt8] {
         var log = bytes(0x377F_0682, 3_007_000, 4_096, 0, 1, 2)
         var sum = LogChecksum()
         sum.add(log[...], isBigEndian: false)
@@ -389,15 +303,15 @@ struct SalvageTests {
         return log + frame
     }
 
-    private func rows(_ query: String, _ path: String) throws -> [String] {
+    func rows(_ query: String, _ path: String) throws -> [String] {
         try sqlite3(path, "SELECT \(query)", options: ["-readonly"]).split(separator: "\n").map(String.init)
     }
 
-    private func number(_ sql: String, _ path: String) throws -> Int64 {
+    func number(_ sql: String, _ path: String) throws -> Int64 {
         try Connection(path: path, mode: .readOnly).integer(sql)
     }
 
-    private func listing() throws -> [String] {
+    func listing() throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: original.directory.path).sorted()
     }
 }
