@@ -2,6 +2,8 @@
 #define LOGBEAM_CCURL_SHIM_H
 
 #include <curl/curl.h>
+#include <fcntl.h>
+#include <sys/socket.h>
 
 /// curl_easy_setopt and curl_easy_getinfo are variadic, which Swift cannot call: one function for each type of argument.
 
@@ -46,6 +48,23 @@ static inline CURLcode logbeam_curl_set_quick_exit(CURL *handle) {
     (void)handle;
     return CURLE_OK;
 #endif
+}
+
+static inline curl_socket_t logbeam_curl_open_socket(void *owner, curlsocktype purpose, struct curl_sockaddr *address) {
+    (void)owner;
+    (void)purpose;
+#ifdef SOCK_CLOEXEC
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+#else
+    curl_socket_t made = socket(address->family, address->socktype, address->protocol);
+    if (made >= 0) fcntl(made, F_SETFD, FD_CLOEXEC);
+    return made;
+#endif
+}
+
+/// Keeps sockets from programs that this process starts; libcurl does so itself from 8.17 on.
+static inline CURLcode logbeam_curl_set_close_on_exec(CURL *handle) {
+    return curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, logbeam_curl_open_socket);
 }
 
 /// What easy handles that follow one another need to share the TLS sessions that were agreed on; NULL if out of memory.

@@ -202,7 +202,8 @@ extension LogShipper {
         /// is a stand-in on the same machine.
         public var gzip: Bool
 
-        /// How long a connection may take to be made, TLS included. 1 ms to 1 hour; 5 s by default.
+        /// How long a connection may take to be made, the look-up of the name and TLS included. 1 ms to 1 hour; 15 s by
+        /// default, in which a resolver asks three name servers (resolv.conf(5): 5 s each).
         public var connectTimeout: Duration
 
         /// How long a request may take from its start to the end of its answer. 1 ms to 1 hour; 30 s by default, in
@@ -310,7 +311,7 @@ extension LogShipper {
             endpointURL: String? = nil,
             profile: String? = nil,
             gzip: Bool = true,
-            connectTimeout: Duration = .seconds(5),
+            connectTimeout: Duration = .seconds(15),
             requestTimeout: Duration = .seconds(30),
             exitFlushTimeout: Duration = .seconds(5),
             commitTimeout: Duration = .seconds(5),

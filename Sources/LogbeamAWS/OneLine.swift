@@ -8,4 +8,13 @@ extension String {
         }
         return unicodeScalars.count > limit ? text + "…" : text
     }
+
+    /// Without what AWS adds where a signature does not match: the request that it expected, with the values of all fields
+    /// that were signed, and so with the session token
+    /// (https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html).
+    package var withoutCanonicalRequest: String {
+        let starts = ["The Canonical String", "x-amz-security-token", "X-Amz-Security-Token"]
+            .compactMap { firstRange(of: $0)?.lowerBound }
+        return starts.min().map { String(self[..<$0]) } ?? self
+    }
 }

@@ -12,11 +12,16 @@ package struct ProcessEnvironment: Sendable, Equatable {
 
     /// - Parameter home: the home directory if the variables don't name one.
     package init(_ variables: [String: String], home: String? = nil) {
-        self.variables = variables.filter { !$0.value.isEmpty }
-        self.home = self.variables["HOME"] ?? home
+        self.variables = variables
+        self.home = Self.unlessEmpty(variables["HOME"]) ?? home
     }
 
-    package subscript(name: String) -> String? { variables[name] }
+    package subscript(name: String) -> String? { Self.unlessEmpty(variables[name]) }
+
+    private static func unlessEmpty(_ value: String?) -> String? { value?.isEmpty == true ? nil : value }
+
+    /// Whether a variable is set, if only to nothing.
+    func isSet(_ name: String) -> Bool { variables[name] != nil }
 
     /// Whether a variable says `true`, in any case of letters.
     package func isTrue(_ name: String) -> Bool { self[name]?.asciiLowercased == "true" }

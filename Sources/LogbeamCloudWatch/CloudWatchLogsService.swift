@@ -21,7 +21,7 @@ package final class CloudWatchLogsService: DeliveryService {
         package var profile: String?
         /// Whether bodies over a KiB are compressed.
         package var compressesRequests = true
-        package var connectTimeout: Duration = .seconds(5)
+        package var connectTimeout: Duration = .seconds(15)
         package var requestTimeout: Duration = .seconds(30)
         /// What is created where a destination is missing.
         package var creation = CreationSettings()
@@ -84,7 +84,7 @@ package final class CloudWatchLogsService: DeliveryService {
     package func send(_ batch: EventBatch) -> DeliveryOutcome {
         if let refusal = batch.destination.refusal { return refusal }
         creator.settleRetention(ofLogGroup: batch.destination.logGroup, by: self)
-        return switch caller.call("PutLogEvents", RequestEncoder.body(batch)) {
+        return switch caller.call("PutLogEvents", RequestEncoder.body(batch), mayCompress: true) {
         case .success(let answer): .accepted(RefusedEvents(answer, eventCount: batch.count))
         case .refused(let error): error.outcome
         case .undelivered(let outcome): outcome
@@ -103,6 +103,7 @@ package final class CloudWatchLogsService: DeliveryService {
     package var warning: String? { caller.credentialsTrouble }
 
     package func cancel() {
+        finder.cancel()
         credentials.cancel()
         transport.cancel()
     }

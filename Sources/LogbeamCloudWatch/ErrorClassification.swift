@@ -20,7 +20,7 @@ extension ServiceError {
         return switch code {
         case "DataAlreadyAcceptedException": .accepted(.none)
         case "ResourceNotFoundException": .destinationMissing(failure)
-        case "InvalidParameterException", "ValidationException", "SerializationException": .invalid(failure)
+        case "InvalidParameterException", "ValidationException": .invalid(failure)
         default: status == 413 ? .invalid(failure) : .denied(failure)
         }
     }
@@ -31,6 +31,10 @@ extension ServiceError {
             && (Self.credentialCodes.contains(code) || Self.signatureCodes.contains(code)
                 || Self.expiryCodes.contains(code))
     }
+
+    /// True if the body may be one that is not unpacked there: then it is no JSON, or of a coding that is not known
+    /// (RFC 9110, 15.5.16).
+    var mayHealUncompressed: Bool { code == "SerializationException" || status == 415 }
 
     /// True if the same credentials will not be taken by any other signature or at any other time.
     var saysCredentialsAreWorthless: Bool {
@@ -77,6 +81,8 @@ extension ServiceError {
             "renew the session token and check the clock of this machine"
         case "MissingAuthenticationToken", "MissingAuthenticationTokenException":
             "check that the endpoint is that of CloudWatch Logs, and that no proxy takes header fields away"
+        case "SerializationException":
+            "this is not how CloudWatch Logs answers; check the endpoint, and what stands between"
         case "OptInRequired":
             "enable the region for this account"
         case "" where status == 407:

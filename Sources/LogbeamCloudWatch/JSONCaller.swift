@@ -32,7 +32,8 @@ final class JSONCaller: Sendable {
     private let credentials: CredentialsCache
     private let transport: any HTTPTransport
     private let now: @Sendable () -> Int64
-    private let compresses: Bool
+    /// Whether bodies are compressed, as far as the service has not shown that it can not read them.
+    private let compresses: Atomic<Bool>
     private let clock = Mutex(Clock())
 
     init(
@@ -50,33 +51,52 @@ final class JSONCaller: Sendable {
         self.credentials = credentials
         self.transport = transport
         self.now = now
-        self.compresses = compresses
+        self.compresses = Atomic(compresses)
     }
 
     /// Calls an operation with a JSON body. If the service finds fault with the credentials or the time, it is called
     /// once more at once, with credentials that were looked for again and by the clock of the service.
     ///
-    /// - Parameter hasEmptyAnswer: the operation is one whose success has no body. What has an empty body elsewhere is not
-    ///   the service's answer.
-    func call(_ operation: String, _ body: [UInt8], hasEmptyAnswer: Bool = false) -> CallResult {
-        let compressed = compress(body)
-        func attempt() -> CallResult {
-            self.attempt(
-                operation,
-                compressed ?? body,
-                isCompressed: compressed != nil,
-                hasEmptyAnswer: hasEmptyAnswer
-            )
+    /// If it can make nothing of a compressed body, it is called once more with the body as it is.
+    ///
+    /// - Parameters:
+    ///   - mayCompress: the operation is one that is known to take compressed bodies.
+    ///   - hasEmptyAnswer: the operation is one whose success has no body. What has an empty body elsewhere is not the
+    ///     service's answer.
+    func call(
+        _ operation: String,
+        _ body: [UInt8],
+        mayCompress: Bool = false,
+        hasEmptyAnswer: Bool = false
+    ) -> CallResult {
+        let endpoint: Endpoint
+        do {
+            endpoint = try self.endpoint()
+        } catch {
+            return .undelivered(.of(error))
         }
-        let result = attempt()
-        guard case .refused(let error) = result, error.mayHealWithFreshSignature else { return result }
-        return attempt()
+        func send(_ body: [UInt8], isCompressed: Bool) -> CallResult {
+            func attempt() -> CallResult {
+                self.attempt(operation, body, isCompressed, to: endpoint, hasEmptyAnswer: hasEmptyAnswer)
+            }
+            let result = attempt()
+            guard case .refused(let error) = result, error.mayHealWithFreshSignature else { return result }
+            return attempt()
+        }
+        guard mayCompress, let compressed = compress(body, for: endpoint) else {
+            return send(body, isCompressed: false)
+        }
+        let result = send(compressed, isCompressed: true)
+        guard case .refused(let error) = result, error.mayHealUncompressed else { return result }
+        let second = send(body, isCompressed: false)
+        if case .success = second { compresses.store(false, ordering: .relaxed) }
+        return second
     }
 
     /// `nil` if the body goes as it is. AWS speaks HTTPS alone: behind a plain HTTP endpoint stands a substitute on this
     /// machine, where compressing saves nothing, and moto's server (5.2) can not take it.
-    private func compress(_ body: [UInt8]) -> [UInt8]? {
-        guard compresses, body.count > Self.compressionThreshold, (try? endpoint())?.isEncrypted == true,
+    private func compress(_ body: [UInt8], for endpoint: Endpoint) -> [UInt8]? {
+        guard compresses.load(ordering: .relaxed), body.count > Self.compressionThreshold, endpoint.isEncrypted,
             // Without zlib's memory the body goes as it is.
             var gzip = try? Gzip()
         else { return nil }
@@ -86,16 +106,15 @@ final class JSONCaller: Sendable {
     private func attempt(
         _ operation: String,
         _ body: [UInt8],
-        isCompressed: Bool,
+        _ isCompressed: Bool,
+        to endpoint: Endpoint,
         hasEmptyAnswer: Bool
     ) -> CallResult {
         let response: HTTPResponse
         let used: Credentials
         do {
-            // Before the credentials, which may take requests of their own.
-            let endpoint = try endpoint()
-            let time = signingTime
-            used = try credentials.credentials(at: time)
+            let time: Int64
+            (used, time) = try signingCredentials(endpoint)
             let request = try request(operation, body, isCompressed, to: endpoint, signedWith: used, at: time)
             response = try transport.perform(request)
         } catch {
@@ -112,6 +131,20 @@ final class JSONCaller: Sendable {
             credentials.doubt(used, areWorthless: refusal.saysCredentialsAreWorthless)
         }
         return .refused(refusal)
+    }
+
+    /// Credentials, and the time to sign by. Where what should give credentials refuses, our clock may be why: STS takes no
+    /// signature of another time, and by a clock that is ahead all that it gave has ended. Then whoever is at the endpoint
+    /// is asked for the time.
+    private func signingCredentials(_ endpoint: Endpoint) throws(CredentialsError) -> (Credentials, time: Int64) {
+        let time = signingTime
+        do throws(CredentialsError) {
+            return (try credentials.credentials(at: time), time)
+        } catch {
+            guard case .unusable = error, let offset = (try? greet(endpoint)) ?? nil, adopt(offset) else { throw error }
+        }
+        let corrected = signingTime
+        return (try credentials.credentials(at: corrected), corrected)
     }
 
     /// The time to sign by, in seconds since 1970-01-01T00:00:00Z.
@@ -176,6 +209,16 @@ extension JSONCaller {
 
     /// Now by the clock of whoever answered last, in seconds since 1970-01-01T00:00:00Z.
     var observedTime: Int64 { now() + clock.withLock { $0.observedOffset ?? $0.offset } }
+
+    /// Takes a clock for the right one. False if signatures by ours are good there: AWS takes them for 5 minutes
+    /// (https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html).
+    private func adopt(_ offset: Int64) -> Bool {
+        clock.withLock { clock in
+            guard (offset &- clock.offset).magnitude > 300 else { return false }
+            clock.offset = offset
+            return true
+        }
+    }
 
     /// Sends a request that is not signed; returns how far the clock of whoever answers is ahead, as far as that is told.
     func greet(_ endpoint: Endpoint) throws(HTTPError) -> Int64? {

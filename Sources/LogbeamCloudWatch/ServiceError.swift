@@ -28,7 +28,8 @@ package struct ServiceError: Error, Equatable, Sendable {
         self.init(
             status: response.status,
             code: Self.bareName(kind ?? Self.element("Code", of: response.body) ?? ""),
-            message: (message ?? Self.element("Message", of: response.body) ?? "").onOneLine(limit: 500),
+            message: (message ?? Self.element("Message", of: response.body) ?? "").withoutCanonicalRequest
+                .onOneLine(limit: 500),
             retryAfter: response[header: "Retry-After"].flatMap { Self.delay($0, now: now) }
         )
     }

@@ -85,6 +85,49 @@ struct CloudWatchLogsServiceTests {
         #expect(field("Content-Encoding", unencrypted.requests.first) == nil)
     }
 
+    private func encodings(_ transport: ScriptedTransport) -> [String?] {
+        transport.requests.map { field("Content-Encoding", $0) }
+    }
+
+    @Test(
+        "sends a batch as it is where nobody can unpack it, and those that follow",
+        arguments: [(400, #"{"__type":"SerializationException"}"#), (415, "")]
+    )
+    func uncompressed(_ status: Int, _ body: String) {
+        let large = String(repeating: "a line of a log ", count: 100)
+        let transport = ScriptedTransport(.answer(status, body), .answer(200, "{}"), .answer(200, "{}"))
+        let service = service(transport)
+        for _ in 1...2 { #expect(service.send(batch(large)) == .accepted(.none)) }
+        #expect(encodings(transport) == ["gzip", nil, nil])
+    }
+
+    @Test("gives up no record because nobody can read it, packed or not")
+    func unreadable() {
+        let large = String(repeating: "a line of a log ", count: 100)
+        let refusal = ScriptedTransport.Step.answer(400, #"{"__type":"SerializationException"}"#)
+        let transport = ScriptedTransport(refusal, refusal, .answer(200, "{}"))
+        let service = service(transport)
+        guard case .denied(let failure) = service.send(batch(large)) else {
+            Issue.record("it is not kept")
+            return
+        }
+        #expect(failure.code == "SerializationException" && failure.message.contains("endpoint"))
+        // That it could not be read as it was either says nothing of compression.
+        #expect(service.send(batch(large)) == .accepted(.none))
+        #expect(encodings(transport) == ["gzip", nil, "gzip"])
+    }
+
+    @Test("compresses nothing but batches")
+    func compressesBatchesAlone() {
+        let transport = ScriptedTransport(.answer(200, ""))
+        let settings = Dictionary(uniqueKeysWithValues: (1...50).map { ("a tag that has a long name \($0)", "value") })
+        var creation = CreationSettings()
+        creation.tags = settings
+        #expect(service(transport).createLogGroup("g", creation) == .created)
+        #expect(encodings(transport) == [nil])
+        #expect(transport.requests[0].body.count > 1_024)
+    }
+
     @Test("goes to the configured endpoint, with its path")
     func endpoint() {
         let transport = ScriptedTransport(.answer(200, "{}"))

@@ -43,7 +43,7 @@ struct ErrorClassificationTests {
             (400, "ResourceNotFoundException", .missing),
             (400, "DataAlreadyAcceptedException", .accepted),
             (400, "InvalidParameterException", .invalid), (400, "ValidationException", .invalid),
-            (400, "SerializationException", .invalid), (413, "", .invalid), (413, "RequestEntityTooLarge", .invalid),
+            (400, "SerializationException", .denied), (413, "", .invalid), (413, "RequestEntityTooLarge", .invalid),
             (400, "AccessDeniedException", .denied), (403, "AccessDenied", .denied),
             (400, "UnrecognizedClientException", .denied), (403, "InvalidClientTokenId", .denied),
             (403, "InvalidSignatureException", .denied), (403, "SignatureDoesNotMatch", .denied),
@@ -83,7 +83,7 @@ struct ErrorClassificationTests {
             (400, "AccessDeniedException", "in IAM"), (400, "UnrecognizedClientException", "AWS_ACCESS_KEY_ID"),
             (403, "SignatureDoesNotMatch", "secret access key"), (400, "RequestExpired", "clock"),
             (403, "ExpiredToken", "renew"), (403, "MissingAuthenticationToken", "endpoint"),
-            (403, "OptInRequired", "region"),
+            (403, "OptInRequired", "region"), (400, "SerializationException", "endpoint"),
             (407, "", "HTTPS_PROXY"), (404, "", "endpoint"), (302, "", "endpoint"),
         ]
     )
@@ -142,6 +142,13 @@ struct ErrorClassificationTests {
             (#"{"message":"two\r\nlines\u0000 \u001b[31mred"}"#, "two  lines   [31mred"),
             ("<Error><Code>A</Code><Message>from XML</Message></Error>", "from XML"), ("", ""),
             ("{\"message\":\"\(String(repeating: "é", count: 600))\"}", String(repeating: "é", count: 500) + "…"),
+            // What AWS adds has the session token in it.
+            (
+                #"{"message":"It does not match.\n\nThe Canonical String for this request should have been\n'POST\n/\n\n"#
+                    + #"x-amz-security-token:SECRET\n\nhost'"}"#,
+                "It does not match.  "
+            ),
+            (#"{"message":"'POST\n/\n\nhost:h\nx-amz-security-token:SECRET\n'"}"#, "'POST /  host:h "),
         ]
     )
     func message(_ body: String, _ expected: String) {

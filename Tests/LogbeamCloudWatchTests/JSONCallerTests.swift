@@ -91,4 +91,85 @@ struct JSONCallerTests {
         #expect(!failure.mayHaveArrived)
         #expect(transport.requests.count == 2)
     }
+
+    // MARK: The clock, where credentials are had by time themselves
+
+    /// 2015-08-30T12:36:00Z, a while later.
+    private static let now: Int64 = 1_440_938_160
+
+    /// When credentials were looked for.
+    private final class Lookups: Sendable {
+        private let state = Mutex<[Int64]>([])
+        var times: [Int64] { state.withLock { $0 } }
+        func add(_ time: Int64) { state.withLock { $0.append(time) } }
+    }
+
+    /// The answer of whoever is asked for the time.
+    private static func greeting(_ date: String) -> ScriptedTransport.Step {
+        .answer(404, "", [HTTPHeader("Date", date)])
+    }
+
+    /// Gives credentials by the right clock alone, as STS does.
+    private func caller(
+        _ transport: ScriptedTransport,
+        failure: CredentialsError = .unusable(source: "STS", reason: "Signature expired"),
+        _ lookups: Lookups
+    ) -> JSONCaller {
+        JSONCaller(
+            service: AWSService(endpointPrefix: "logs", environmentID: "X"),
+            targetPrefix: "Prefix",
+            endpoint: { Endpoint(region: "r", origin: "https://h", host: "h", path: "/") },
+            credentials: CredentialsCache(looking: { (time) throws(CredentialsError) in
+                lookups.add(time)
+                guard time == Self.now + 3_600 else { throw failure }
+                return .init(
+                    credentials: Credentials(accessKeyID: "K", secretAccessKey: "S", expiration: time + 3_600),
+                    source: "STS",
+                    place: "here"
+                )
+            }),
+            transport: transport,
+            compresses: false,
+            now: { Self.now }
+        )
+    }
+
+    @Test("asks for the time where what gives credentials takes none of ours")
+    func clockOfCredentials() {
+        let transport = ScriptedTransport(
+            Self.greeting("Sun, 30 Aug 2015 13:36:00 GMT"),
+            .answer(200, "{}"),
+            .answer(200, "{}")
+        )
+        let lookups = Lookups()
+        let caller = caller(transport, lookups)
+        for _ in 1...2 {
+            if case .success = caller.call("Operation", []) {} else { Issue.record("the call did not succeed") }
+        }
+        #expect(lookups.times == [Self.now, Self.now + 3_600])
+        #expect(transport.operations == ["", "Operation", "Operation"])
+        let dates = transport.requests.map { request in request.headers.first { $0.isNamed("X-Amz-Date") }?.value }
+        #expect(dates == [nil, "20150830T133600Z", "20150830T133600Z"])
+    }
+
+    @Test("asks once, and looks no second time where the clock is right, is not told, or has nothing to do with it")
+    func clockIsNotToBlame() {
+        func looks(_ transport: ScriptedTransport, failure: CredentialsError? = nil) -> Int {
+            let lookups = Lookups()
+            let caller =
+                failure.map { self.caller(transport, failure: $0, lookups) } ?? self.caller(transport, lookups)
+            guard case .undelivered(let outcome) = caller.call("Operation", []) else { return -1 }
+            #expect(outcome.failure?.code == "NoCredentials")
+            return lookups.times.count
+        }
+        let right = ScriptedTransport(Self.greeting("Sun, 30 Aug 2015 12:41:00 GMT"))
+        #expect(looks(right) == 1 && right.requests.count == 1)
+        let untold = ScriptedTransport(.answer(404, ""))
+        #expect(looks(untold) == 1 && untold.requests.count == 1)
+        let away = ScriptedTransport(.failure(.connection))
+        #expect(looks(away) == 1 && away.requests.count == 1)
+        let none = ScriptedTransport()
+        #expect(looks(none, failure: .notFound(tried: ["nowhere"])) == 1 && none.requests.isEmpty)
+        #expect(looks(none, failure: .unavailable(source: "STS", reason: "away")) == 1 && none.requests.isEmpty)
+    }
 }

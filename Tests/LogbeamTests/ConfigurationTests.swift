@@ -259,7 +259,7 @@ import Testing
         #expect(configuration.oversize == .truncate)
         #expect(configuration.region == nil && configuration.endpointURL == nil && configuration.profile == nil)
         #expect(configuration.gzip)
-        #expect(configuration.connectTimeout == .seconds(5))
+        #expect(configuration.connectTimeout == .seconds(15))
         #expect(configuration.requestTimeout == .seconds(30))
         #expect(configuration.exitFlushTimeout == .seconds(5))
         #expect(configuration.commitTimeout == .seconds(5))

@@ -28,11 +28,8 @@ enum CommandOutput {
         timeLimit: Duration = timeLimit,
         isCancelled: () -> Bool
     ) throws(Failure) -> [UInt8] {
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { throw .system("no pipe", errno) }
-        let (reading, writing) = (ends[0], ends[1])
+        let (reading, writing) = try makePipe()
         defer { close(reading) }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         let process: pid_t
         do throws(Failure) {
             process = try spawn(words, environment: environment, output: writing)
@@ -119,6 +116,21 @@ extension CommandOutput.Failure {
 }
 
 extension CommandOutput {
+    /// Both ends are closed in programs that other threads start meanwhile: one that kept the end for writing would keep the
+    /// output from ever ending. `pipe2`, which does that at once, <unistd.h> keeps from all but GNU sources.
+    private static func makePipe() throws(Failure) -> (reading: Int32, writing: Int32) {
+        var ends: [Int32] = [-1, -1]
+        typealias Function = @convention(c) (UnsafeMutablePointer<Int32>, Int32) -> Int32
+        if let symbol = dlsym(nil, "pipe2") {
+            let code = unsafeBitCast(symbol, to: Function.self)(&ends, O_CLOEXEC)
+            guard code == 0 else { throw .system("no pipe", errno) }
+        } else {
+            guard pipe(&ends) == 0 else { throw .system("no pipe", errno) }
+            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        }
+        return (ends[0], ends[1])
+    }
+
     private static func spawn(
         _ words: [String],
         environment: ProcessEnvironment,
@@ -165,7 +177,7 @@ extension CommandOutput {
 
     #if os(Linux)
     /// `posix_spawn_file_actions_addclosefrom_np` (glibc 2.34), which <spawn.h> keeps from all but GNU sources. Where it is
-    /// missing, what is not marked to be closed on exec stays open: all of this library's descriptors are marked.
+    /// missing, what is not marked to be closed on exec stays open; of this library that is what libcurl wakes itself with.
     private static func closeOthers(_ actions: inout posix_spawn_file_actions_t) {
         typealias Function = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
         guard let symbol = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np") else { return }

@@ -12,9 +12,9 @@ package enum CredentialsAge: Sendable, Equatable {
     /// botocore's `_DEFAULT_ADVISORY_REFRESH_TIMEOUT` and `_DEFAULT_MANDATORY_REFRESH_TIMEOUT`, in seconds.
     static let agingLimit: Int64 = 15 * 60
     static let endingLimit: Int64 = 10 * 60
-    /// After a lookup that failed while the credentials were still good, it is tried again no sooner than so many seconds
-    /// later: at least nine times before they end.
-    static let pauseAfterFailure: Int64 = 60
+    /// After a lookup that failed while the credentials were still good, or that found none which are fresh, the next comes
+    /// no sooner than so many seconds later: at least nine times before fresh ones end.
+    static let pauseBetweenLookups: Int64 = 60
 
     /// - Parameters:
     ///   - expiration: `nil` for credentials that never end.

@@ -18,7 +18,8 @@ enum CredentialsAnswer {
             }
             return text
         }
-        let isTokenThere = required || json[tokenName].map { $0 != .null } ?? false
+        // Some programs print an empty one for keys that have none.
+        let isTokenThere = required || json[tokenName].map { $0 != .null && $0.string != "" } ?? false
         let isExpirationThere = required || json["Expiration"].map { $0 != .null } ?? false
         var credentials = Credentials(
             accessKeyID: try member("AccessKeyId"),

@@ -10,7 +10,7 @@ package final class CredentialsCache: Sendable {
         var found: CredentialsChain.Found?
         /// Why the last lookup failed; `nil` if it didn't.
         var failure: CredentialsError?
-        /// When a lookup may follow one that failed.
+        /// When a lookup may follow the last one, if that failed or has found none that are fresh.
         var nextLookup = Int64.min
         /// Whether AWS finds fault with what was found, so that a lookup is due whatever its age.
         var isDoubted = false
@@ -67,10 +67,12 @@ package final class CredentialsCache: Sendable {
                 case .success(let found):
                     state.found = found
                     state.failure = nil
-                    state.nextLookup = .min
+                    // Some are given for so short a time, or so late, that they are never fresh.
+                    let age = CredentialsAge(expiration: found.credentials.expiration, at: time)
+                    state.nextLookup = age == .fresh ? .min : Self.pause(after: time)
                 case .failure(let failure):
                     state.failure = failure
-                    state.nextLookup = time.addingReportingOverflow(CredentialsAge.pauseAfterFailure).partialValue
+                    state.nextLookup = Self.pause(after: time)
                 }
             }
         }
@@ -82,6 +84,10 @@ package final class CredentialsCache: Sendable {
             }
             return .failure(state.failure ?? .notFound(tried: []))
         }
+    }
+
+    private static func pause(after time: Int64) -> Int64 {
+        time.addingReportingOverflow(CredentialsAge.pauseBetweenLookups).partialValue
     }
 
     /// Has the next call look for credentials, because AWS did not take these. Others, found meanwhile, stay.

@@ -2,8 +2,9 @@
 /// machine has no other, unless that is switched off.
 ///
 /// `AWS_EC2_METADATA_SERVICE_ENDPOINT`, `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE` (`IPv4`, `IPv6`),
-/// `AWS_METADATA_SERVICE_TIMEOUT` (1 s), `AWS_METADATA_SERVICE_NUM_ATTEMPTS` (1) and `AWS_EC2_METADATA_V1_DISABLED` can each
-/// stand in the profile as well. It is never asked by a proxy.
+/// its older form `AWS_IMDS_USE_IPV6`, `AWS_METADATA_SERVICE_TIMEOUT` (1 s), `AWS_METADATA_SERVICE_NUM_ATTEMPTS` (1) and
+/// `AWS_EC2_METADATA_V1_DISABLED` can each stand in the profile as well. A timeout above 60 s counts as 60 s, more than 10
+/// attempts as 10. It is never asked by a proxy.
 struct InstanceMetadata {
     /// Why there is nothing to be had.
     struct Failure: Error, Equatable {
@@ -13,27 +14,29 @@ struct InstanceMetadata {
     let origin: String
     private let isDisabled: Bool
     private let isVersion1Disabled: Bool
-    private let timeout: Duration
     private let attempts: Int
-    private let requests: CredentialsRequests
+    /// Sends a request to the service.
+    var perform: (HTTPRequest) -> Result<HTTPResponse, HTTPError>
 
     init(environment: ProcessEnvironment, profile: INISection?, requests: CredentialsRequests) throws(Failure) {
         func setting(_ variable: String, _ name: String) -> String? { environment[variable] ?? profile?[name] }
         func number(_ variable: String, _ name: String, _ limit: Int) throws(Failure) -> Int {
             guard let text = setting(variable, name) else { return 1 }
-            guard let number = Int(text), (1...limit).contains(number) else {
-                throw Failure(reason: "\(variable) is no whole number from 1 to \(limit)")
+            guard let number = Int(text), number >= 1 else {
+                throw Failure(reason: "\(variable) is no whole number of at least 1")
             }
-            return number
+            return min(number, limit)
         }
         let mode = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode")?
             .asciiLowercased
         guard mode == nil || mode == "ipv4" || mode == "ipv6" else {
             throw Failure(reason: "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is neither IPv4 nor IPv6")
         }
+        let usesIPv6 =
+            mode.map { $0 == "ipv6" } ?? (setting("AWS_IMDS_USE_IPV6", "imds_use_ipv6")?.asciiLowercased == "true")
         var origin =
             setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint")
-            ?? (mode == "ipv6" ? "http://[fd00:ec2::254]" : "http://169.254.169.254")
+            ?? (usesIPv6 ? "http://[fd00:ec2::254]" : "http://169.254.169.254")
         while origin.hasSuffix("/") { origin.removeLast() }
         guard ContainerCredentials.host(origin) != nil else {
             throw Failure(reason: "AWS_EC2_METADATA_SERVICE_ENDPOINT is no URL like http://HOST")
@@ -42,9 +45,11 @@ struct InstanceMetadata {
         isDisabled = environment.isTrue("AWS_EC2_METADATA_DISABLED")
         isVersion1Disabled =
             setting("AWS_EC2_METADATA_V1_DISABLED", "ec2_metadata_v1_disabled")?.asciiLowercased == "true"
-        timeout = .seconds(try number("AWS_METADATA_SERVICE_TIMEOUT", "metadata_service_timeout", 60))
+        let timeout = Duration.seconds(try number("AWS_METADATA_SERVICE_TIMEOUT", "metadata_service_timeout", 60))
         attempts = try number("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "metadata_service_num_attempts", 10)
-        self.requests = requests
+        perform = { request in
+            Result { () throws(HTTPError) in try requests.perform(request, .onThisMachine(timeout: timeout)) }
+        }
     }
 
     /// A token for the requests that follow, good for six hours; `nil` where only version 1 is spoken.
@@ -56,20 +61,24 @@ struct InstanceMetadata {
             headers: [HTTPHeader("x-aws-ec2-metadata-token-ttl-seconds", "21600")]
         )
         var reason = ""
+        var isReached = false
         attempts: for _ in 0..<attempts {
             switch perform(request) {
             case .success(let response):
+                isReached = true
                 if response.status == 200 { return String(decoding: response.body, as: UTF8.self) }
                 reason = "it answers \(response.status) to the request for a token"
                 if response.status == 400 { throw Failure(reason: reason) }
                 if [403, 404, 405].contains(response.status) { break attempts }
             case .failure(let error):
                 reason = error.message.onOneLine(limit: 300)
-                // Whoever takes the request and gives no answer may know version 1 alone; who takes none is not there.
-                if error.kind == .cancelled || !error.requestWasSent { throw Failure(reason: reason) }
-                if error.kind == .timeout { break attempts }
+                if error.kind == .cancelled { throw Failure(reason: reason) }
+                if error.requestWasSent { isReached = true }
+                if error.kind == .timeout, error.requestWasSent { break attempts }
             }
         }
+        // Whoever takes the request and gives no answer may know version 1 alone; who takes none is not there.
+        guard isReached else { throw Failure(reason: reason) }
         if isVersion1Disabled { throw Failure(reason: "\(reason), and version 1 is switched off") }
         return nil
     }
@@ -93,9 +102,5 @@ struct InstanceMetadata {
             }
         }
         throw Failure(reason: reason)
-    }
-
-    private func perform(_ request: HTTPRequest) -> Result<HTTPResponse, HTTPError> {
-        Result { () throws(HTTPError) in try requests.perform(request, .onThisMachine(timeout: timeout)) }
     }
 }

@@ -103,7 +103,7 @@ struct SecurityTokenService {
         let answer = XMLText(response.body)
         guard response.status == 200 else {
             let code = answer?["Error/Code"] ?? "status \(response.status)"
-            let message = (answer?["Error/Message"]).map { ": \($0)" } ?? ""
+            let message = (answer?["Error/Message"]).map { ": \($0.withoutCanonicalRequest)" } ?? ""
             let reason = "STS answers \(code)\(message)".onOneLine(limit: 500)
             if response.status >= 500 || response.status == 429
                 || ["Throttling", "IDPCommunicationError"].contains(code)

@@ -10,6 +10,7 @@ package final class EndpointFinder: Sendable {
     private let profile: String?
     private let environment: ProcessEnvironment
     private let found = Mutex<EndpointChoice?>(nil)
+    private let requests = CredentialsRequests()
 
     /// - Parameter profile: the profile that the program's own configuration names, if it does.
     package init(
@@ -24,8 +25,8 @@ package final class EndpointFinder: Sendable {
         self.environment = environment
     }
 
-    /// Reads the shared AWS files, and asks the instance metadata service if nothing else names a region: then it blocks for
-    /// two seconds at most.
+    /// Reads the shared AWS files, and asks the instance metadata service if nothing else names a region: then it blocks
+    /// for a second for each of two requests, or as long as the variables of that service say.
     package func find() throws(EndpointError) -> EndpointChoice {
         if let choice = found.withLock({ $0 }) { return choice }
         let profiles: Profiles
@@ -40,10 +41,13 @@ package final class EndpointFinder: Sendable {
             environment: environment,
             profiles: profiles,
             instanceRegion: { () throws(EndpointError) in
-                try InstanceRegion.find(environment, profiles.selected, CredentialsRequests())
+                try InstanceRegion.find(environment, profiles.selected, requests)
             }
         )
         found.withLock { $0 = choice }
         return choice
     }
+
+    /// Ends a search that is going on, and every later one that would ask somebody. May be called from any thread.
+    package func cancel() { requests.cancel() }
 }

@@ -10,8 +10,9 @@ internal import Synchronization
 /// anything of an answer has come.
 package final class HTTPClient: HTTPTransport {
     package struct Configuration: Sendable {
-        /// The time to resolve the host's name, connect, and agree on TLS.
-        package var connectTimeout: Duration = .seconds(5)
+        /// The time to resolve the host's name, connect, and agree on TLS. A resolver gives each name server 5 s before it
+        /// asks the next one (resolv.conf(5), `timeout`): one that is out of reach is no reason to give up.
+        package var connectTimeout: Duration = .seconds(15)
         /// The time for the whole request, connecting included.
         package var requestTimeout: Duration = .seconds(30)
         /// A file with the certificate authorities to trust, in PEM format; `nil` for the system's.

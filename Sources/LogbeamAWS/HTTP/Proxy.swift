@@ -40,9 +40,8 @@ package struct ProxyRules: Sendable, Equatable {
         for scheme in ["http", "https", "no"] {
             var names = ["\(scheme)_proxy"]
             if scheme != "http" || environment["REQUEST_METHOD"] == nil { names.append("\(scheme.uppercased())_PROXY") }
-            guard let name = names.first(where: { environment[$0] != nil }), let value = environment[name] else {
-                continue
-            }
+            // Set to nothing, the lower case switches the other one off.
+            guard let name = names.first(where: environment.isSet), let value = environment[name] else { continue }
             variables[scheme] = (name, value)
         }
         let list = variables["no"]?.value ?? ""

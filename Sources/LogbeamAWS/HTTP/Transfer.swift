@@ -42,6 +42,7 @@ final class Transfer {
         // Signals would go to whichever thread the kernel likes.
         set(CURLOPT_NOSIGNAL, 1)
         take(logbeam_curl_set_quick_exit(easy))
+        take(logbeam_curl_set_close_on_exec(easy))
         set(CURLOPT_FOLLOWLOCATION, 0)
         // A proxy's answer to CONNECT is not the server's.
         set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)

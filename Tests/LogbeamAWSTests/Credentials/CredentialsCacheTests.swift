@@ -58,6 +58,17 @@ struct CredentialsCacheTests {
         #expect(source.asked == [0, 2_701, 9_000])
     }
 
+    @Test("looks no more than once a minute for what is never fresh")
+    func brief() throws {
+        let asked = Mutex<[Int64]>([])
+        let cache = CredentialsCache(looking: { time in
+            asked.withLock { $0.append(time) }
+            return Self.found("KEY", expiration: time + 500)
+        })
+        for time in [0, 1, 59, 60, 61, 119, 120, 700, 701] as [Int64] { _ = try cache.credentials(at: time) }
+        #expect(asked.withLock { $0 } == [0, 60, 120, 700])
+    }
+
     @Test("never looks again for what never ends")
     func endless() throws {
         let count = Atomic(0)

@@ -51,6 +51,12 @@ struct RoleCredentialsTests {
                 false, "STS answers AccessDenied: no "
             ),
             (
+                "403 No",
+                "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>Check it.\n\nThe Canonical String for this "
+                    + "request should have been\n'POST\nx-amz-security-token:SECRET'</Message></Error></ErrorResponse>",
+                false, "STS answers SignatureDoesNotMatch: Check it.  "
+            ),
+            (
                 "400 No", "<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>", true,
                 "STS answers Throttling"
             ),
@@ -66,6 +72,7 @@ struct RoleCredentialsTests {
         let server = try TinyServer { _, connection in connection.answer(status, body) }
         let error = try await Machine(server, config: Self.role).failure()
         #expect(error?.isPassing == isPassing)
+        #expect(error?.description.contains("SECRET") == false)
         #expect(
             error?.description.contains("arn:aws:iam::1:role/r of profile [default]") == true
                 && error?.description.contains(reason) == true,
@@ -225,6 +232,7 @@ struct RoleCredentialsTests {
         let token = #"{"accessToken": "a", "expiresAt": "2090-01-01T00:00:00Z"}"#
         let error = try await Machine(server, config: Self.session, files: [Self.tokenPath: token]).failure()
         #expect(error?.isPassing == isPassing)
+        #expect(error?.description.contains("SECRET") == false)
         #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import LogbeamTestSupport
+import Synchronization
 import Testing
 
 @testable import LogbeamAWS
@@ -203,6 +204,30 @@ struct HTTPClientTests {
             #expect(error?.requestWasSent == true)
         }
         #expect(ContinuousClock.now - start < .seconds(30))
+    }
+
+    @Test("keeps its connections from programs that this process starts")
+    func closedOnExec() throws {
+        let flags = Mutex<[Int32]>([])
+        let server = try TinyServer { request, connection in
+            let port = UInt16(request.head.split(separator: "\r\n")[1].split(separator: ":").last!)!
+            flags.withLock { $0 = Self.descriptors(to: port).map { fcntl($0, F_GETFD) } }
+            connection.answer("200 OK", "")
+        }
+        _ = try client().perform(HTTPRequest(method: .get, url: server.url))
+        #expect(flags.withLock { $0 } == [FD_CLOEXEC])
+    }
+
+    /// The descriptors of this process that are connected to a port of this machine.
+    private static func descriptors(to port: UInt16) -> [Int32] {
+        (0..<1_024).filter { descriptor in
+            var address = sockaddr_in()
+            var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let code = withUnsafeMutablePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(descriptor, $0, &size) }
+            }
+            return code == 0 && address.sin_family == sa_family_t(AF_INET) && address.sin_port == port.bigEndian
+        }
     }
 
     #if os(Linux)

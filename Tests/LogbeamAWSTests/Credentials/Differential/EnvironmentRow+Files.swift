@@ -179,6 +179,11 @@ extension EnvironmentRow {
             ]
         ),
         EnvironmentRow(
+            "credential_process with a token of nothing",
+            config: "[default]\ncredential_process = cat {home}/give.json\n",
+            files: ["give.json": #"{"Version": 1, "AccessKeyId": "P", "SecretAccessKey": "S", "SessionToken": ""}"#]
+        ),
+        EnvironmentRow(
             "credential_process goes before the config file's keys, and after the credentials file's",
             config: "[default]\n\(keys)credential_process = cat {home}/give.json\n",
             credentials: "[other]\n\(keys)",
