@@ -26,7 +26,9 @@
 /// }
 /// ```
 ///
-/// A client may log, also through a logger that ships by logbeam: such records do not cause uploads without end.
+/// A client may log, also through a logger that ships by logbeam: what the task of the call and its children log causes no
+/// upload, and goes along with the next. What it logs elsewhere, on threads of its own or in detached tasks, is a record
+/// like any other: let that go to a logger which does not ship by the same client, or each upload causes another.
 public protocol CloudWatchLogsClient: Sendable {
     /// Sends a batch. Returning means that the service has it, but for what the response refuses; its records are then
     /// deleted from the spool.

@@ -157,7 +157,7 @@ extension LogShipper {
 
         /// What becomes of a message that is longer than ``effectiveMaximumMessageSize``.
         public enum Oversize: Sendable {
-            /// It is cut, and ends in ` [truncated: N bytes cut]`.
+            /// It is cut, and ends in ` [truncated: N bytes cut]`; in the format ``RecordFormat/json`` it is no JSON any more.
             case truncate
             /// It becomes numbered records of at most that size, which are committed all or none, with one timestamp:
             ///

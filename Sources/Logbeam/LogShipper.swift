@@ -36,10 +36,10 @@ public final class LogShipper: Sendable {
     public convenience init(_ configuration: Configuration) throws {
         try configuration.validate()
         // A process made by `fork()` needs connections of its own.
-        try self.init(configuration) {
+        try self.init(configuration) { context in
             guard configuration.uploads else { return nil }
             return if let client = configuration.logsClient {
-                ClientDeliveryService(client, creation: CreationSettings(configuration))
+                ClientDeliveryService(client, creation: CreationSettings(configuration), context: context)
             } else {
                 CloudWatchLogsService(CloudWatchLogsService.Configuration(configuration))
             }
@@ -51,7 +51,7 @@ public final class LogShipper: Sendable {
         service: any DeliveryService,
         facts: @escaping @Sendable () -> MachineFacts = MachineFacts.current
     ) throws {
-        try self.init(configuration, facts: facts) { service }
+        try self.init(configuration, facts: facts) { _ in service }
     }
 
     /// - Parameters:
@@ -60,15 +60,21 @@ public final class LogShipper: Sendable {
     private init(
         _ configuration: Configuration,
         facts: @escaping @Sendable () -> MachineFacts = MachineFacts.current,
-        makeService: @escaping @Sendable () -> (any DeliveryService)?
+        makeService: @escaping @Sendable (UploadContext) -> (any DeliveryService)?
     ) throws {
         self.configuration = configuration
         self.facts = facts
         let destination = Destination(logGroup: configuration.logGroupName, logStream: configuration.logStreamName)
         let resolved = try destination.resolved(facts)
         maximumMessageSize = configuration.effectiveMaximumMessageSize
-        processes = try ShippingProcesses { try ShippingProcess(configuration, service: makeService()) }
-        ownStream = try processes.current().stream(destination) { resolved }
+        processes = try ShippingProcesses { try ShippingProcess(configuration, makeService) }
+        do {
+            ownStream = try processes.current().stream(destination) { resolved }
+        } catch {
+            // There is no object whose end would stop the threads.
+            processes.ours?.stop(waitingUntil: 0)
+            throw error
+        }
         ExitFlush.register(self)
     }
 
@@ -120,16 +126,19 @@ public final class LogShipper: Sendable {
         isSynced: Bool,
         in process: ShippingProcess
     ) -> Bool {
-        let isQuiet = configuration.logsClient != nil && UploadContext.isActive
+        let upload = UploadContext.current.flatMap { upload in
+            upload.spool == process.spool.path
+                ? upload.mailbox : configuration.logsClient != nil ? process.uploader.mailbox : nil
+        }
         do {
-            if !isQuiet, configuration.oversize == .split, message.utf8.count > maximumMessageSize {
+            if upload == nil, configuration.oversize == .split, message.utf8.count > maximumMessageSize {
                 try appendParts(of: message, stream: stream, timestamp: timestamp, in: process)
                 return true
             }
             var message = message.truncated(toUTF8Count: maximumMessageSize)
             let id: Int64? = try message.withUTF8 { message in
                 // The uploader must not wait for itself.
-                if isQuiet {
+                if upload != nil {
                     return try process.spool.append(to: stream, timestamp: timestamp, message: message, mayBlock: false)
                 }
                 if try process.stage(stream, timestamp: timestamp, message: message, isSynced: isSynced) { return nil }
@@ -137,11 +146,12 @@ public final class LogShipper: Sendable {
             }
             // What the journal has taken is told of when it is moved.
             guard let id else { return true }
-            if isQuiet {
-                process.uploader.mailbox.appendedQuietly(id: id)
+            if let upload {
+                upload.appendedQuietly(id: id)
             } else {
                 process.uploader.mailbox.appended(bytes: message.utf8.count + BatchLimits.eventOverhead)
             }
+            process.noteLosses()
             return true
         } catch {
             if process.losses.count(stream: stream, because: error as? SpoolError, at: timestamp) {
@@ -184,7 +194,9 @@ public final class LogShipper: Sendable {
     /// Sends everything that is pending now, without waiting for full batches. Where another process uploads, that is
     /// asked to.
     ///
-    /// - Parameter timeout: how long to wait for it. What is not sent by then stays in the spool and is sent later.
+    /// - Parameter timeout: how long to wait for it. What is not sent by then stays in the spool and is sent later. With a
+    ///   journal, what stands there is moved first; where another process has the spool locked, that takes a few times the
+    ///   ``Configuration/commitTimeout`` on top.
     /// - Returns: true if everything that was pending at the time of the call has left the spool.
     @discardableResult
     public func flush(timeout: Duration = .seconds(5)) async -> Bool {
@@ -197,7 +209,8 @@ public final class LogShipper: Sendable {
     /// ``Configuration/uploads`` is off.
     ///
     /// - Parameter timeout: how long to wait for the flush; what is not sent by then stays in the spool. A request that
-    ///   is under way at its end is broken off.
+    ///   is under way at its end is broken off. What may come on top is a second in which answers are awaited, and where
+    ///   another process has the spool locked, a few times the ``Configuration/commitTimeout``.
     public func shutdown(timeout: Duration = .seconds(5)) async {
         // A child of the process that logged has nothing to stop.
         guard let process = processes.ours else { return }
@@ -216,8 +229,7 @@ public final class LogShipper: Sendable {
     /// Stops shipping; blocks the calling thread until it has, or until a deadline in milliseconds of the monotonic clock.
     func stop(waitingUntil deadline: Int64) {
         guard let process = processes.ours else { return }
-        process.closeJournal()
-        process.uploader.stop(waitingUntil: deadline)
+        process.stop(waitingUntil: deadline)
     }
 }
 

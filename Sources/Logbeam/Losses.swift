@@ -22,6 +22,8 @@ package final class Losses: Sendable {
 
     private let state = Mutex(State())
     private let hasGaps = Atomic<Bool>(false)
+    /// Held by the thread that writes.
+    private let turn = Mutex(())
 
     /// After so long without a loss for some reason, the next one is news; in milliseconds.
     private static let memory: Int64 = 60_000
@@ -48,11 +50,22 @@ package final class Losses: Sendable {
         return isNews
     }
 
+    /// Whether something was counted that is not in the spool.
+    var areUnwritten: Bool { hasGaps.load(ordering: .relaxed) }
+
     /// Writes what was counted into the spool, and keeps what it does not take; then tells the streams, when it is time to.
-    /// For one thread.
     ///
     /// - Parameter isLast: nothing is kept for later that can be told now.
     package func note(in spool: LiveSpool, isLast: Bool = false) {
+        turn.withLock { _ in write(to: spool, isLast: isLast) }
+    }
+
+    /// The same, unless another thread is at it.
+    func noteInPassing(in spool: LiveSpool) {
+        _ = turn.withLockIfAvailable { _ in write(to: spool, isLast: true) }
+    }
+
+    private func write(to spool: LiveSpool, isLast: Bool) {
         if hasGaps.exchange(false, ordering: .relaxed) { write(to: spool) }
         // What can not be read or told now is there the next time.
         try? spool.tellGaps { gaps in

@@ -17,6 +17,10 @@ package struct MessageParts: Sendable {
     /// the scalars of a character. The longest emoji sequences in use take 35.
     private static let searchedBytes = 128
 
+    /// How far before the end of a part the characters are looked at, in bytes: one may be as long as the message, and
+    /// flags are told apart by counting from where they begin.
+    private static let contextBytes = 4_096
+
     /// All parts, one after the other, in UTF-8.
     package private(set) var bytes: [UInt8] = []
     /// Where each part lies in ``bytes``.
@@ -60,10 +64,13 @@ package struct MessageParts: Sendable {
     private static func end(of text: Substring, limit: Int) -> String.Index {
         var end = text.utf8.index(text.startIndex, offsetBy: limit)
         while end.samePosition(in: text.base.unicodeScalars) == nil { end = text.utf8.index(before: end) }
+        var start = text.utf8.index(end, offsetBy: -contextBytes, limitedBy: text.startIndex) ?? text.startIndex
+        while start.samePosition(in: text.base.unicodeScalars) == nil { start = text.utf8.index(after: start) }
+        let context = text[start..<text.unicodeScalars.index(after: end)]
         // A single character that does not fit has no boundary before its end.
-        guard text.index(after: text.startIndex) <= end else { return end }
+        guard context.index(after: start) <= end else { return end }
         // To the last boundary before, which is the end itself if it is one.
-        let boundary = text.index(after: text.index(before: end))
+        let boundary = context.index(after: context.index(before: end))
         return text.utf8.distance(from: boundary, to: end) <= searchedBytes ? boundary : end
     }
 }

@@ -36,6 +36,6 @@ package struct BatchRange: Sendable, Hashable {
 
     /// Whether a record is in the batch.
     func contains(_ header: RecordHeader) -> Bool {
-        header.stream == stream && (first...last).contains(header.id) && header.timestamp <= latest
+        header.stream == stream && first <= header.id && header.id <= last && header.timestamp <= latest
     }
 }

@@ -29,7 +29,7 @@ package struct UploadPlan: Sendable {
     /// The batches on their way of streams that were failing when they were sent.
     private var retries: Set<BatchRange> = []
     /// Every record up to this id was gathered or passed over.
-    private var cursor: Int64 = 0
+    private var cursor = Int64.min
     /// All records were read that were there when the plan was last woken.
     private var reachedEnd = false
     /// Headers that were read and not yet looked at.
@@ -153,8 +153,9 @@ package struct UploadPlan: Sendable {
     @discardableResult
     package mutating func split(_ range: BatchRange, ids: [Int64]) -> [BatchRange] {
         var (lower, upper) = (range, range)
-        lower.last = ids[ids.count / 2 - 1]
         upper.first = ids[ids.count / 2]
+        // Together they reach as far as the whole: there may be records in it that were not sent.
+        lower.last = upper.first - 1
         finish(range, then: [lower, upper])
         recover(range.stream)
         return [lower, upper]
@@ -198,7 +199,7 @@ package struct UploadPlan: Sendable {
     /// Names of streams may hold a date or a process: the plan must not grow with every stream that ever was.
     private mutating func forgetIdleStreams(at now: Moment) {
         let memory = max(pacing.interval, Pacing.coalescing)
-        for (key, stream) in streams where stream.isIdle && !stream.isFailing && !stream.isWaiting(at: now) {
+        for (key, stream) in streams where stream.isIdle && !stream.isWaiting(at: now) {
             if stream.lastPut.map({ now.monotonic - $0 >= memory }) ?? true { streams[key] = nil }
         }
     }
@@ -391,6 +392,9 @@ package struct UploadPlan: Sendable {
 
     /// How many streams it knows: those that have something to send or to wait for, or had a moment ago.
     package var streamCount: Int { streams.count }
+
+    /// Whether a stream has something to send, or will when it has caught up.
+    package func isBusy(_ stream: Int64) -> Bool { streams[stream]?.isBusy ?? false }
 
     /// The streams that have something to send, or will have when they have caught up.
     package var busyStreams: Set<Int64> {

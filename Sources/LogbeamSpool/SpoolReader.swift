@@ -227,7 +227,7 @@ package final class SpoolReader {
                         logGroup: selectTroubled.text(1),
                         logStream: selectTroubled.text(2)
                     ),
-                    failures: Int(selectTroubled.integer(3)),
+                    failures: Int(min(selectTroubled.integer(3), 1 << 32)),
                     lastErrorTime: selectTroubled.integer(4),
                     lastError: selectTroubled.text(5)
                 )

@@ -37,7 +37,7 @@ struct UploadPlanTests {
     @Test("reads again when it is woken while it has not yet looked at what it read")
     func wokenInBetween() throws {
         var uploader = SimulatedUploader()
-        #expect(try uploader.step() == .scan(after: 0))
+        #expect(try uploader.step() == .scan(after: .min))
         uploader.append(age: 1_000)
         try uploader.settle()
         #expect(uploader.sent == [[1]])
@@ -117,6 +117,47 @@ struct UploadPlanTests {
         uploader.append(51, age: 1_000)
         try uploader.settle()
         #expect(uploader.plan.streamCount == 1)
+    }
+
+    @Test("forgets a stream that failed in an earlier process, and has nothing to send, once it need not wait")
+    func forgetsFailingStreams() {
+        var plan = UploadPlan(limits: BatchLimits())
+        var now = UploadPlan.Moment(wall: 1_790_000_000_000, monotonic: 5_000)
+        plan.restoreFailing(1, retryAt: 6_000)
+        plan.found([], isLast: true)
+        _ = plan.next(at: now)
+        #expect(plan.streamCount == 1)
+        now.monotonic = 6_000
+        _ = plan.next(at: now)
+        #expect(plan.streamCount == 0)
+    }
+
+    @Test("leaves no record between the halves of a batch, though not all of it was sent")
+    func halves() {
+        var plan = UploadPlan(limits: BatchLimits())
+        let whole = BatchRange(stream: 1, first: 10, last: 50, latest: 0)
+        plan.restore(whole)
+        #expect(plan.next(at: UploadPlan.Moment(wall: 0, monotonic: 0)) == .send(whole))
+        // 30 was found to have arrived.
+        let halves = plan.split(whole, ids: [10, 20, 40, 50])
+        #expect(halves.map(\.first) == [10, 40] && halves.map(\.last) == [39, 50])
+    }
+
+    @Test("takes the ids of a damaged spool as they are: no range that ends before it begins, nor below zero, stops it")
+    func foreignIDs() {
+        let nowhere = BatchRange(stream: 1, first: 9, last: -9, latest: .max)
+        let below = RecordHeader(id: -5, stream: 1, timestamp: 0, byteCount: 1)
+        var plan = UploadPlan(limits: BatchLimits(age: 0))
+        let now = UploadPlan.Moment(wall: 1_000, monotonic: 0)
+        plan.restore(nowhere)
+        #expect(plan.next(at: now) == .send(nowhere))
+        plan.found([below], isLast: false)
+        plan.vanished(nowhere)
+        plan.found([], isLast: false)
+        guard case .scan(let after) = plan.next(at: now) else { return #expect(Bool(false), "it looks") }
+        #expect(after < below.id)
+        plan.found([below], isLast: true)
+        #expect(plan.next(at: now) == .send(BatchRange(stream: 1, first: -5, last: -5, latest: 0)))
     }
 
     @Test("sends several batches at once, and takes their answers in any order")
@@ -319,7 +360,7 @@ struct UploadPlanTests {
             while true {
                 switch plan.next(at: now) {
                 case .scan(let after):
-                    let headers = (after..<10).map {
+                    let headers = (max(0, after)..<10).map {
                         RecordHeader(id: $0 + 1, stream: 1, timestamp: now.wall, byteCount: 10)
                     }
                     plan.found(headers, isLast: true)

@@ -1,4 +1,5 @@
 @testable import Logbeam
+import LogbeamCloudWatch
 import LogbeamCore
 import LogbeamSpool
 import LogbeamTestSupport
@@ -227,6 +228,49 @@ import Testing
         #expect(client.messages == [["one"], ["two"]])
         #expect(await shipper.flush(timeout: patience))
         #expect(client.messages[2] == ["upload 1", "upload 2"])
+    }
+
+    @Test("What an upload logs by another shipper of the same spool causes no upload either")
+    func noFeedbackByOthers() async throws {
+        let logger = Mutex<Logger?>(nil)
+        let client = Client { number in
+            logger.withLock { $0 }?.info("upload \(number)")
+            return PutLogEventsResponse()
+        }
+        let fixture = try SpoolFixture {
+            $0.logsClient = client
+            $0.bufferDuration = .milliseconds(1)
+        }
+        let shipper = try LogShipper(fixture.configuration)
+        fixture.logger(shipper).info("zero")
+        try await waitUntil("the first of them uploads") { try fixture.status().delivered == 1 }
+        var configuration = fixture.configuration
+        let unused = Client()
+        configuration.logsClient = unused
+        let bystander = try LogShipper(configuration)
+        logger.withLock { $0 = fixture.logger(bystander) }
+        fixture.logger(shipper).info("one")
+        try await waitUntil("the second upload is acknowledged") { try fixture.pending() == ["upload 2"] }
+        let other = try CloudWatchLogsHandler(label: "", shipper: shipper, logStreamName: "other")
+        Logger(label: "") { _ in other }.info("two")
+        try await waitUntil("the third upload is acknowledged") { try fixture.status().delivered == 3 }
+        #expect(client.messages == [["zero"], ["one"], ["two"]])
+        #expect(await shipper.flush(timeout: patience))
+        #expect(client.messages[3] == ["upload 2", "upload 3"])
+        #expect(unused.messages.isEmpty)
+    }
+
+    @Test("A client is not called any more once it was broken off")
+    func notBegun() async throws {
+        let client = Client()
+        let context = UploadContext(mailbox: Mailbox(), spool: "")
+        let service = ClientDeliveryService(client, creation: CreationSettings(), context: context)
+        service.cancel()
+        var batch = EventBatch(destination: SpoolFixture.destination)
+        batch.append(id: 1, timestamp: 0, message: "one".utf8)
+        let outcome = try await onOwnThread { [batch] in service.send(batch) }
+        #expect(outcome.failure?.mayHaveArrived == false)
+        #expect(client.messages.isEmpty)
     }
 
     @Test("A client that never answers is broken off by the shutdown")

@@ -124,6 +124,11 @@ struct DeliveryMatrixTests {
             .status(400, errorType: "MissingAuthenticationTokenException"),
             denied("MissingAuthenticationTokenException")
         ),
+        row(
+            "no JSON, says a stand-in",
+            .status(400, errorType: "SerializationException"),
+            denied("SerializationException")
+        ),
         row("an error that nobody knows", .status(400, errorType: "NewException"), denied("NewException")),
         row(
             "another service",
@@ -161,7 +166,7 @@ struct DeliveryMatrixTests {
     /// What finds fault with the batch: both halves are sent, and here both get through.
     private static let halvings: [Row] = [
         Fault.status(400, errorType: "InvalidParameterException"), .status(400, errorType: "ValidationException"),
-        .status(400, errorType: "SerializationException"), .nonJSONAnswer(status: 413),
+        .nonJSONAnswer(status: 413),
     ].map { Row(testDescription: "halved after \($0)", faults: [$0], consequence: Consequence(puts: 3)) }
 
     // MARK: Accepted, and the answer lost

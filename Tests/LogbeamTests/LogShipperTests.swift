@@ -289,6 +289,51 @@ import Testing
         #expect(await shipper.flush(timeout: patience) == false)
     }
 
+    @Test("What is lost after the shutdown is counted with the next record, and told")
+    func lossesAfterShutdown() async throws {
+        let fixture = try SpoolFixture { $0.commitTimeout = .milliseconds(20) }
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        let logger = fixture.logger(shipper)
+        await shipper.shutdown()
+        try await onOwnThread {
+            let blocker = try SQLiteShell.lock(fixture.configuration.spool)
+            logger.info("lost")
+            try blocker.write("ROLLBACK;\n.quit\n")
+            _ = try blocker.wait()
+        }
+        logger.info("kept")
+        #expect(try fixture.status().dropped == 1)
+        let pending = try fixture.pending()
+        #expect(pending.first == "kept" && pending.count == 2)
+        #expect(pending.last?.contains("1 record dropped") == true)
+    }
+
+    @Test("However long a flush or a shutdown may take, it takes as long as it does")
+    func longestTimeouts() async throws {
+        let fixture = try SpoolFixture()
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        fixture.logger(shipper).info("one")
+        #expect(await shipper.flush(timeout: .seconds(Int64.max)))
+        await shipper.shutdown(timeout: .seconds(Int64.max))
+        #expect(try fixture.status().pending == 0)
+    }
+
+    @Test("A shipper that can not be made leaves nobody behind who ships")
+    func failedInit() async throws {
+        let fixture = try SpoolFixture { $0.commitTimeout = .milliseconds(20) }
+        _ = try Spool(path: fixture.configuration.spool)
+        var service: ScriptedDeliveryService? = ScriptedDeliveryService()
+        weak let left = service
+        try await onOwnThread { [service] in
+            let blocker = try SQLiteShell.lock(fixture.configuration.spool)
+            #expect(throws: SpoolError.self) { try LogShipper(fixture.configuration, service: service!) }
+            try blocker.write("ROLLBACK;\n.quit\n")
+            _ = try blocker.wait()
+        }
+        service = nil
+        try await waitUntil("the threads have ended") { left == nil }
+    }
+
     @Test("A shutdown breaks off a request that hangs")
     func shutdownCancels() async throws {
         try await onOwnThreads {

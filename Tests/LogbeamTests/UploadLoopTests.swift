@@ -29,6 +29,38 @@ import Testing
         #expect(uploader.service.sent.isEmpty)
     }
 
+    @Test("Goes on with what a damaged spool says of batches and failures, whatever the numbers")
+    func foreignNumbers() throws {
+        let service = ScriptedDeliveryService([.throttled()])
+        let uploader = try SteppedUploader(service: service)
+        try uploader.append("one")
+        let other = try Connection(path: uploader.spool.path, mode: .readWrite)
+        try other.execute(
+            """
+            UPDATE streams SET failures = 9223372036854775807, last_error_at = -9223372036854775808, last_error = 'x';
+            INSERT INTO deliveries (stream_id, first_id, last_id, latest_timestamp, started_at) SELECT id, 9, -9, 0, 0
+                FROM streams
+            """
+        )
+        try uploader.restart()
+        try uploader.run { try uploader.pendingCount() > 0 || uploader.inDoubtCount() > 0 }
+        #expect(service.sent.count == 2)
+        #expect(try uploader.pendingCount() == 0 && uploader.inDoubtCount() == 0)
+    }
+
+    @Test("Is not denied any more when nothing is left of what was")
+    func deniedAndGone() throws {
+        let uploader = try SteppedUploader(service: ScriptedDeliveryService([.denied]))
+        try uploader.append("one")
+        let wait = uploader.settle()
+        #expect(uploader.loop.isDenied)
+        try Connection(path: uploader.spool.path, mode: .readWrite).execute("DELETE FROM records")
+        uploader.clock.advance(wait)
+        uploader.settle()
+        #expect(!uploader.loop.isDenied)
+        #expect(uploader.service.sent.count == 1)
+    }
+
     @Test("Deletes what the service has, later, where the spool could not be written at once; nothing is sent again")
     func acknowledgedWhileBusy() throws {
         let gate = Gate()

@@ -1,8 +1,9 @@
 extension Duration {
-    /// Whole milliseconds.
+    /// Whole milliseconds; the least or the most that there are, for what is beyond them.
     var milliseconds: Int64 {
         let (seconds, attoseconds) = components
-        return seconds.multipliedReportingOverflow(by: 1000).overflow
-            ? (seconds < 0 ? .min : .max) : seconds * 1000 + attoseconds / 1_000_000_000_000_000
+        let (product, overflows) = seconds.multipliedReportingOverflow(by: 1000)
+        let (sum, exceeds) = product.addingReportingOverflow(attoseconds / 1_000_000_000_000_000)
+        return overflows || exceeds ? (seconds < 0 ? .min : .max) : sum
     }
 }

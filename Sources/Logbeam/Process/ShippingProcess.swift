@@ -13,8 +13,11 @@ final class ShippingProcess: Sendable {
     private let streams = Mutex<[Destination: LiveStream]>([:])
     private let forkNumber = ForkGate.number
 
-    /// - Parameter service: `nil` leaves the uploading to others.
-    init(_ configuration: LogShipper.Configuration, service: (any DeliveryService)?) throws {
+    /// - Parameter makeService: makes what delivers; `nil` leaves the uploading to others.
+    init(
+        _ configuration: LogShipper.Configuration,
+        _ makeService: (UploadContext) -> (any DeliveryService)?
+    ) throws {
         let mailbox = Mailbox()
         spool = try LiveSpool(
             path: configuration.spool,
@@ -33,7 +36,7 @@ final class ShippingProcess: Sendable {
         uploader = Uploader(
             spool: spool,
             mailbox: mailbox,
-            service: service,
+            service: makeService(UploadContext(mailbox: mailbox, spool: spool.path)),
             limits: BatchLimits(configuration),
             pacing: UploadPlan.Pacing(configuration),
             reconcileDelay: configuration.reconcileAfter?.milliseconds,
@@ -54,6 +57,17 @@ final class ShippingProcess: Sendable {
             journal?.close()
             throw error
         }
+    }
+
+    /// Stops the threads, and waits for the uploader's until a deadline in milliseconds of the monotonic clock.
+    func stop(waitingUntil deadline: Int64) {
+        closeJournal()
+        uploader.stop(waitingUntil: deadline)
+    }
+
+    /// Writes down what was lost, for when a record was committed: the uploader does, as long as there is one.
+    func noteLosses() {
+        if losses.areUnwritten, uploader.mailbox.isStopped { losses.noteInPassing(in: spool) }
     }
 
     // MARK: The journal

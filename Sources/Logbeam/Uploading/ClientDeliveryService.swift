@@ -7,6 +7,7 @@ internal import Synchronization
 final class ClientDeliveryService: DeliveryService {
     private let client: any CloudWatchLogsClient
     private let creator: DestinationCreator
+    private let context: UploadContext
     private let state = Condition(State())
 
     private struct State {
@@ -17,8 +18,10 @@ final class ClientDeliveryService: DeliveryService {
         var outcomes: [Int: DeliveryOutcome] = [:]
     }
 
-    init(_ client: any CloudWatchLogsClient, creation: CreationSettings) {
+    /// - Parameter context: of the uploader that sends by it.
+    init(_ client: any CloudWatchLogsClient, creation: CreationSettings, context: UploadContext) {
         self.client = client
+        self.context = context
         creator = DestinationCreator(creation) { StandardError.write(line: "logbeam: \($0)") }
     }
 
@@ -47,11 +50,13 @@ final class ClientDeliveryService: DeliveryService {
     private func perform(
         _ call: @escaping @Sendable (any CloudWatchLogsClient) async throws -> RefusedEvents
     ) -> DeliveryOutcome {
-        let number = state.change { state in
+        let begun: Int? = state.change { state in
+            if state.isCancelled { return nil }
             state.calls += 1
             return state.calls
         }
-        let task = UploadContext.$isActive.withValue(true) {
+        guard let number = begun else { return Self.notBegun }
+        let task = UploadContext.$current.withValue(context) {
             Task { [client, state] in
                 let outcome: DeliveryOutcome
                 do {
@@ -87,6 +92,10 @@ final class ClientDeliveryService: DeliveryService {
         DeliveryFailure(code: DeliveryFailure.cancelled, message: "the shipper was stopped")
     )
 
+    private static let notBegun = DeliveryOutcome.transient(
+        DeliveryFailure(code: DeliveryFailure.cancelled, message: "the shipper was stopped", mayHaveArrived: false)
+    )
+
     private static func outcome(of error: any Error) -> DeliveryOutcome {
         guard let error = error as? CloudWatchLogsError else {
             return .transient(
@@ -103,10 +112,15 @@ final class ClientDeliveryService: DeliveryService {
     }
 }
 
-/// Whether the code that runs now was called by an upload: what it logs must not cause another upload, or there would be
-/// no end. Child tasks inherit it; threads of a client's own do not.
-enum UploadContext {
-    @TaskLocal static var isActive = false
+/// The upload that has called the code which runs now: what that logs must not cause another upload, or there would be no
+/// end. Child tasks inherit it; threads of a client's own do not.
+struct UploadContext: Sendable {
+    @TaskLocal static var current: UploadContext?
+
+    /// Of the uploader.
+    let mailbox: Mailbox
+    /// The path of the spool from which it uploads.
+    let spool: String
 }
 
 extension ClientDeliveryService: CreationCalls {

@@ -22,6 +22,10 @@ extension UploadLoop {
             }
             begun[range] = nil
             plan.vanished(range)
+            if !plan.isBusy(range.stream) {
+                failing[range.stream] = nil
+                troubles[range.stream] = nil
+            }
         case .delivered(let delivered, let isWritten):
             let acknowledgement = Acknowledgement(range: range, delivered: delivered)
             if isWritten { note(acknowledgement) } else { try write(acknowledgement) }

@@ -166,7 +166,7 @@ package final class UploadLoop {
             failing[stream.stream] = Failing(count: stream.failures, since: .min)
             let delay = Backoff.transient.delay(failures: stream.failures, fraction: chance())
             // A clock that was set meanwhile makes no wait longer than it was.
-            let waited = max(0, now().wall - stream.lastErrorTime)
+            let waited = max(0, now().wall - max(0, stream.lastErrorTime))
             plan.restoreFailing(stream.stream, retryAt: now().monotonic + max(0, delay - waited))
         }
     }
@@ -241,7 +241,8 @@ package final class UploadLoop {
     /// True if nothing is on its way, and whatever there is to send will not get through before a person has mended
     /// something.
     package var isDenied: Bool {
-        !troubles.isEmpty && inFlight == 0 && plan.busyStreams.allSatisfy { troubles[$0]?.isDenied == true }
+        let busy = plan.busyStreams
+        return !busy.isEmpty && inFlight == 0 && busy.allSatisfy { troubles[$0]?.isDenied == true }
     }
 
     /// Takes one step: at most one batch is sent.

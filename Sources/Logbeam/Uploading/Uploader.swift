@@ -85,7 +85,8 @@ package final class Uploader: Sendable {
     func flush(timeout: Duration) async -> Bool {
         let isSent = requestFlush()
         let timer = Task {
-            try await Task.sleep(for: timeout)
+            // The clock has no numbers for the longest durations of all.
+            try await Task.sleep(for: min(timeout, .seconds(100 * 365 * 86_400)))
             isSent.fulfill(false)
         }
         defer { timer.cancel() }
@@ -135,6 +136,8 @@ package final class Uploader: Sendable {
         }
         while !mailbox.isStopped {
             let mark = mailbox.mark
+            // Whoever uploads was not told of these.
+            _ = mailbox.takeQuiet()
             spool.look(isThorough: true)
             guard spool.current === generation else { return mailbox.renewFlushes() }
             var spoolError: SpoolError?

@@ -15,6 +15,8 @@ package final class HTTPClientPool: HTTPTransport {
 
     package init(_ configuration: HTTPClient.Configuration) {
         self.configuration = configuration
+        // Not with the first request: another part of the program could start libcrypto before.
+        _ = OpenSSL.isReady
     }
 
     package func perform(_ request: HTTPRequest) throws(HTTPError) -> HTTPResponse {
