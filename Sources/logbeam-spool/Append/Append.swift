@@ -40,6 +40,9 @@ struct Append: ParsableCommand {
             Files are read one after the other, each to its end. One that can not be read is told, and makes the exit code \
             74; the others are taken.
 
+            With --tee, an output that can not be written (the disk is full) is told once, all lines are committed all the \
+            same, and the exit code is 74.
+
             Ends at the end of the input, at SIGTERM, SIGINT or SIGHUP, and when nobody reads the output of --tee any \
             more; what was read by then is committed, also a last line without its end, and the exit code is 0. After \
             a signal what already lies in the pipe is read too, up to 1 MiB.
@@ -131,11 +134,11 @@ struct Append: ParsableCommand {
                 maximum: BatchLimits.maximumMessageBytes
             ),
             signals: signals,
-            echo: tee ? Echo(signals: signals) : nil
+            echo: tee ? StandardOutput(signals: signals) : nil
         )
         var buffer = try lines.buffer
         var failures: [Failure] = []
-        for name in files.isEmpty ? ["-"] : files where !signals.haveCome && appender.echo?.error == nil {
+        for name in files.isEmpty ? ["-"] : files where !signals.haveCome && appender.echo?.isUnread != true {
             do throws(Failure) {
                 try append(Input(name), &buffer, &appender, signals)
             } catch {
@@ -156,7 +159,8 @@ struct Append: ParsableCommand {
             )
         }
         if let failure = failures.last { throw failure }
-        if let code = appender.echo?.error, code != EPIPE { throw Failure.output(code) }
+        // Which was told when it happened.
+        if let echo = appender.echo, echo.error != nil, !echo.isUnread { throw ExitCode(ExitStatus.failedIO.rawValue) }
     }
 
     /// Appends all lines of an input; the last one ends with it.
@@ -168,7 +172,7 @@ struct Append: ParsableCommand {
     ) throws(Failure) {
         let code = input.read(into: &buffer, signals, patience: lines.patience) { buffer, hasWaited in
             buffer.take(atEnd: false, hasWaited: hasWaited) { appender.append($0) }
-            return appender.echo?.error != nil
+            return appender.echo?.isUnread == true
         }
         buffer.take(atEnd: true) { appender.append($0) }
         if code != 0 { throw input.failure(code) }

@@ -12,7 +12,7 @@ internal import Darwin
 struct Appender {
     private let spool: LiveSpool
     private(set) var reading: LineReading
-    private(set) var echo: Echo?
+    private(set) var echo: StandardOutput?
     /// How many records the spool has not taken.
     private(set) var unspooled = 0
     private let losses = Losses()
@@ -23,7 +23,7 @@ struct Appender {
     /// Of so many streams is remembered under which id the spool knows them.
     private static let streamLimit = 1_000
 
-    init(spool: LiveSpool, reading: LineReading, signals: TerminationSignals, echo: Echo?) {
+    init(spool: LiveSpool, reading: LineReading, signals: TerminationSignals, echo: StandardOutput?) {
         self.spool = spool
         self.reading = reading
         self.signals = signals
@@ -51,7 +51,11 @@ struct Appender {
         guard isCommitted else { return }
         losses.note(in: spool)
         spool.settle(holdsLease: false)
+        guard echo?.error == nil else { return }
         echo?.write(chunk.bytes)
+        if let echo, let code = echo.error, !echo.isUnread {
+            StandardStreams.complain("\(Failure.output(code).message); going on without it")
+        }
     }
 
     /// Writes into the spool how many records it has not taken, or has dropped, and tells the stream.

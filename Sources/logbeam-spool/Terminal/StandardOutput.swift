@@ -6,17 +6,19 @@ internal import Glibc
 internal import Darwin
 #endif
 
-/// Standard output as `--tee` writes it: a reader that is gone, or does not read after a signal, ends it.
-struct Echo {
+/// Standard output for what goes on and on: a reader that is gone, or does not read after a signal, ends it.
+struct StandardOutput {
     private let signals: TerminationSignals
-    /// Nobody takes what is written any more.
+    /// Nothing is written any more.
     private var hasEnded = false
     /// Why write(2) refused, as `errno`.
     private(set) var error: Int32?
+    /// Nobody reads any more.
+    var isUnread: Bool { error == EPIPE }
 
     /// A pipe that is ready takes so many bytes without blocking (PIPE_BUF, pipe(7)).
     private static let atomicSize = 4_096
-    /// How long a reader may take for what was committed before a signal, in milliseconds.
+    /// How long a reader may take for what came before a signal, in milliseconds.
     private static let patience: Int64 = 1_000
 
     init(signals: TerminationSignals) {
