@@ -36,9 +36,19 @@ extension Spool {
         }
     }
 
-    /// How many bytes of a file were imported, by an import that did not come to its end.
+    /// How many bytes of a file were imported, and not forgotten since.
     package func importedBytes(of name: String) throws(SpoolError) -> Int64 {
         try value(of: .imported(name, bytes: nil)) ?? 0
+    }
+
+    /// Forgets of all these files at once how far they were imported.
+    package func forgetImports(of names: [String]) throws(SpoolError) {
+        if names.isEmpty { return }
+        try write { writer throws(SpoolError) in
+            try writer.connection.transaction { () throws(SpoolError) in
+                for name in names { try writer.note(.imported(name, bytes: nil)) }
+            }
+        }
     }
 
     /// The number as it stands in the spool.
@@ -68,7 +78,7 @@ extension Writer {
         }
     }
 
-    private func note(_ progress: AppendProgress) throws(SpoolError) {
+    fileprivate func note(_ progress: AppendProgress) throws(SpoolError) {
         guard let value = progress.value else {
             let delete = try connection.prepare("DELETE FROM counters WHERE name = ?1")
             try delete.bind(progress.counter, at: 1)

@@ -13,7 +13,7 @@ enum ExitStatus: Int32, CaseIterable {
     case unusableSpool = 65
     /// There is no spool at the path; `drain`: none of its log streams was chosen; `rejected`: no such record (EX_NOINPUT).
     case noSpool = 66
-    /// Another process uploads from the spool (EX_UNAVAILABLE).
+    /// Another process uploads from the spool; `import`: it imports the same file (EX_UNAVAILABLE).
     case uploadedElsewhere = 69
     /// The spool can not be created or opened for writing (EX_CANTCREAT).
     case unwritableSpool = 73
@@ -54,7 +54,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .usage: "wrong arguments"
         case .unusableSpool: "the spool is damaged, no spool, or of a later version; import: lines are no records"
         case .noSpool: "no such spool, or no such log stream or rejected record in it"
-        case .uploadedElsewhere: "another process is uploading from the spool"
+        case .uploadedElsewhere: "another process is uploading from the spool; import: it imports the same file"
         case .unwritableSpool: "the spool can not be created or opened for writing"
         case .failedIO: "reading or writing failed, the disk is full for example"
         case .recordsRemain: "records remain, try again; doctor: AWS cannot be reached"

@@ -227,4 +227,62 @@ struct ExportImportTests {
             ]
         )
     }
+
+    private func unfinishedImports() throws -> [String] {
+        try SQLiteShell.query("SELECT name FROM counters WHERE name LIKE 'import%'", in: command.spoolPath)
+    }
+
+    private func messages() throws -> [String] {
+        try contents(command.spoolPath).map { String(decoding: $0.message, as: UTF8.self) }
+    }
+
+    @Test("After a signal in the second file the same command doubles nothing of the first")
+    func stoppedInSecond() throws {
+        let long = String(repeating: "x", count: 20_000)
+        let expected = ["record 1", "record 2"] + (3..<1_500).map { "record \($0)\(long)" }
+        let files = [
+            try write([Self.line(1), Self.line(2)], to: "first"),
+            try write((3..<1_500).map { Self.line($0).replacing("\"}", with: "\(long)\"}") }, to: "second"),
+        ]
+        // It comes no further than the spool has room.
+        let process = try command.start(["import", "--max-spool-size", "16777216"] + files)
+        try process.waitForOutput(.standardError) { $0.contains("waiting for room") }
+        process.kill(SIGTERM)
+        #expect(try Ended(process).code == 75)
+        let first = try messages()
+        #expect(first.count > 2 && first == Array(expected.prefix(first.count)))
+        #expect(try command.run(["import"] + files).code == 0)
+        #expect(try messages() == expected)
+        #expect(try unfinishedImports() == [])
+        // That was its end: now they are imported again.
+        #expect(try command.run(["import", files[0]]).code == 0)
+        #expect(try messages().count == expected.count + 2)
+    }
+
+    @Test("After a file that could not be read the same command doubles none of the others")
+    func missingFile() throws {
+        let missing = command.directory.file("missing")
+        let files = [try write([Self.line(1)], to: "a"), missing, try write([Self.line(3)], to: "b")]
+        #expect(try command.run(["import"] + files).code == 74)
+        #expect(try messages() == ["record 1", "record 3"])
+        _ = try write([Self.line(2)], to: "missing")
+        #expect(try command.run(["import"] + files).code == 0)
+        #expect(try messages() == ["record 1", "record 3", "record 2"])
+        #expect(try unfinishedImports() == [])
+    }
+
+    @Test("Two imports of a file at once do not double it: the second ends with 69")
+    func importedElsewhere() throws {
+        let file = try write([Self.line(1)])
+        let descriptor = open(file, O_RDONLY | O_CLOEXEC)
+        defer { close(descriptor) }
+        #expect(flock(descriptor, LOCK_EX) == 0)
+        let ended = try command.run(["import", file])
+        #expect(ended.code == 69)
+        #expect(ended.error.hasSuffix("another process imports \(file) already, or writes to it\n"), "\(ended.error)")
+        #expect(try messages() == [])
+        flock(descriptor, LOCK_UN)
+        #expect(try command.run(["import", file]).code == 0)
+        #expect(try messages() == ["record 1"])
+    }
 }

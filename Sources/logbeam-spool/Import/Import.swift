@@ -23,10 +23,11 @@ struct Import: ParsableCommand {
             and the exit code is 65. Only the first \(Importer.toldLimit) are told one by one. Lines of white space count \
             for nothing.
 
-            Each record comes in once, also if the import is killed: give the same command again, and what was committed \
-            of a file is passed over, as long as the file has not changed. That holds for an import that has not come to \
-            the end of the file; one that has is forgotten, and would import it again. Standard input can not be \
-            recognised: of it nothing is passed over.
+            Each record comes in once, also if the import is killed or a file can not be read: give the same command \
+            again, and what was committed of a file is passed over, as long as the file has not changed. That holds until \
+            all files of the command were read to their ends; then they are forgotten, and would be imported again. While \
+            one is being imported, another import of it ends with 69. Standard input can not be recognised: of it nothing \
+            is passed over.
 
             CloudWatch Logs does not take what is older than 14 days: such records move to 'rejected' again when they are \
             sent.
@@ -69,6 +70,7 @@ struct Import: ParsableCommand {
                 failures.append(error)
             }
         }
+        if failures.isEmpty, !importer.hasStopped { try importer.forget() }
         let tally = importer.tally
         var summary = "\(HumanUnits.count(tally.records, "record")) imported"
         if tally.passedOver > 0 {

@@ -13,7 +13,7 @@ struct Importer {
         var records = 0
         /// Lines that are no records.
         var bad = 0
-        /// Bytes that an import committed that did not come to its end.
+        /// Bytes that the command had committed before.
         var passedOver: Int64 = 0
     }
 
@@ -25,6 +25,8 @@ struct Importer {
     /// That it waits for room.
     private var isTold = false
     private var streams: [Destination: Int64] = [:]
+    /// The files that were read to their ends, as the spool knows them.
+    private var finished: [String] = []
 
     /// So many bad lines are told one by one.
     static let toldLimit = 20
@@ -45,14 +47,16 @@ struct Importer {
         var bytes: Int64 = 0
         var lines = 0
 
-        func progress(isLast: Bool) -> AppendProgress? {
-            file.map { .imported($0.name, bytes: isLast ? nil : bytes) }
-        }
+        var progress: AppendProgress? { file.map { .imported($0.name, bytes: bytes) } }
     }
 
     /// Imports a file from where the last import of it was stopped, to its end or to a signal.
     mutating func read(_ input: Input) throws(Failure) {
         var place = Place(input: input, file: input.name == "-" ? nil : FileVersion(input.descriptor))
+        // Two at once would both begin at the same place. Where files can not be locked, nobody knows of the other.
+        if place.file != nil, flock(input.descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
+            throw Failure(.uploadedElsewhere, "another process imports \(input.name) already, or writes to it")
+        }
         try passOver(&place)
         var lines = LineBuffer(maximum: JSONLines.longestLine, readSize: Input.readSize)
         var failure: Failure?
@@ -67,8 +71,12 @@ struct Importer {
         if code != 0 { throw input.failure(code) }
         lines.take(atEnd: true) { failure = commit($0, &place) }
         if let failure { throw failure }
-        guard !hasStopped, let progress = place.progress(isLast: true) else { return }
-        try report { () throws(SpoolError) in try spool.append([], progress: progress) }
+        if let file = place.file, !hasStopped { finished.append(file.name) }
+    }
+
+    /// Forgets how far the files were imported. Not before all are at their ends: the same command begins with the first.
+    func forget() throws(Failure) {
+        try report { () throws(SpoolError) in try spool.forgetImports(of: finished) }
     }
 
     /// Goes to where the last import of the file was stopped.
@@ -124,7 +132,7 @@ struct Importer {
                         message: UnsafeBufferPointer(rebasing: memory[$0.range])
                     )
                 }
-                try append(new, next.progress(isLast: false))
+                try append(new, next.progress)
             }
         } catch {
             if error.kind == .atLimit, signals.haveCome {
