@@ -176,6 +176,17 @@ struct ExportImportTests {
         #expect(try contents(command.spoolPath).count == 1)
     }
 
+    @Test("A signal ends an import of standard input too, which is not at its end then")
+    func stoppedInput() throws {
+        let process = try command.start(["import", "-"])
+        try process.write(Self.line(1) + "\n{\"time\":")
+        #expect(eventually { (try? command.status())?.pending == 1 })
+        process.kill(SIGTERM)
+        #expect(try process.wait().exitCode == 75)
+        let told = process.text(.standardError).split(separator: "\n")
+        #expect(told.count == 2 && told[0] == "logbeam-spool: 1 record imported", "\(told)")
+    }
+
     @Test("Standard input is imported too, and a last line without its end")
     func standardInput() throws {
         let process = try command.start(["import", "-"])

@@ -67,6 +67,7 @@ struct Importer {
         }
         if let failure { throw failure }
         // The last line may be cut off, and is there again when the file is read on.
+        hasStopped = hasStopped || signals.haveCome
         if hasStopped { return }
         if code != 0 { throw input.failure(code) }
         lines.take(atEnd: true) { failure = commit($0, &place) }
