@@ -176,6 +176,16 @@ struct ExportImportTests {
         #expect(try contents(command.spoolPath).count == 1)
     }
 
+    @Test("It goes on though nobody reads any more what it complains of")
+    func unreadComplaints() throws {
+        let file = try write(["x", Self.line(1)])
+        let ended = try command.runShell(
+            "mkfifo '\(file).pipe'; exec 8<>'\(file).pipe' 9>'\(file).pipe' 8<&-; $command import '\(file)' 2>&9"
+        )
+        #expect(ended.code == 65)
+        #expect(try contents(command.spoolPath).count == 1)
+    }
+
     @Test("A signal ends an import of standard input too, which is not at its end then")
     func stoppedInput() throws {
         let process = try command.start(["import", "-"])
