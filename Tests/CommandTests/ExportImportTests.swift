@@ -176,6 +176,29 @@ struct ExportImportTests {
         #expect(try contents(command.spoolPath).count == 1)
     }
 
+    @Test("A line that is too long is one line, wherever it is")
+    func longLine() throws {
+        let length = JSONLines.longestLine + 300_000
+        let lines = [
+            Self.line(1), String(repeating: "x", count: length), String(repeating: " ", count: length),
+            String(repeating: " ", count: length) + Self.line(2), "x", Self.line(3),
+        ]
+        let file = try write(lines)
+        let ended = try command.run(["import", file])
+        #expect(ended.code == 65)
+        let told = ended.error.split(separator: "\n").map { $0.replacing("logbeam-spool: ", with: "") }
+        #expect(
+            told == [
+                "line 2 of \(file) is no record: it is no JSON object",
+                "line 4 of \(file) is no record: it is longer than any record",
+                "line 5 of \(file) is no record: it is no JSON object", "2 records imported",
+                "3 lines are no records, and were kept out",
+            ]
+        )
+        let other = try write(["x"])
+        #expect(try command.run(["import", other]).error.hasSuffix("1 line is no record, and was kept out\n"))
+    }
+
     @Test("It goes on though nobody reads any more what it complains of")
     func unreadComplaints() throws {
         let file = try write(["x", Self.line(1)])

@@ -21,6 +21,8 @@ struct LineBuffer {
         var bytes: UnsafeBufferPointer<UInt8>
         /// Valid UTF-8 of at most the maximum each. Valid for as long as the chunk is.
         var messages: [UnsafeBufferPointer<UInt8>]
+        /// Which messages go on with that before them, in this chunk or the last, for both were too long for one.
+        var continuations: [Int] = []
     }
 
     private let maximum: Int
@@ -96,7 +98,7 @@ struct LineBuffer {
             let raw = UnsafeBufferPointer(rebasing: bytes[..<end])
             // No ill-formed sequence contains an LF, so that mending the whole mends each line.
             guard String(validating: raw, as: UTF8.self) == nil else {
-                return body(Chunk(bytes: raw, messages: messages(in: raw, beginnings + [end], ending, &pieces)))
+                return body(chunk(of: raw, with: raw, beginnings + [end], ending, &pieces))
             }
             var (text, ends): ([UInt8], [Int]) = ([], [])
             for (start, end) in zip([0] + beginnings, beginnings + [end]) {
@@ -104,7 +106,7 @@ struct LineBuffer {
                 ends.append(text.count)
             }
             return text.withUnsafeBufferPointer {
-                body(Chunk(bytes: raw, messages: messages(in: $0, ends, ending, &pieces)))
+                body(chunk(of: raw, with: $0, ends, ending, &pieces))
             }
         }
         self.pieces = pieces
@@ -179,15 +181,23 @@ struct LineBuffer {
     }
 
     /// - Parameters:
+    ///   - raw: the bytes as they were read.
+    ///   - text: the same as valid UTF-8.
     ///   - ends: where records end, if they are not lines.
     ///   - ending: how the last of them ends.
-    private func messages(
-        in text: UnsafeBufferPointer<UInt8>,
+    private func chunk(
+        of raw: UnsafeBufferPointer<UInt8>,
+        with text: UnsafeBufferPointer<UInt8>,
         _ ends: [Int],
         _ ending: Ending,
         _ pieces: inout Pieces
-    ) -> [UnsafeBufferPointer<UInt8>] {
-        var messages: [UnsafeBufferPointer<UInt8>] = []
+    ) -> Chunk {
+        var chunk = Chunk(bytes: raw, messages: [])
+        func add(_ message: Range<Int>, endsLine: Bool) {
+            if pieces.ofThisLine > 0 { chunk.continuations.append(chunk.messages.count) }
+            chunk.messages.append(UnsafeBufferPointer(rebasing: text[message]))
+            pieces.add(endsLine: endsLine)
+        }
         var ends = ends[...]
         var start = 0
         while start < text.count {
@@ -203,15 +213,13 @@ struct LineBuffer {
             if end != nil, contentEnd > start, text[contentEnd - 1] == carriageReturn { contentEnd -= 1 }
             while contentEnd - start > maximum {
                 let next = Self.cut(text, from: start, maximum: maximum)
-                messages.append(UnsafeBufferPointer(rebasing: text[start..<next]))
-                pieces.add(endsLine: false)
+                add(start..<next, endsLine: false)
                 start = next
             }
-            messages.append(UnsafeBufferPointer(rebasing: text[start..<contentEnd]))
-            pieces.add(endsLine: end != nil && !goesOn)
+            add(start..<contentEnd, endsLine: end != nil && !goesOn)
             start = (end ?? text.count) + 1
         }
-        return messages
+        return chunk
     }
 }
 

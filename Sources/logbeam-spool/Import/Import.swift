@@ -83,7 +83,8 @@ struct Import: ParsableCommand {
             throw Failure(.recordsRemain, "stopped by a signal; the same command goes on where it stopped, with files")
         }
         if tally.bad > 0 {
-            throw Failure(.unusableSpool, "\(HumanUnits.count(tally.bad, "line")) are no records, and were kept out")
+            let what = tally.bad == 1 ? "is no record, and was" : "are no records, and were"
+            throw Failure(.unusableSpool, "\(HumanUnits.count(tally.bad, "line")) \(what) kept out")
         }
     }
 }

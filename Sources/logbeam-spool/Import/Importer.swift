@@ -46,6 +46,8 @@ struct Importer {
         /// How many bytes of it are committed, and how many lines those are.
         var bytes: Int64 = 0
         var lines = 0
+        /// The line that was last told of.
+        var toldLine = 0
 
         var progress: AppendProgress? { file.map { .imported($0.name, bytes: bytes) } }
     }
@@ -108,14 +110,20 @@ struct Importer {
         // Messages are decoded into memory of our own.
         var memory: [UInt8] = []
         var records: [(destination: Destination, time: Int64, range: Range<Int>)] = []
-        for (index, line) in chunk.messages.enumerated() where line.contains(where: { !$0.isSpace }) {
+        var number = place.lines + 1
+        for (index, line) in chunk.messages.enumerated() {
+            let continues = chunk.continuations.contains(index)
+            if index > 0, !continues { number += 1 }
+            guard line.contains(where: { !$0.isSpace }) else { continue }
             do throws(JSONLines.Fault) {
+                if continues { throw JSONLines.Fault(description: "it is longer than any record") }
                 let record = try JSONLines.readRecord(line)
                 let start = memory.count
                 memory += record.message.utf8
                 records.append((record.destination, record.time, start..<memory.count))
             } catch {
-                tell(error, line: place.lines + index + 1, of: place.input)
+                if number > place.toldLine { tell(error, line: number, of: place.input) }
+                place.toldLine = number
             }
         }
         var next = place
