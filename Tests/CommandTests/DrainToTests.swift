@@ -4,6 +4,8 @@ import LogbeamSpool
 import LogbeamTestSupport
 import Testing
 
+@testable import logbeam_spool
+
 @Suite("drain --to", .onOwnThreads)
 struct DrainToTests {
     /// AWS can not be reached.
@@ -132,6 +134,51 @@ struct DrainToTests {
         try command.fill(["a\u{9B}31m"], timestamp: Self.time)
         let ended = try command.runOnTerminal(["drain", "--to", "-"])
         #expect(ended.code == 0 && ended.output.contains(#""message":"a\u009b31m"}"#), "\(ended.output)")
+    }
+
+    @Test("Standard output that is a file: what is at its end is no part of the first line", arguments: [">", ">>"])
+    func unfinishedOutput(redirection: String) throws {
+        for (before, after) in [("", ""), ("whole\n", "whole\n"), (#"{"time":"2026"#, #"{"time":"2026"# + "\n")] {
+            try command.fill(["a"], timestamp: Self.time)
+            try before.write(toFile: file, atomically: false, encoding: .utf8)
+            let drain =
+                redirection == ">>"
+                ? "$command drain --to - >> '\(file)'"
+                : "{ printf '\(before.replacing("\n", with: "\\n"))'; $command drain --to -; } > '\(file)'"
+            #expect(try command.runShell(drain).code == 0)
+            let text = try String(contentsOfFile: file, encoding: .utf8)
+            #expect(text.hasPrefix("\(after){\"time\"") && text.hasSuffix("\"a\"}\n"), "\(text)")
+        }
+    }
+
+    @Test(
+        "Standard output that is a file, on a full disk: 74, no half line, nothing else is lost, the rest stays",
+        arguments: [">", ">>", "1<>"]
+    )
+    func fullOutput(redirection: String) throws {
+        let messages = (0..<8).map { String(repeating: "\($0)", count: 300_000) }
+        try command.fill(messages, timestamp: Self.time)
+        try "before\n".write(toFile: file, atomically: false, encoding: .utf8)
+        let ended = try command.runShell(
+            "ulimit -f 1500; { echo again; $command drain --to -; code=$?; echo after; exit $code; } \(redirection) '\(file)'"
+        )
+        #expect(ended.code == 74, "\(ended.error)")
+        let text = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
+        let shown = text.map { $0.count > 300_000 ? String($0.suffix(5).prefix(1)) : String($0) }
+        #expect(shown == (redirection == ">>" ? ["before"] : []) + ["again", "0", "1", "2", "after"])
+        #expect(try command.pending().count == 5)
+    }
+
+    @Test("A batch that goes into a file is not broken off by a signal")
+    func cancelled() throws {
+        let descriptor = open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0o600)
+        defer { close(descriptor) }
+        let delivery = LineDelivery(try LineFile("-", standardOutput: descriptor))
+        delivery.cancel()
+        var batch = EventBatch(destination: Command.destination)
+        batch.append(id: 1, timestamp: Self.time, message: "a".utf8)
+        #expect(delivery.send(batch) == .accepted(.none))
+        #expect(try lines() == [line("a")])
     }
 
     @Test("A reader that does not read does not hold it up past a signal: 75")

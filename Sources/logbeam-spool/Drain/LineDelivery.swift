@@ -54,7 +54,7 @@ final class LineDelivery: DeliveryService {
 
     private func write(_ lines: [UInt8]) -> DeliveryOutcome {
         if let failure { return Self.denied(failure) }
-        let start = isFile ? lseek(descriptor, 0, SEEK_END) : 0
+        let start = isFile ? target.position : 0
         var rest = lines[...]
         while !rest.isEmpty {
             guard waitUntilReady() else { return Self.cancelled }
@@ -64,12 +64,12 @@ final class LineDelivery: DeliveryService {
             if count >= 0 {
                 rest = rest.dropFirst(count)
             } else if errno != EINTR, errno != EAGAIN {
-                return fail(errno, cuttingTo: start)
+                return fail(errno, cutting: lines.count - rest.count, from: start)
             }
         }
-        // Standard output may be a file as well; what can not be synced, a pipe say, says so (fsync(2)).
+        // What can not be synced, a pipe say, says so (fsync(2)).
         guard fsync(descriptor) == 0 || (!isFile && (errno == EINVAL || errno == EROFS)) else {
-            return fail(errno, cuttingTo: start)
+            return fail(errno, cutting: lines.count, from: start)
         }
         return .accepted(.none)
     }
@@ -84,11 +84,11 @@ final class LineDelivery: DeliveryService {
         return false
     }
 
-    private func fail(_ code: Int32, cuttingTo start: off_t) -> DeliveryOutcome {
+    private func fail(_ code: Int32, cutting count: Int, from start: off_t) -> DeliveryOutcome {
         let reason = "can not write to \(target.name): \(String(cString: strerror(code)))"
         trouble.withLock { $0 = reason }
         // None of the batch counts.
-        if isFile { ftruncate(descriptor, start) }
+        if isFile { target.cut(count, from: start) }
         return Self.denied(reason)
     }
 
@@ -105,24 +105,33 @@ final class LineDelivery: DeliveryService {
     )
 }
 
-/// Where the lines go: a file that nobody else writes to, or standard output.
+/// Where the lines go: a file of its own that nobody else writes to, or standard output.
 final class LineFile: Sendable {
     let name: String
     let descriptor: Int32
+    /// A regular file, which standard output may be as well; no pipe, terminal or the like.
     let isFile: Bool
+    private let isOurs: Bool
     /// A person reads: what could control a terminal is escaped.
     var isTerminal: Bool { !isFile && isatty(descriptor) == 1 }
 
     /// Opens a file to append to, which is made for its owner alone if it is missing.
     ///
-    /// - Parameter name: a path; `-` for standard output.
-    init(_ name: String) throws(Failure) {
-        isFile = name != "-"
-        self.name = isFile ? name : "standard output"
-        guard isFile else {
-            descriptor = STDOUT_FILENO
+    /// - Parameters:
+    ///   - name: a path; `-` for standard output.
+    ///   - standardOutput: where that goes.
+    init(_ name: String, standardOutput: Int32 = STDOUT_FILENO) throws(Failure) {
+        isOurs = name != "-"
+        guard isOurs else {
+            self.name = "standard output"
+            descriptor = standardOutput
+            var status = stat()
+            isFile = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+            if isFile { try endLine() }
             return
         }
+        self.name = name
+        isFile = true
         var isNew = true
         let flags = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK
         var descriptor = open(name, flags | O_CREAT | O_EXCL, 0o600)
@@ -142,7 +151,35 @@ final class LineFile: Sendable {
     }
 
     deinit {
-        if isFile { close(descriptor) }
+        if isOurs { close(descriptor) }
+    }
+
+    /// Where in the file is written next.
+    var position: off_t {
+        lseek(descriptor, 0, fcntl(descriptor, F_GETFL) & O_APPEND == 0 ? SEEK_CUR : SEEK_END)
+    }
+
+    /// Takes away what was written last; unless others have written before or after it meanwhile, for to standard output
+    /// they may.
+    func cut(_ count: Int, from start: off_t) {
+        var status = stat()
+        let end = start + off_t(count)
+        guard lseek(descriptor, 0, SEEK_CUR) == end, fstat(descriptor, &status) == 0, status.st_size == end,
+            ftruncate(descriptor, start) == 0
+        else { return }
+        lseek(descriptor, start, SEEK_SET)
+    }
+
+    /// Whatever was killed may have left half a line where standard output goes on. Where that can not be read, nobody knows.
+    private func endLine() throws(Failure) {
+        let reading = open("/dev/fd/\(descriptor)", O_RDONLY | O_CLOEXEC)
+        guard reading >= 0 else { return }
+        defer { close(reading) }
+        let newline = [UInt8(ascii: "\n")]
+        var last = newline
+        guard pread(reading, &last, 1, position - 1) == 1, last != newline else { return }
+        let code = StandardStreams.writeAll(newline, to: descriptor)
+        if code != 0 { throw .output(code) }
     }
 
     /// Throws if what is logged would come into the hands of others, or between the lines of another process.
