@@ -67,11 +67,14 @@ struct AppendTests {
         #expect(try command.status().pending == 0)
     }
 
-    @Test("Standard streams that are closed do no harm")
+    @Test("Standard streams that are closed do no harm, but what can not be read or written is an error")
     func closedStreams() throws {
-        let arguments = Command.appendArguments.joined(separator: " ")
-        #expect(try command.runShell("exec \"$command\" \(arguments) --tee <&- >&- 2>&-").code == 0)
+        let append = "exec \"$command\" \(Command.appendArguments.joined(separator: " "))"
+        #expect(try command.runShell("\(append) --tee <&- >&- 2>&-").code == 74)
         #expect(try command.status().pending == 0)
+        #expect(try command.runShell("echo a | \(append) >&- 2>&-").code == 0)
+        #expect(try command.runShell("echo b | \(append) --tee >&- 2>&-").code == 74)
+        #expect(try command.pending() == ["a", "b"])
     }
 
     @Test("With --tee a line that can be seen is committed")

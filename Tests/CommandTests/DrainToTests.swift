@@ -136,6 +136,15 @@ struct DrainToTests {
         #expect(ended.code == 0 && ended.output.contains(#""message":"a\u009b31m"}"#), "\(ended.output)")
     }
 
+    @Test("Standard output that is closed: 74, and the record stays")
+    func closedOutput() throws {
+        try command.fill(["a"])
+        let ended = try command.runShell("$command drain --to - >&-")
+        #expect(ended.code == 74)
+        #expect(ended.error.contains("can not write to standard output: Bad file descriptor; 1 record remains in "))
+        #expect(try command.pending() == ["a"])
+    }
+
     @Test("Standard output that is a file: what is at its end is no part of the first line", arguments: [">", ">>"])
     func unfinishedOutput(redirection: String) throws {
         for (before, after) in [("", ""), ("whole\n", "whole\n"), (#"{"time":"2026"#, #"{"time":"2026"# + "\n")] {

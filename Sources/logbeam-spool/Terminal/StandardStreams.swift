@@ -6,11 +6,11 @@ internal import Darwin
 
 /// The three descriptors that a process is started with.
 enum StandardStreams {
-    /// Opens those that were closed on /dev/null. Otherwise a file of the spool could get the number of one, and what
-    /// is meant for people would be written into it.
+    /// Takes the numbers of those that were closed. Otherwise a file of the spool could get one, and what is meant for
+    /// people would be written into it. To use one is still an error, for nobody has what is written there.
     static func open() {
         for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 {
-            _ = openFile("/dev/null", O_RDWR)
+            _ = openFile("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
         }
     }
 
