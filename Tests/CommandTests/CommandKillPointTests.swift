@@ -120,6 +120,31 @@ struct CommandKillPointTests {
         return Int(rows.first ?? "") ?? -1
     }
 
+    @Test("export: a file that is there is whole, and the same command makes one that is not")
+    func export() throws {
+        let command = try Command()
+        // Several pages, which are written one by one.
+        try command.fill((0..<30).map { "\($0) \(String(repeating: "x", count: 100_000))" })
+        let file = command.directory.file("export.jsonl")
+        let expected = try command.run(["export"]).output
+        let calls = SystemCall.files + SystemCall.others.filter { $0.name == "write" }
+        var number = 0
+        var wasKilled = true
+        while wasKilled {
+            number += 1
+            let line = try KillPoint(calls, number: number).command() + [command.executable, "export", "--to", file]
+            let process = try ChildProcess(line[0], Array(line.dropFirst()), environment: command.environment)
+            process.closeInput()
+            wasKilled = try TracedRun(process).wasKilled
+            if !FileManager.default.fileExists(atPath: file) {
+                #expect(try command.run(["export", "--to", file]).code == 0, "\(number)")
+            }
+            #expect(try String(contentsOfFile: file, encoding: .utf8) == expected, "\(number)")
+            try FileManager.default.removeItem(atPath: file)
+        }
+        #expect(number > 5)
+    }
+
     @Test("compact: all is as it was")
     func compact() throws {
         let origin = try Command()

@@ -88,9 +88,28 @@ struct ExportImportTests {
         let file = try write(["keep"])
         let ended = try command.run(["export", "--to", file])
         #expect(ended.code == 74)
-        #expect(ended.error == "logbeam-spool: can not make \(file): File exists\n")
+        #expect(
+            ended.error
+                == "logbeam-spool: can not make \(file): it exists already; choose another name, or delete it\n"
+        )
         #expect(try String(contentsOfFile: file, encoding: .utf8) == "keep\n")
         #expect(try command.runShell("\"$command\" export > /dev/full").code == 74)
+    }
+
+    @Test("An export that can not be ended leaves nothing, and the same command succeeds when it can")
+    func unfinished() throws {
+        try command.fill((0..<30).map { "\($0) \(String(repeating: "x", count: 100_000))" })
+        let directory = try TemporaryDirectory()
+        let file = directory.file("export.jsonl")
+        let export = "exec $command export --to '\(file)'"
+        let ended = try command.runShell("ulimit -f 1500; \(export)")
+        #expect(ended.code == 74)
+        #expect(ended.error == "logbeam-spool: can not write to \(file): File too large\n")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == [])
+        #expect(try command.runShell(export).code == 0)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["export.jsonl"])
+        #expect(try command.run(["import", "--spool", target, file]).code == 0)
+        #expect(try contents(target) == contents(command.spoolPath))
     }
 
     @Test("An export that nobody reads any more ends, and one on a terminal controls nothing")

@@ -225,7 +225,8 @@ final class LineFile: Sendable {
     /// How each line of ``JSONLines`` begins.
     private static let beginning = Array(#"{"time":""#.utf8)
 
-    private static func syncDirectory(of path: String) {
+    /// Keeps a name that was just made through a power loss: a sync of the file alone need not do that (fsync(2)).
+    static func syncDirectory(of path: String) {
         let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { return }

@@ -12,6 +12,9 @@ struct Export: ParsableCommand {
             log_stream and message, in the order in which they were committed. 'logbeam-spool import' reads them back, to \
             the byte, but that a message that is not UTF-8 has U+FFFD in place of what is not.
 
+            With --to, the file is there once it is whole. An export that is killed may leave one that has '.draft-' in its \
+            name, which can be deleted.
+
             Works beside programs that log and upload, and holds none of them up: it reads a mebibyte at a time, up to \
             what was committed when it started. What is shipped meanwhile may be missing, and nothing is there twice. \
             Records in doubt are pending.
