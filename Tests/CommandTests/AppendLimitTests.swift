@@ -72,4 +72,15 @@ struct AppendLimitTests {
             #expect(pending.count == kept.count + 1)
         }
     }
+
+    @Test("what a spool never has room for at once is committed in parts, without waiting")
+    func parts() async throws {
+        try await onOwnThread {
+            let file = command.directory.file("input")
+            try String(repeating: "\n", count: 300_000).write(toFile: file, atomically: false, encoding: .utf8)
+            let ended = try command.run(Command.appendArguments + Self.limit + [file])
+            #expect(ended.code == 0 && ended.error.isEmpty, "\(ended.error)")
+            #expect(try command.status().pending == 300_000)
+        }
+    }
 }

@@ -90,7 +90,7 @@ struct Append: ParsableCommand {
 
         var policy: SpoolLimit.WhenFull {
             switch self {
-            case .wait: .block(timeout: .seconds(1))
+            case .wait: .block(timeout: .milliseconds(Appender.turn))
             case .dropOldest: .dropOldest
             case .dropNewest: .dropNewest
             }

@@ -22,6 +22,8 @@ struct Appender {
 
     /// Of so many streams is remembered under which id the spool knows them.
     private static let streamLimit = 1_000
+    /// For how long a commit waits for room before a signal is looked for, in milliseconds.
+    static let turn: Int64 = 1_000
 
     init(spool: LiveSpool, reading: LineReading, signals: TerminationSignals, echo: StandardOutput?) {
         self.spool = spool
@@ -30,17 +32,17 @@ struct Appender {
         self.echo = echo
     }
 
-    /// Commits the records of a chunk in one transaction, and then echoes its bytes.
+    /// Commits the records of a chunk, in one transaction if there is room, and then echoes its bytes.
     mutating func append(_ chunk: LineBuffer.Chunk) {
         let now = WallClock.milliseconds()
         // By itself: the streams are looked up meanwhile.
         var reading = reading
         let isCommitted = reading.read(chunk.messages, at: now) { entries in
-            let records = entries.map {
+            var records = entries.map {
                 LiveRecord(stream: stream($0.destination), timestamp: $0.timestamp, message: $0.message)
-            }
+            }[...]
             do throws(SpoolError) {
-                try commit(records)
+                try commit(&records)
                 return true
             } catch {
                 lose(records, at: now, because: error)
@@ -71,21 +73,30 @@ struct Appender {
         return stream
     }
 
-    /// Where lines are to wait for room, that goes in short turns, for a signal to be noticed: then there is no waiting.
-    private mutating func commit(_ records: [LiveRecord]) throws(SpoolError) {
-        while true {
+    /// Takes away those that are committed. Where lines are to wait for room, that goes in short turns, for a signal to be
+    /// noticed: then there is no waiting. For a part there may be room though for all at once there never is.
+    private mutating func commit(_ records: inout ArraySlice<LiveRecord>) throws(SpoolError) {
+        var count = records.count
+        while !records.isEmpty {
+            let start = MonotonicClock.milliseconds()
             do throws(SpoolError) {
-                try spool.append(records)
-                return
+                try spool.append(Array(records.prefix(count)))
+                records = records.dropFirst(count)
+                count = min(2 * count, records.count)
             } catch {
                 guard error.kind == .atLimit, spool.waitsForRoom, !signals.haveCome else { throw error }
-                if !isTold { StandardStreams.complain("waiting for room: \(error)") }
-                isTold = true
+                let hasWaited = MonotonicClock.milliseconds() - start >= Self.turn
+                if !isTold, hasWaited || count == 1 {
+                    StandardStreams.complain("waiting for room: \(error)")
+                    isTold = true
+                }
+                if count == 1 { _ = signals.wait(until: start + Self.turn) }
+                count = (count + 1) / 2
             }
         }
     }
 
-    private mutating func lose(_ records: [LiveRecord], at time: Int64, because error: SpoolError) {
+    private mutating func lose(_ records: ArraySlice<LiveRecord>, at time: Int64, because error: SpoolError) {
         for record in records {
             if losses.count(stream: record.stream, because: error, at: time) {
                 StandardStreams.complain(error.description)
