@@ -149,4 +149,15 @@ struct TailTests {
         #expect(shown.count + told() == lines.count + 1)
         #expect(Set(shown).subtracting(lines) == ["first"])
     }
+
+    @Test("A reader that does not read does not hold it up past a signal")
+    func stalledReader() throws {
+        try fill((0..<100).map { "\($0) \(String(repeating: "x", count: 10_000))" })
+        let process = try command.startShell(
+            "exec 3< <(\"$command\" tail -n 100); echo $!; head -c 1 <&3; wait $!; echo \" ended with $?\""
+        )
+        let text = try process.waitForOutput { $0.hasSuffix("\n2") }
+        kill(try #require(pid_t(text.split(separator: "\n")[0])), SIGTERM)
+        try process.waitForOutput { $0.contains("ended with 0") }
+    }
 }

@@ -58,10 +58,11 @@ struct Tail: ParsableCommand {
     private static let pause: Int64 = 500
 
     func run() throws {
-        let signals = try TerminationSignals.watch()
+        // A second one ends it where a terminal takes nothing.
+        let signals = try TerminationSignals.watch(haste: .done)
         signal(SIGPIPE, SIG_IGN)
         let follower = try RecordFollower(path: spool.path, filter: selection.filter, newest: lines)
-        let output = TailOutput(isJSON: json, terminal: Terminal.at(STDOUT_FILENO))
+        let output = TailOutput(isJSON: json, terminal: Terminal.at(STDOUT_FILENO), signals: signals)
         var told: String?
         while true {
             var look = RecordFollower.Look()

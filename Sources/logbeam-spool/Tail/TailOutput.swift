@@ -11,22 +11,23 @@ internal import Darwin
 final class TailOutput {
     private let isJSON: Bool
     private let terminal: Terminal?
+    private var output: StandardOutput
     /// Nobody reads any more.
-    private(set) var hasEnded = false
+    var hasEnded: Bool { output.isUnread }
 
-    init(isJSON: Bool, terminal: Terminal?) {
+    init(isJSON: Bool, terminal: Terminal?, signals: TerminationSignals) {
         self.isJSON = isJSON
         self.terminal = terminal
+        output = StandardOutput(signals: signals)
     }
 
     func write(_ records: [StoredRecord]) throws(Failure) {
-        guard !records.isEmpty, !hasEnded else { return }
         var bytes: [UInt8] = []
         for record in records {
             if isJSON { bytes.append(record, isRead: terminal != nil) } else { bytes += line(record).utf8 }
         }
-        let code = StandardStreams.writeAll(bytes, to: STDOUT_FILENO)
-        if code == EPIPE { hasEnded = true } else if code != 0 { throw .output(code) }
+        bytes.withUnsafeBufferPointer { output.write($0) }
+        if let code = output.error, !hasEnded { throw .output(code) }
     }
 
     func line(_ record: StoredRecord) -> String {
