@@ -235,4 +235,27 @@ struct AppendTests {
         #expect(ended.error == told)
         #expect(try command.pending() == lines + ["last"])
     }
+
+    @Test(
+        "On a terminal no line that the spool does not take can control it",
+        .disabled(if: Sanitizer.isThread, "a program with ThreadSanitizer does not run where files may not grow")
+    )
+    func unspooledOnTerminal() async throws {
+        try await onOwnThread {
+            let file = command.directory.file("input")
+            let lines = (0..<2_000).map { "\($0) \u{1B}[2J\(String(repeating: "x", count: 120))\n" }
+            try lines.joined().write(toFile: file, atomically: false, encoding: .utf8)
+            let append = "'\(command.executable)' \(Command.appendArguments.joined(separator: " ")) '\(file)'"
+            let process = try ChildProcess(
+                on: WindowSize(),
+                "/bin/bash",
+                ["-c", "ulimit -f 200; exec \(append)"],
+                environment: command.environment
+            )
+            #expect(try process.wait().exitCode == 74)
+            let shown = process.text()
+            #expect(shown.contains(#"not spooled: 0 \u001b[2Jx"#), "\(shown.prefix(500))")
+            #expect(!shown.contains("\u{1B}[2J"))
+        }
+    }
 }

@@ -60,7 +60,8 @@ struct TextTests {
     func printable() {
         #expect("plain ä € 😀 \"\\".printable == "plain ä € 😀 \"\\")
         #expect(
-            "\u{1B}[2J\n\r\t\u{7F}\u{9B}\u{202E}\u{2028}".printable == #"\u001b[2J\n\r\t\u007f\u009b\u202e\u2028"#
+            "\u{1B}[2J\n\r\t\u{7F}\u{9B}\u{61C}\u{202E}\u{2028}".printable
+                == #"\u001b[2J\n\r\t\u007f\u009b\u061c\u202e\u2028"#
         )
     }
 

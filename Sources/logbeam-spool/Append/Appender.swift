@@ -97,12 +97,15 @@ struct Appender {
     }
 
     private mutating func lose(_ records: ArraySlice<LiveRecord>, at time: Int64, because error: SpoolError) {
+        let isRead = isatty(STDERR_FILENO) == 1
         for record in records {
             if losses.count(stream: record.stream, because: error, at: time) {
                 StandardStreams.complain(error.description)
             }
+            let message =
+                isRead ? Array(String(decoding: record.message, as: UTF8.self).printable.utf8) : Array(record.message)
             StandardStreams.writeAll(
-                Array("logbeam-spool: not spooled: ".utf8) + record.message + [UInt8(ascii: "\n")],
+                Array("logbeam-spool: not spooled: ".utf8) + message + [UInt8(ascii: "\n")],
                 to: STDERR_FILENO
             )
         }

@@ -34,7 +34,7 @@ extension Unicode.Scalar {
     /// with which a name can be made to look like another (Unicode Technical Report 36, section 3.4).
     fileprivate var isUnprintable: Bool {
         switch value {
-        case 0...0x1F, 0x7F...0x9F, 0x2028...0x202E, 0x200E, 0x200F, 0x2066...0x2069: true
+        case 0...0x1F, 0x7F...0x9F, 0x61C, 0x2028...0x202E, 0x200E, 0x200F, 0x2066...0x2069: true
         default: false
         }
     }
