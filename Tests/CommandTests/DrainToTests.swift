@@ -134,6 +134,8 @@ struct DrainToTests {
         try command.fill(["a\u{9B}31m"], timestamp: Self.time)
         let ended = try command.runOnTerminal(["drain", "--to", "-"])
         #expect(ended.code == 0 && ended.output.contains(#""message":"a\u009b31m"}"#), "\(ended.output)")
+        // Nor does the progress come between them.
+        #expect(ended.output.hasPrefix(#"{"time":"#) && ended.output.split(separator: "\r\n").count == 1)
     }
 
     @Test("Standard output that is closed: 74, and the record stays")

@@ -47,8 +47,8 @@ struct Drain: ParsableCommand {
             Records that CloudWatch Logs will never take are moved to the table 'rejected' of the spool, and a record \
             in their stream tells of it.
 
-            On a terminal it shows how far it is, how fast, and how long it will take. Otherwise it writes nothing but \
-            errors, to standard error.
+            On a terminal it shows how far it is, how fast, and how long it will take, unless the lines of --to go there. \
+            Otherwise it writes nothing but errors, to standard error.
 
             Credentials and region come from where other AWS tools look for them; 'logbeam-spool doctor' says from where.
 
@@ -192,10 +192,13 @@ struct Drain: ParsableCommand {
         return try drainer.run()
     }
 
-    /// `nil` where nobody would see it.
     private func progress(_ path: String) throws(SpoolError) -> ProgressDisplay? {
-        guard StandardStreams.isTerminal(STDERR_FILENO) else { return nil }
-        return ProgressDisplay(total: try pending(path))
+        showsProgress ? ProgressDisplay(total: try pending(path)) : nil
+    }
+
+    /// Not where nobody would see it, nor between the lines.
+    private var showsProgress: Bool {
+        StandardStreams.isTerminal(STDERR_FILENO) && !(to == "-" && isatty(STDOUT_FILENO) == 1)
     }
 
     /// How many records there are of the streams that were chosen.
@@ -226,8 +229,8 @@ struct Drain: ParsableCommand {
             )
         case .stopped(let cause, let lastFailure):
             var event = cause == .signal ? "stopped by a signal" : "the time is over"
-            // On a terminal it stands there already.
-            if shipped > 0, !StandardStreams.isTerminal(STDERR_FILENO) {
+            // Where the progress is shown, it stands there already.
+            if shipped > 0, !showsProgress {
                 event = "\(HumanUnits.count(shipped, "record")) shipped; \(event)"
             }
             let failure = lastFailure.map { "; the last failure was \($0)" } ?? ""
