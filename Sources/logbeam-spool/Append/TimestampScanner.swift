@@ -2,10 +2,12 @@
 /// false if that is not what comes next.
 struct TimestampScanner {
     private let line: UnsafeBufferPointer<UInt8>
+    private let start: Int
     private var index: Int
 
     init(_ line: UnsafeBufferPointer<UInt8>, at index: Int) {
         self.line = line
+        start = index
         self.index = index
     }
 
@@ -55,7 +57,10 @@ struct TimestampScanner {
             guard name(["utc", "gmt"], shortest: 3) != nil else { return false }
             reading.offset = reading.offset ?? 0
             return true
-        case UInt8(ascii: "s"): return number(upTo: 11, in: 0...99_999_999_999) { reading.epoch = $0 }
+        case UInt8(ascii: "s"):
+            // Part of a longer number, of milliseconds say, is no number of seconds.
+            guard index > start || start == 0 || !line[start - 1].isDigit else { return false }
+            return number(upTo: 11, in: 0...99_999_999_999) { reading.epoch = $0 } && !(next?.isDigit ?? false)
         default: return false
         }
     }
