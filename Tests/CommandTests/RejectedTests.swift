@@ -161,4 +161,16 @@ struct RejectedTests {
         #expect(ended.code == 66)
         #expect(!FileManager.default.fileExists(atPath: path))
     }
+
+    @Test("What was exported can be purged by the ids in the file, and what is rejected later stays")
+    func purgeExported() throws {
+        let file = command.directory.file("rejected.jsonl")
+        #expect(try command.run(["rejected", "export", "--to", file]).code == 0)
+        let pending = try StoredRecords(path: command.spoolPath).page(after: 0).records
+        try command.takeLease().reject(pending.map { RefusedRecord(id: $0.id, reason: .invalid) })
+        let ids = #"sed 's/.*"id":"\([0-9]*\)".*/\1/'"#
+        let purge = "\(ids) '\(file)' | xargs -r \"$command\" rejected purge --yes"
+        #expect(try command.runShell(purge).output == "3\n")
+        #expect(try list() == pending.map { "\($0.id)" })
+    }
 }

@@ -17,8 +17,9 @@ struct Rejected: ParsableCommand {
                   One record whole.
               logbeam-spool rejected requeue --reason 'too old' --now
                   Send these again, under the present time.
-              logbeam-spool rejected export --to rejected.jsonl && logbeam-spool rejected purge --all --yes
-                  Keep them elsewhere.
+              logbeam-spool rejected export --to rejected.jsonl
+              jq -r .id rejected.jsonl | xargs -r logbeam-spool rejected purge --yes
+                  Keep them elsewhere, and delete those that the file has.
             """,
         subcommands: [
             RejectedList.self, RejectedShow.self, RejectedExport.self, RejectedRequeue.self, RejectedPurge.self,
