@@ -211,7 +211,8 @@ extension LogShipper {
         public var requestTimeout: Duration
 
         /// How long a process that ends normally may be held up to send what it has logged. What is not sent by then
-        /// stays in the spool. Zero, which turns this off, to 1 hour; 5 s by default.
+        /// stays in the spool. Zero, which turns this off, to 1 hour; 5 s by default. What stands in a journal is moved into the
+        /// spool in any case.
         public var exitFlushTimeout: Duration
 
         /// The longest that `log()` waits while another process writes to the spool. After it the record goes to

@@ -26,14 +26,19 @@ enum SharedShippers {
                     ? ObjectIdentifier(client as AnyObject) : ObjectIdentifier(type(of: client))
             }
         )
-        // A child must not find the lock taken by a thread that it does not have.
-        return try ForkGate.pass {
-            try shippers.withLock { shippers in
-                if let known = shippers[key] { return known }
-                let new = try LogShipper(configuration)
-                shippers[key] = new
-                return new
-            }
+        if let known = withShippers({ $0[key] }) { return known }
+        // May take seconds, and so holds up neither others nor a fork.
+        let new = try LogShipper(configuration)
+        return withShippers { shippers in
+            // Another thread may have been faster. The one too many ends with the last reference to it.
+            let first = shippers[key] ?? new
+            shippers[key] = first
+            return first
         }
+    }
+
+    /// A child must not find the lock taken by a thread that it does not have.
+    private static func withShippers<Result: Sendable>(_ body: (inout [Key: LogShipper]) -> Result) -> Result {
+        ForkGate.pass { shippers.withLock { body(&$0) } }
     }
 }
