@@ -126,7 +126,7 @@ public final class LogShipper: Sendable {
         isSynced: Bool,
         in process: ShippingProcess
     ) -> Bool {
-        let upload = UploadContext.current.flatMap { upload in
+        let upload = UploadContext.ofCaller.flatMap { upload in
             upload.spool == process.spool.path
                 ? upload.mailbox : configuration.logsClient != nil ? process.uploader.mailbox : nil
         }

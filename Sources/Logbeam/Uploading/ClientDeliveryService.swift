@@ -22,6 +22,7 @@ final class ClientDeliveryService: DeliveryService {
     init(_ client: any CloudWatchLogsClient, creation: CreationSettings, context: UploadContext) {
         self.client = client
         self.context = context
+        UploadContext.isUsed.store(true, ordering: .relaxed)
         creator = DestinationCreator(creation) { StandardError.write(line: "logbeam: \($0)") }
     }
 
@@ -115,7 +116,10 @@ final class ClientDeliveryService: DeliveryService {
 /// The upload that has called the code which runs now: what that logs must not cause another upload, or there would be no
 /// end. Child tasks inherit it; threads of a client's own do not.
 struct UploadContext: Sendable {
-    @TaskLocal static var current: UploadContext?
+    @TaskLocal fileprivate static var current: UploadContext?
+    /// Whether there ever was a client: as long as there was none, nobody need look for what a task inherits.
+    fileprivate static let isUsed = Atomic(false)
+    static var ofCaller: UploadContext? { isUsed.load(ordering: .relaxed) ? current : nil }
 
     /// Of the uploader.
     let mailbox: Mailbox
