@@ -39,10 +39,7 @@ package struct BatchLimits: Sendable, Equatable {
     /// The service refuses events older than 14 days; in milliseconds.
     package static let maximumAge: Int64 = 14 * 24 * 3_600_000
     /// When an event of this time becomes too old for the service; both in milliseconds since 1970-01-01T00:00:00Z.
-    package static func expiry(of time: Int64) -> Int64 {
-        let (expiry, overflows) = time.addingReportingOverflow(maximumAge)
-        return overflows ? .max : expiry
-    }
+    package static func expiry(of time: Int64) -> Int64 { time.addingSaturated(maximumAge) }
     /// The service refuses events more than two hours in the future; in milliseconds.
     package static let maximumAhead: Int64 = 2 * 3_600_000
 }

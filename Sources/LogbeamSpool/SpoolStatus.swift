@@ -29,8 +29,8 @@ package struct SpoolStatus: Sendable, Equatable {
         package var lastErrorTime: Int64?
         package var lastError: String?
 
-        package var rejected: Int { rejections.reduce(0) { $0 + $1.records } }
-        package var dropped: Int { gaps.reduce(0) { $0 + $1.records } }
+        package var rejected: Int { rejections.reduce(0) { $0.addingSaturated($1.records) } }
+        package var dropped: Int { gaps.reduce(0) { $0.addingSaturated($1.records) } }
     }
 
     package var path: String
@@ -48,8 +48,8 @@ package struct SpoolStatus: Sendable, Equatable {
 
     package var pending: Int { streams.reduce(0) { $0 + $1.pending } }
     package var pendingBytes: Int { streams.reduce(0) { $0 + $1.pendingBytes } }
-    package var rejected: Int { streams.reduce(0) { $0 + $1.rejected } }
-    package var dropped: Int { streams.reduce(0) { $0 + $1.dropped } }
+    package var rejected: Int { streams.reduce(0) { $0.addingSaturated($1.rejected) } }
+    package var dropped: Int { streams.reduce(0) { $0.addingSaturated($1.dropped) } }
     package var inDoubt: Int { streams.reduce(0) { $0 + $1.inDoubt } }
     package var oldest: Int64? { streams.compactMap(\.oldest).min() }
 

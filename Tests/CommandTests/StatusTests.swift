@@ -59,6 +59,33 @@ struct StatusTests {
         return page.lines(limit: limit).map { $0 + "\n" }.joined()
     }
 
+    @Test("What a damaged spool says may be anything, and ends nothing", arguments: [Int64.min, .max])
+    func extremes(time: Int64) {
+        var stream = SpoolStatus.Stream(
+            destination: Command.destination,
+            pending: 1,
+            pendingBytes: 1,
+            oldest: time,
+            inDoubt: 0,
+            lastDelivery: time
+        )
+        stream.gaps = ["a", "b"].map { .init(reason: $0, records: .max, first: time, last: time) }
+        let status = SpoolStatus(path: "/s.db", streams: [stream], delivered: .max)
+        let report = StatusReport(status: status, now: Self.time)
+        #expect(report.table.contains("\ndropped\t\(Int.max)\n"))
+        #expect(report.json().contains("\"expires_in_seconds\":\(time < 0 ? 0 : (.max - Self.time) / 1_000),"))
+        #expect(Self.page(report).contains(time < 0 ? ", expired: " : ", expires in "))
+        var watch = StatusWatch(path: "/s.db")
+        for second in Int64(0)...1 { watch.add(.success(status), now: Self.time, time: second * 1_000) }
+        #expect(
+            watch.line.contains("\t\(time < 0 ? Int64.max / 1_000 : 0)\t0.000\t0.000\t\(Int.max)\t"),
+            "\(watch.line)"
+        )
+        #expect(watch.lines(on: .plain).contains("rate           logged 0/s, delivered 0/s"))
+        let page = MetricsText.page([.init(path: "/s.db", status: status)], at: Self.time)
+        #expect(page.contains("logbeam_oldest_pending_age_seconds{spool=\"/s.db\"} \(time < 0 ? "9.2" : "0")"))
+    }
+
     @Test("The page has facts, what went wrong, and columns, and no raw control character")
     func page() {
         #expect(

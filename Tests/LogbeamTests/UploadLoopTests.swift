@@ -61,6 +61,17 @@ import Testing
         #expect(uploader.service.sent.count == 1)
     }
 
+    @Test("Begins though a damaged spool names a time that no clock has", arguments: [Int64.min, .max])
+    func impossibleErrorTime(time: Int64) throws {
+        let uploader = try SteppedUploader(service: ScriptedDeliveryService())
+        let stream = try uploader.spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
+        try uploader.append("one")
+        try uploader.lease.noteFailure(stream: stream, message: "trouble", failures: 1, time: time)
+        try uploader.restart()
+        for _ in 1...10 { if let wait = uploader.step(), wait < .max { uploader.clock.advance(wait) } }
+        #expect(uploader.service.sent.map(\.texts) == [["one"]])
+    }
+
     @Test("Deletes what the service has, later, where the spool could not be written at once; nothing is sent again")
     func acknowledgedWhileBusy() throws {
         let gate = Gate()

@@ -1,3 +1,4 @@
+internal import LogbeamCore
 internal import LogbeamSpool
 internal import Synchronization
 
@@ -134,8 +135,8 @@ package final class Mailbox: Sendable {
     /// Sleeps until a deadline in milliseconds of the monotonic clock, or until there is news: a flush, the end, or as
     /// many records or bytes since `mark` as there is room for.
     func wait(until deadline: Int64, since mark: Mark, room: (records: Int, bytes: Int)) {
-        wakeAtRecords.store(saturatingSum(mark.records, room.records), ordering: .sequentiallyConsistent)
-        wakeAtBytes.store(saturatingSum(mark.bytes, room.bytes), ordering: .sequentiallyConsistent)
+        wakeAtRecords.store(mark.records.addingSaturated(room.records), ordering: .sequentiallyConsistent)
+        wakeAtBytes.store(mark.bytes.addingSaturated(room.bytes), ordering: .sequentiallyConsistent)
         // What came between the mark and these two lines woke nobody: look again, now that whoever comes later will.
         let now = self.mark
         if now.records - mark.records < room.records, now.bytes - mark.bytes < room.bytes {
@@ -144,10 +145,5 @@ package final class Mailbox: Sendable {
         wakeAtRecords.store(.max, ordering: .sequentiallyConsistent)
         wakeAtBytes.store(.max, ordering: .sequentiallyConsistent)
         state.change { $0.hasNews = false }
-    }
-
-    private func saturatingSum(_ a: Int, _ b: Int) -> Int {
-        let (sum, overflow) = a.addingReportingOverflow(b)
-        return overflow ? .max : sum
     }
 }

@@ -166,7 +166,7 @@ package final class UploadLoop {
             failing[stream.stream] = Failing(count: stream.failures, since: .min)
             let delay = Backoff.transient.delay(failures: stream.failures, fraction: chance())
             // A clock that was set meanwhile makes no wait longer than it was.
-            let waited = max(0, now().wall - max(0, stream.lastErrorTime))
+            let waited = max(0, now().wall.subtractingSaturated(stream.lastErrorTime))
             plan.restoreFailing(stream.stream, retryAt: now().monotonic + max(0, delay - waited))
         }
     }

@@ -42,7 +42,7 @@ enum MetricsText {
         ) {
             sample,
             now in
-            sample.status.map { max(0, Double(now - ($0.oldest ?? now)) / 1_000) }
+            sample.status.map { max(0, Double(now.subtractingSaturated($0.oldest ?? now)) / 1_000) }
         },
         Metric(name: "in_doubt_batches", type: "gauge", help: "Batches of which nobody knows whether they arrived.") {
             sample,

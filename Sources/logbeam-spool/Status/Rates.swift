@@ -7,7 +7,9 @@ struct Look {
     var time: Int64
 
     /// Every record that was ever logged is one of these, whatever became of it.
-    fileprivate var logged: Int { status.pending + status.delivered + status.rejected + status.dropped }
+    fileprivate var logged: Double {
+        [status.pending, status.delivered, status.rejected, status.dropped].reduce(0) { $0 + Double($1) }
+    }
 }
 
 /// How fast records came and went between two looks. Pure.
@@ -40,8 +42,8 @@ struct Rates: Equatable {
         }
         self.init(
             // What was pending may be gone by hand.
-            logged: max(0, Double(last.logged - first.logged) / seconds),
-            delivered: Double(last.status.delivered - first.status.delivered) / seconds,
+            logged: max(0, (last.logged - first.logged) / seconds),
+            delivered: (Double(last.status.delivered) - Double(first.status.delivered)) / seconds,
             growth: Dictionary(growth) { $1 },
             span: span
         )

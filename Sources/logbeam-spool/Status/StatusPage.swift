@@ -94,7 +94,7 @@ struct StatusPage {
     }
 
     private func oldest(_ time: Int64) -> Cell {
-        let left = BatchLimits.expiry(of: time) - now
+        let left = BatchLimits.expiry(of: time).subtractingSaturated(now)
         guard left > 0 else {
             return .text("\(moment(time)), expired: CloudWatch Logs takes nothing older than 14 days").painted(.bad)
         }

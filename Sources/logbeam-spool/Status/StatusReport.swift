@@ -8,8 +8,8 @@ struct StatusReport {
     /// The time of the report, in milliseconds since 1970-01-01T00:00:00Z.
     var now: Int64
 
-    private var oldestAge: Int64? { status.oldest.map { max(0, now - $0) } }
-    private var timeLeft: Int64? { status.oldest.map { max(0, BatchLimits.expiry(of: $0) - now) } }
+    private var oldestAge: Int64? { status.oldest.map { max(0, now.subtractingSaturated($0)) } }
+    private var timeLeft: Int64? { status.oldest.map { max(0, BatchLimits.expiry(of: $0).subtractingSaturated(now)) } }
 
     /// One JSON object on one line.
     ///

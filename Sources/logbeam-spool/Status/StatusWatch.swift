@@ -84,7 +84,8 @@ struct StatusWatch {
         }
         return Self.line([
             time, .count(status.pending), .bytes(status.pendingBytes),
-            .duration(milliseconds: status.oldest.map { max(0, now - $0) }), Self.rate(rates?.logged),
+            .duration(milliseconds: status.oldest.map { max(0, now.subtractingSaturated($0)) }),
+            Self.rate(rates?.logged),
             Self.rate(rates?.delivered), .count(status.delivered), .count(status.rejected), .count(status.dropped),
             .count(status.inDoubt), status.uploader.map { .forms(people: "", programs: "\($0.processID)") } ?? .none,
             .text(status.lastError?.message ?? "-"),

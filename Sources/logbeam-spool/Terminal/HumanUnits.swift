@@ -1,3 +1,5 @@
+internal import LogbeamCore
+
 /// Quantities as people read them.
 enum HumanUnits {
     /// `10,000`
@@ -42,8 +44,7 @@ enum HumanUnits {
 
     /// `3 min 20 s ago`, and `in 3 min 20 s` for what lies ahead. Times are in milliseconds.
     static func age(of time: Int64, now: Int64) -> String {
-        let (distance, overflows) = now.subtractingReportingOverflow(time)
-        let text = duration(milliseconds: overflows ? .max : Int64(clamping: distance.magnitude))
+        let text = duration(milliseconds: Int64(clamping: now.subtractingSaturated(time).magnitude))
         return time > now ? "in \(text)" : "\(text) ago"
     }
 }
