@@ -147,9 +147,11 @@ package final class Uploader: Sendable {
                     return try upload(lease, generation, to: service, &movePacing)
                 }
             } catch {
-                // Where the spool can not be read or written at the moment, nothing is lost by trying again.
-                spoolError = error as? SpoolError
-                if let spoolError { _ = spool.mend(generation, after: spoolError, isThorough: true) }
+                // Where the spool can not be read or written at the moment, or the system has no thread left, nothing is
+                // lost by trying again.
+                let known = error as? SpoolError
+                if let known { _ = spool.mend(generation, after: known, isThorough: true) }
+                spoolError = known ?? SpoolError(.other, path: spool.path, message: "\(error)")
             }
             state.withLock { $0 = Report(lastTurn: MonotonicClock.milliseconds(), after: $0, spoolError) }
             spool.settle(holdsLease: false)

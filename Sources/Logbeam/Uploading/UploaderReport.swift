@@ -6,7 +6,7 @@ extension Uploader {
         /// When its thread last came by, in milliseconds of the monotonic clock. While all is well it comes by once a second
         /// or more often; it may take longer where the disk is slow, or another process keeps the spool locked.
         package internal(set) var lastTurn: Int64
-        /// `nil`: it has not asked for it yet.
+        /// `nil`: it has not asked for it yet, or could not, or could not begin with it.
         package internal(set) var holdsLease: Bool?
         /// Nothing was pending when it last had nothing to do.
         package internal(set) var isEmpty = false
@@ -14,8 +14,11 @@ extension Uploader {
         package private(set) var totals = UploadLoop.Totals()
         /// The streams that are not getting through.
         package private(set) var troubles: [UploadLoop.Trouble] = []
-        /// Why the spool could not be read or written when it last tried.
+        /// Why the spool could not be read or written, or its upload not begin, when it last tried.
         package private(set) var spoolError: SpoolError?
+
+        /// It asked for the lease, but could not have it, or could not begin.
+        package var hasNotBegun: Bool { holdsLease == nil && spoolError != nil }
 
         init(lastTurn: Int64) {
             self.lastTurn = lastTurn
@@ -24,7 +27,7 @@ extension Uploader {
         /// That of one who stands by.
         init(lastTurn: Int64, after previous: Report, _ spoolError: SpoolError?) {
             self.lastTurn = lastTurn
-            holdsLease = false
+            holdsLease = spoolError == nil ? false : nil
             totals = previous.totals
             self.spoolError = spoolError
         }

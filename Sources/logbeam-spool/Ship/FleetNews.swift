@@ -79,7 +79,7 @@ enum FleetSummary {
             case .opening: break
             case .unusable: inTrouble += 1
             case .open(let report):
-                if report.holdsLease == true { shipping += 1 } else { standingBy += 1 }
+                if let isOurs = report.holdsLease { if isOurs { shipping += 1 } else { standingBy += 1 } }
                 if report.spoolError != nil || !report.troubles.isEmpty { inTrouble += 1 }
                 delivered += report.totals.records
             }
