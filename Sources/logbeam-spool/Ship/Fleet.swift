@@ -32,8 +32,9 @@ final class Fleet: Sendable {
     var spools: [ShippedSpool] { members.withLock { $0.values.sorted { $0.path < $1.path } } }
 
     /// Looks for spools that have come, and lets go of those that are gone.
-    func look() throws {
+    func look() {
         var known = members.withLock { $0 }
+        for spool in known.values { spool.start() }
         var present: Set<String> = []
         for path in patterns.flatMap(\.paths) {
             // However many symbolic links lead to it.
@@ -44,7 +45,7 @@ final class Fleet: Sendable {
                 continue
             }
             let spool = ShippedSpool(path: place, service: service, limits: limits)
-            try spool.start()
+            spool.start()
             known[place] = spool
         }
         for (path, spool) in known where !present.contains(path) && spool.isDone {
@@ -89,15 +90,15 @@ final class Fleet: Sendable {
 
     // MARK: The end
 
-    /// Sends what is pending in the spools that are ours, and ends. Returns the paths of those in which something remains.
+    /// Sends what is pending in the spools that are ours, and ends. Returns those in which something remains, or may.
     ///
     /// - Parameters:
     ///   - deadline: until when something is sent, in milliseconds of the monotonic clock.
     ///   - whileWaiting: called a few times a second.
-    func stop(deadline: Int64, whileWaiting: () -> Void) -> [String] {
+    func stop(deadline: Int64, whileWaiting: () -> Void) -> [ShippedSpool.Remainder] {
         let all = spools
         var open = all.filter(\.isOurs).map { ($0, $0.requestFlush()) }
-        var remaining: [String] = []
+        var unsent = all.filter { !$0.isOpen }
         while let (spool, isSent) = open.first, MonotonicClock.milliseconds() < deadline {
             whileWaiting()
             let turn = min(deadline, MonotonicClock.milliseconds() + Self.turn)
@@ -106,15 +107,15 @@ final class Fleet: Sendable {
                 if !spool.isOurs { open.removeFirst() }
                 continue
             }
-            if !isSent { remaining.append(spool.path) }
+            if !isSent { unsent.append(spool) }
             open.removeFirst()
         }
-        remaining += open.map(\.0.path)
+        unsent += open.map(\.0)
         service.end()
         for spool in all { spool.stop(waitingUntil: 0) }
         let landing = MonotonicClock.milliseconds() + Self.landing
         for spool in all { spool.stop(waitingUntil: landing) }
-        return remaining
+        return unsent.compactMap(\.remainder)
     }
 
     private static let turn: Int64 = 200

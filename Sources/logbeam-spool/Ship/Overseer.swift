@@ -8,7 +8,6 @@ struct Overseer {
     private var news = FleetNews()
     private var isReady = false
     private var nextSearch: Int64 = .min
-    private var lastError: String?
     private var toldOfSilence: String?
 
     /// How often it is looked for spools that have come or gone, in milliseconds.
@@ -26,7 +25,7 @@ struct Overseer {
         let now = MonotonicClock.milliseconds()
         if now >= nextSearch {
             nextSearch = now + Self.searchInterval
-            search()
+            fleet.look()
         }
         let stands = tellNews()
         // By what was told: who hears that it is ready has heard how each of them stands.
@@ -43,16 +42,6 @@ struct Overseer {
         for line in news.lines(stands) { Ship.tell(line) }
         manager.tellStatus(FleetSummary.text(stands.map(\.1)))
         return stands.map(\.1)
-    }
-
-    private mutating func search() {
-        do {
-            try fleet.look()
-            lastError = nil
-        } catch {
-            if lastError != "\(error)" { Ship.tell("\(error); trying again") }
-            lastError = "\(error)"
-        }
     }
 
     /// The watchdog hears of all loops or of none: whoever ships for many must not seem well because most of them are.
@@ -82,8 +71,13 @@ struct Overseer {
         manager.tellStopping()
         tellNews()
         let remaining = fleet.stop(deadline: MonotonicClock.milliseconds() + timeout) { showSignOfLife() }
-        guard remaining.isEmpty else {
-            throw Failure(.recordsRemain, "stopped by a signal; records remain in \(remaining.joined(separator: ", "))")
+        guard !remaining.isEmpty else { return }
+        let parts = [("records remain in ", true), ("nobody knows what remains in ", false)].compactMap {
+            text,
+            isKnown in
+            let paths = remaining.filter { $0.isKnown == isKnown }.map(\.path)
+            return paths.isEmpty ? nil : text + paths.joined(separator: ", ")
         }
+        throw Failure(.recordsRemain, "stopped by a signal; \(parts.joined(separator: "; "))")
     }
 }

@@ -14,11 +14,12 @@ final class ShippedSpool: Sendable {
         case unusable(SpoolError)
         case open(Uploader.Report)
 
-        /// True once it was tried to open it.
+        /// True once it was tried to open it, or to start a thread for that.
         var isSettled: Bool { if case .opening = self { false } else { true } }
     }
 
     private struct State {
+        var hasThread = false
         var uploader: Uploader?
         var failure: SpoolError?
         /// When it was last tried to open it, in milliseconds of the monotonic clock.
@@ -42,8 +43,18 @@ final class ShippedSpool: Sendable {
         self.limits = limits
     }
 
-    func start() throws {
-        try BackgroundThread.start(name: "logbeam-upload") { [self] in run() }
+    /// Starts its thread, if it has none. Where the system has none left, that is its trouble, until the next call.
+    func start() {
+        guard !state.read({ $0.hasThread }) else { return }
+        do throws(ThreadError) {
+            try BackgroundThread.start(name: "logbeam-upload") { [self] in run() }
+            state.change { $0.hasThread = true }
+        } catch {
+            state.change { state in
+                state.failure = SpoolError(.other, path: path, message: error.description)
+                state.lastTry = MonotonicClock.milliseconds()
+            }
+        }
     }
 
     private func run() {
@@ -100,10 +111,14 @@ final class ShippedSpool: Sendable {
         if case .open(let report) = stand { report.holdsLease != false } else { false }
     }
 
-    /// Whether it can be let go, its file being gone: nothing is pending in what is open, or another process sees to it.
+    /// Whether it was opened.
+    var isOpen: Bool { if case .open = stand { true } else { false } }
+
+    /// Whether it can be let go, its file being gone: nothing is pending in what is open, another process sees to it, or
+    /// nobody can.
     var isDone: Bool {
         switch stand {
-        case .open(let report): report.holdsLease == false || report.isEmpty
+        case .open(let report): report.isEmpty || report.holdsLease == false || report.hasNotBegun
         case .opening, .unusable: true
         }
     }
@@ -121,5 +136,23 @@ final class ShippedSpool: Sendable {
             return state.uploader
         }
         uploader?.stop(waitingUntil: deadline)
+    }
+
+    // MARK: After its end
+
+    /// A spool in which records remain, or that can not be read, so that nobody knows.
+    struct Remainder {
+        var path: String
+        var isKnown: Bool
+    }
+
+    /// `nil` if nothing remains in it, or it never was there.
+    var remainder: Remainder? {
+        do throws(SpoolError) {
+            let hasRecords = try SpoolReader(path: path).hasRecords(through: .max)
+            return hasRecords ? Remainder(path: path, isKnown: true) : nil
+        } catch {
+            return error.kind == .missing && !isOpen ? nil : Remainder(path: path, isKnown: false)
+        }
     }
 }

@@ -94,17 +94,97 @@ struct ShipTests {
         #expect(arrives("from missing"))
         #expect(try Data(contentsOf: URL(fileURLWithPath: damaged)).starts(with: Data("this is".utf8)))
         process.kill(SIGTERM)
-        #expect(try process.wait().exitCode == 0)
+        // Nobody knows what the two hold.
+        #expect(try process.wait().exitCode == 75)
         let text = process.text(.standardError)
         for path in [later, damaged, missing] {
             #expect(text.components(separatedBy: "spool \(path): ").count == 2, "\(text)")
         }
+        #expect(text.hasSuffix("stopped by a signal; nobody knows what remains in \(damaged), \(later)\n"), "\(text)")
         #expect(text.contains("\(missing): all is well again\n"))
     }
 
     private func fill(_ name: String) throws {
         try command.fill(["from \(name)"], spool: command.directory.file("\(name)/logs.db"))
     }
+
+    // MARK: No threads left
+
+    #if os(Linux)
+    /// Its threads have stacks such that ``ThreadLimit`` leaves it without any more.
+    private func startThreadHungry(_ arguments: String) throws -> ChildProcess {
+        let process = try command.startShell(
+            "\(ThreadLimit.largeStacks); exec \"$command\" ship --buffer-duration 0.02 \(arguments)"
+        )
+        process.closeInput()
+        return process
+    }
+
+    /// Starts it, lets it upload when the system has no thread left to send with, and waits until it tells so.
+    private func startWithoutSenders(_ arguments: String = "") throws -> (ChildProcess, ThreadLimit) {
+        let (process, limit) = try {
+            let lease = try command.takeLease()
+            let process = try startThreadHungry(arguments)
+            try process.waitForOutput(.standardError) { $0.contains("standing by") }
+            return try withExtendedLifetime(lease) { (process, try ThreadLimit(of: process.processIdentifier)) }
+        }()
+        try process.waitForOutput(.standardError) {
+            $0.contains("logbeam-spool: spool \(command.spoolPath): the system has no thread left: ")
+        }
+        return (process, limit)
+    }
+
+    @Test("Without threads to send with it tells so once, and ships as soon as there are some")
+    func noSenders() throws {
+        try command.fill(["a"])
+        let (process, limit) = try startWithoutSenders()
+        try limit.lift()
+        try process.waitForOutput(.standardError) { $0.contains("\(command.spoolPath): all is well again\n") }
+        #expect(arrives("a"))
+        process.kill(SIGTERM)
+        #expect(try process.wait().exitCode == 0)
+        #expect(process.text(.standardError).components(separatedBy: "no thread left").count == 2)
+    }
+
+    @Test("Without threads to send with its end is: 75, and where records remain")
+    func noSendersAtTheEnd() throws {
+        try command.fill(["a"])
+        let (process, _) = try startWithoutSenders("--stop-timeout 0.3")
+        process.kill(SIGTERM)
+        #expect(try process.wait().exitCode == 75)
+        #expect(process.text(.standardError).hasSuffix("stopped by a signal; records remain in \(command.spoolPath)\n"))
+    }
+
+    @Test("A spool for which there is no thread is in trouble, and is shipped as soon as there is one")
+    func noThread() throws {
+        try fill("first")
+        let process = try startThreadHungry("--spool '\(command.directory.file("*/logs.db"))'")
+        #expect(arrives("from first"))
+        let limit = try ThreadLimit(of: process.processIdentifier)
+        try fill("second")
+        let path = command.directory.file("second/logs.db")
+        try process.waitForOutput(.standardError) { $0.contains("spool \(path): the system has no thread left: ") }
+        try limit.lift()
+        #expect(arrives("from second"))
+        process.kill(SIGTERM)
+        #expect(try process.wait().exitCode == 0)
+        #expect(process.text(.standardError).components(separatedBy: "no thread left").count == 2)
+    }
+
+    @Test("A spool for which there is no thread remains: 75")
+    func noThreadAtTheEnd() throws {
+        try fill("first")
+        let process = try startThreadHungry("--spool '\(command.directory.file("*/logs.db"))'")
+        #expect(arrives("from first"))
+        _ = try ThreadLimit(of: process.processIdentifier)
+        try fill("second")
+        try process.waitForOutput(.standardError) { $0.contains("no thread left") }
+        process.kill(SIGTERM)
+        #expect(try process.wait().exitCode == 75)
+        let path = command.directory.file("second/logs.db")
+        #expect(process.text(.standardError).hasSuffix("stopped by a signal; records remain in \(path)\n"))
+    }
+    #endif
 
     // MARK: Other uploaders
 
@@ -148,6 +228,16 @@ struct ShipTests {
         #expect(process.text(.standardError).hasSuffix("stopped by a signal; records remain in \(command.spoolPath)\n"))
         #expect(try command.pending() == ["a"])
         gate.open()
+    }
+
+    @Test("Without any time it sends nothing more, and knows what remains", arguments: [[], ["a"]])
+    func noTime(messages: [String]) throws {
+        try command.fill(messages)
+        let process = try start(["--stop-timeout", "0"], bufferDuration: "3600")
+        try process.waitForOutput(.standardError) { $0.contains(": shipping\n") }
+        process.kill(SIGTERM)
+        #expect(try process.wait().exitCode == (messages.isEmpty ? 0 : 75))
+        #expect(try command.pending() == messages)
     }
 
     @Test("A second signal ends it at once: 75")
