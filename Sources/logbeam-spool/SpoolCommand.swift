@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Logbeam
 internal import LogbeamCore
 internal import LogbeamSpool
 
@@ -64,6 +65,8 @@ struct SpoolCommand: ParsableCommand {
             end(failure.status, failure.message)
         } catch let error as SpoolError {
             end(ExitStatus(error.kind), error.description)
+        } catch let error as ThreadError {
+            end(.failedIO, error.description)
         } catch {
             exit(withError: error)
         }

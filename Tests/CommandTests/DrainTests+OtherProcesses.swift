@@ -95,6 +95,24 @@ extension DrainTests {
         #expect(endpoint.records.requests.isEmpty)
     }
 
+    #if os(Linux)
+    @Test("Without threads to send with: 74")
+    func noThreads() throws {
+        try command.fill(["a"])
+        var lease: UploadLease? = try command.takeLease()
+        let process = try command.startShell("\(ThreadLimit.largeStacks); exec \"$command\" drain --wait")
+        let reader = try SpoolReader(path: command.spoolPath)
+        #expect(try eventually { try reader.requestedFlush() > 0 })
+        // The one that waits for a signal is started first.
+        _ = try ThreadLimit(of: process.processIdentifier, threads: 1)
+        #expect(lease?.beat() == true)
+        lease = nil
+        let ended = try Ended(process)
+        #expect(ended.code == 74)
+        #expect(ended.error.hasPrefix("logbeam-spool: the system has no thread left: "), "\(ended.error)")
+    }
+    #endif
+
     @Test("--wait ships the rest itself when the other uploader ends")
     func waitForEnd() throws {
         try command.fill(["a"])

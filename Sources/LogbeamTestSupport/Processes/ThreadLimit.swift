@@ -1,22 +1,25 @@
 #if os(Linux)
 package import Foundation
 
-/// What keeps a process from starting more threads than it has, whoever it runs as: there is no address space for their
+/// What keeps a process from starting more threads, whoever it runs as: there is no address space for their
 /// stacks. For all else there is enough.
 package struct ThreadLimit {
     private let process: pid_t
 
     /// Has a shell give the stack of a thread 256 MiB before it starts a program.
-    package static let largeStacks = "ulimit -S -s 262144"
-    /// What is left, in bytes.
+    package static let largeStacks = "ulimit -S -s \(stack >> 10)"
+    /// In bytes, as what is left for all but stacks.
+    private static let stack = 256 << 20
     private static let rest = 128 << 20
 
-    /// - Parameter process: one that was started after ``largeStacks``.
-    package init(of process: pid_t) throws {
+    /// - Parameters:
+    ///   - process: one that was started after ``largeStacks``.
+    ///   - threads: how many it can still start.
+    package init(of process: pid_t, threads: Int = 0) throws {
         self.process = process
         let pages = try String(contentsOfFile: "/proc/\(process)/statm", encoding: .utf8).split(separator: " ").first
         guard let size = pages.flatMap({ Int($0) }) else { throw SystemError("statm", code: EINVAL) }
-        try set(rlim_t(size * Int(getpagesize()) + Self.rest))
+        try set(rlim_t(size * Int(getpagesize()) + Self.rest + threads * Self.stack))
     }
 
     package func lift() throws { try set(rlim_t.max) }
