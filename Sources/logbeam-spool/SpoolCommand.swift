@@ -58,6 +58,9 @@ struct SpoolCommand: ParsableCommand {
 
     static func main() {
         StandardStreams.open()
+        if let argument = unreadableArgument {
+            end(.usage, "the argument \(argument.jsonQuoted) is not UTF-8, so that it would name something else")
+        }
         do {
             var command = try parseAsRoot()
             try command.run()
@@ -70,6 +73,13 @@ struct SpoolCommand: ParsableCommand {
         } catch {
             exit(withError: error)
         }
+    }
+
+    /// The first argument that is not UTF-8, as it is read: with U+FFFD in place of what is not.
+    private static var unreadableArgument: String? {
+        let arguments = UnsafeBufferPointer(start: CommandLine.unsafeArgv, count: Int(CommandLine.argc))
+        return zip(arguments, CommandLine.arguments).dropFirst()
+            .first { bytes, _ in bytes.map { String(validatingCString: $0) == nil } ?? false }?.1
     }
 
     private static func end(_ status: ExitStatus, _ message: String) -> Never {

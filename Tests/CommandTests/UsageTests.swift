@@ -48,6 +48,18 @@ struct UsageTests {
         #expect(!FileManager.default.fileExists(atPath: command.spoolPath))
     }
 
+    @Test("What is not UTF-8 names no other file: 64")
+    func notText() throws {
+        for arguments in [
+            "status --spool $'sp\\xff.db'", "import $'\\xff'", "append --log-group=g --log-stream=s --spool=$'\\xff'",
+        ] {
+            let ended = try command.runShell("cd \"$HOME\"; \"$command\" \(arguments)")
+            #expect(ended.code == 64)
+            #expect(ended.error.contains("\u{FFFD}") && ended.error.contains("is not UTF-8"), "\(ended.error)")
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: command.directory.path).isEmpty)
+    }
+
     @Test("Names have the bounds that the library gives them")
     func sameRules() throws {
         let configuration = LogShipper.Configuration(logGroupName: "a b", logStreamName: "s")
