@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Logbeam
+internal import LogbeamCore
 
 /// The option that all subcommands have.
 struct SpoolOption: ParsableArguments {
@@ -30,10 +31,21 @@ struct SpoolOption: ParsableArguments {
         do {
             try configuration.validate()
         } catch {
-            throw ValidationError(
-                "\(options[error.setting] ?? error.setting) is \(error.value); it must be \(error.bound)"
-            )
+            throw refusal(error)
         }
+    }
+
+    /// A log stream, with the placeholders in its name replaced as the library does.
+    static func resolve(_ destination: Destination) throws -> Destination {
+        do {
+            return try destination.resolved()
+        } catch {
+            throw refusal(error)
+        }
+    }
+
+    private static func refusal(_ error: ConfigurationError) -> ValidationError {
+        ValidationError("\(options[error.setting] ?? error.setting) is \(error.value); it must be \(error.bound)")
     }
 
     private static let options = [

@@ -47,6 +47,16 @@ struct AppendTests {
         #expect(try Ended(process).code == 0)
     }
 
+    @Test("Placeholders in the name of the stream are replaced")
+    func placeholders() throws {
+        let ended = try command.runShell(
+            "echo a | \"$command\" append --log-group group --log-stream '{program}-{{x}}'"
+        )
+        #expect(ended.code == 0)
+        let stream = Destination(logGroup: "group", logStream: "logbeam-spool-{x}")
+        #expect(try command.status().streams.map(\.destination) == [stream])
+    }
+
     @Test("The time of a record is that of its line")
     func time() throws {
         let before = WallClock.milliseconds()

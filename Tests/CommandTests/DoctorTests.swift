@@ -86,6 +86,17 @@ struct DoctorTests {
         }
     }
 
+    @Test("Placeholders in the name of the stream are replaced")
+    func placeholders() async throws {
+        try await onOwnThread {
+            let endpoint = try LocalEndpoint()
+            let command = try Self.command(to: endpoint.url)
+            let arguments = ["doctor", "--log-group", "group", "--log-stream", "{program}", "--write"]
+            #expect(try command.run(arguments).code == 0)
+            #expect(endpoint.messages(in: Destination(logGroup: "group", logStream: "logbeam-spool")).count == 1)
+        }
+    }
+
     @Test("What the service refuses ends with 77, and says what to do")
     func refused() async throws {
         try await onOwnThread {

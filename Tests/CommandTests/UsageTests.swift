@@ -21,6 +21,7 @@ struct UsageTests {
             (["append"], "--log-group"),
             (["append", "--log-group", "a b", "--log-stream", "s"], "--log-group is \"a b\""),
             (["append", "--log-group", "g", "--log-stream", "a:b"], "--log-stream is \"a:b\""),
+            (["append", "--log-group", "g", "--log-stream", "{x}"], "--log-stream is \"{x}\""),
             (["drain", "--timeout", "0"], "--timeout"),
             (["drain", "--timeout", "nan"], "--timeout"),
             (["drain", "--timeout", "1e99"], "--timeout"),

@@ -23,6 +23,10 @@ struct Append: ParsableCommand {
             UTF-8 becomes U+FFFD. A line longer than \(HumanUnits.count(BatchLimits.maximumMessageBytes)) bytes, the \
             most that CloudWatch Logs takes, becomes several records.
 
+            Placeholders in the name of the stream are those of the library, and are replaced once, when this begins: \
+            {hostname}, {instance_id}, {ip_address}, {date:%Y-%m-%d}, and {pid} and {program}, which are those of this \
+            command. {{ and }} stand for braces.
+
             A record has the time at which its line was read. With --timestamp a line has the time that is written in it; \
             one without has that of the line before it. The format knows \(TimestampFormat.known); white space in it is \
             any white space, and a line without a year is of the latest that is not in the future.
@@ -66,7 +70,12 @@ struct Append: ParsableCommand {
     @Option(help: ArgumentHelp("The log group that the lines are for.", valueName: "group"))
     var logGroup: String
 
-    @Option(help: ArgumentHelp("The log stream that the lines are for.", valueName: "stream"))
+    @Option(
+        help: ArgumentHelp(
+            "The log stream that the lines are for; may hold placeholders, such as {hostname}.",
+            valueName: "stream"
+        )
+    )
     var logStream: String
 
     @Option(
@@ -114,6 +123,7 @@ struct Append: ParsableCommand {
     }
 
     func run() throws {
+        let destination = try SpoolOption.resolve(Destination(logGroup: logGroup, logStream: logStream))
         let signals = try TerminationSignals.watch()
         // A closed pipe and a file at its size limit come back as errors of write(2).
         signal(SIGPIPE, SIG_IGN)
@@ -124,7 +134,6 @@ struct Append: ParsableCommand {
             options: Spool.Options(commitTimeout: .seconds(30), limit: limit),
             report: { StandardStreams.complain($0) }
         )
-        let destination = Destination(logGroup: logGroup, logStream: logStream)
         try spool.prepare(LiveStream(destination))
         var appender = Appender(
             spool: spool,

@@ -52,7 +52,7 @@ struct Doctor: ParsableCommand {
     @Option(help: "The log group to look at; with --log-stream.")
     var logGroup: String?
 
-    @Option(help: "The log stream to look at. (default: those of the spool)")
+    @Option(help: "The log stream to look at, with placeholders as 'append' has them. (default: those of the spool)")
     var logStream: String?
 
     @OptionGroup var aws: AWSOptions
@@ -76,12 +76,16 @@ struct Doctor: ParsableCommand {
 
     func run() throws {
         signal(SIGPIPE, SIG_IGN)
-        let report = DoctorReport(examine())
+        let named = try logGroup.flatMap { group in
+            try logStream.map { try SpoolOption.resolve(Destination(logGroup: group, logStream: $0)) }
+        }
+        let report = DoctorReport(examine(named))
         try StandardStreams.print(json ? report.json : report.page(on: .at(STDOUT_FILENO)))
         if report.diagnosis.status != .done { throw ExitCode(report.diagnosis.status.rawValue) }
     }
 
-    private func examine() -> Findings {
+    /// - Parameter named: the log stream to look at, instead of those of the spool.
+    private func examine(_ named: Destination?) -> Findings {
         let service = CloudWatchLogsService(aws.service)
         var findings = Findings(
             spool: examineSpool(),
@@ -100,7 +104,7 @@ struct Doctor: ParsableCommand {
         }
         guard case .success = findings.credentials else { return findings }
         findings.identity = service.identity()
-        let streams = self.streams(in: findings.spool)
+        let streams = named.map { [$0] } ?? self.streams(in: findings.spool)
         findings.furtherStreams = max(0, streams.count - Self.streamLimit)
         findings.writes = write
         findings.streams = streams.prefix(Self.streamLimit).map { destination in
@@ -125,7 +129,6 @@ struct Doctor: ParsableCommand {
     }
 
     private func streams(in spool: Findings.Spool) -> [Destination] {
-        if let logGroup, let logStream { return [Destination(logGroup: logGroup, logStream: logStream)] }
         guard case .found(let status, _) = spool else { return [] }
         // Those that have something to ship come first.
         return (status.streams.filter { $0.pending > 0 } + status.streams.filter { $0.pending == 0 }).map(\.destination)
