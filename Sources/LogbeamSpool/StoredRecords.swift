@@ -89,6 +89,16 @@ package final class StoredRecords {
         selectDataVersion = try connection.prepare("PRAGMA data_version")
     }
 
+    /// Whether the spool knows a stream that the filter takes.
+    package func hasStream() throws(SpoolError) -> Bool {
+        let statement = try connection.prepare("SELECT log_group, log_stream FROM streams")
+        defer { statement.reset() }
+        while try statement.step() {
+            if filter.takes(Destination(logGroup: statement.text(0), logStream: statement.text(1))) { return true }
+        }
+        return false
+    }
+
     package enum Table { case pending, rejected }
 
     package struct Page: Sendable {

@@ -8,10 +8,11 @@ enum ExitStatus: Int32, CaseIterable {
     case declined = 1
     /// The arguments can not work (EX_USAGE). The argument parser exits with it by itself.
     case usage = 64
-    /// The file is damaged, is no spool, or was written by a later version; `salvage`: not all of it could be read;
-    /// `import`: lines that are no records (EX_DATAERR).
+    /// The file is damaged, is no spool, or was written by a later version; `drain --dry-run`: by an earlier one; `salvage`:
+    /// not all of it could be read; `import`: lines that are no records (EX_DATAERR).
     case unusableSpool = 65
-    /// There is no spool at the path; `drain`: none of its log streams was chosen; `rejected`: no such record (EX_NOINPUT).
+    /// There is no spool at the path; `drain`, `export`: none of its log streams was chosen; `rejected`: no such record
+    /// (EX_NOINPUT).
     case noSpool = 66
     /// Another process uploads from the spool; `import`: it imports the same file (EX_UNAVAILABLE).
     case uploadedElsewhere = 69

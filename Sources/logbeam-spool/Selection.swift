@@ -11,3 +11,9 @@ struct Selection: ParsableArguments {
 
     var filter: RecordFilter { RecordFilter(logGroup: logGroup, logStream: logStream) }
 }
+
+extension Failure {
+    static func noStream(_ path: String) -> Failure {
+        Failure(.noSpool, "\(path) has no such log stream; 'logbeam-spool status' shows those that it has")
+    }
+}

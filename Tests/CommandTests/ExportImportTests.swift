@@ -112,6 +112,15 @@ struct ExportImportTests {
         #expect(try contents(target) == contents(command.spoolPath))
     }
 
+    @Test("A log stream that the spool does not know: 66, and no file is made", arguments: ["stream", "group"])
+    func unknownStream(option: String) throws {
+        try command.fill(["a"])
+        let file = command.directory.file("records.jsonl")
+        let ended = try command.run(["export", "--to", file, "--log-\(option)", "typo"])
+        #expect(ended.code == 66 && ended.error.contains("no such log stream"))
+        #expect(!FileManager.default.fileExists(atPath: file))
+    }
+
     @Test("An export that nobody reads any more ends, and one on a terminal controls nothing")
     func readers() throws {
         try command.fill(Array(repeating: String(repeating: "x", count: 1_000), count: 3_000))

@@ -149,6 +149,13 @@ struct RejectedTests {
     func unknown() throws {
         #expect(try command.run(["rejected", "requeue", ids[0], "17"]).code == 66)
         #expect(try command.run(["rejected", "purge", "--yes", ids[0], "--reason", "invalid"]).code == 66)
+        let file = command.directory.file("rejected.jsonl")
+        for reading in [["list"], ["list", "--json"], ["export", "--to", file]] {
+            let ended = try command.run(["rejected"] + reading + [ids[0], "17"])
+            #expect(ended.code == 66 && ended.output.isEmpty)
+            #expect(ended.error.contains("no rejected record 17"))
+        }
+        #expect(!FileManager.default.fileExists(atPath: file))
         #expect(try list() == ids)
     }
 

@@ -149,9 +149,7 @@ struct Drain: ParsableCommand {
     private func chosenStreams(of path: String) throws -> Set<Int64>? {
         if streams.areAll { return nil }
         let chosen = try SpoolReader(path: path).streams().filter { streams.match($0.value) }
-        if chosen.isEmpty {
-            throw Failure(.noSpool, "\(path) has no such log stream; 'logbeam-spool status' shows those that it has")
-        }
+        if chosen.isEmpty { throw Failure.noStream(path) }
         return Set(chosen.keys)
     }
 

@@ -35,6 +35,7 @@ struct Export: ParsableCommand {
 
     func run() throws {
         let records = try StoredRecords(path: spool.path, filter: selection.filter)
+        guard try selection.filter == RecordFilter() || records.hasStream() else { throw Failure.noStream(spool.path) }
         let last = try records.facts().newestID
         let output = try target.open()
         try records.forEachPage(through: last) { page throws(Failure) in

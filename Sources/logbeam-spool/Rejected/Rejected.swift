@@ -64,6 +64,11 @@ struct RejectedSelection: ParsableArguments {
         }
     }
 
+    /// Throws if there is none of an id that was given.
+    func check(path: String) throws {
+        if !ids.isEmpty { _ = try chosenIDs(path: path) }
+    }
+
     /// Their ids, in the order in which they were committed. Throws if there is none of an id that was given.
     func chosenIDs(path: String) throws -> [Int64] {
         var found: [Int64] = []

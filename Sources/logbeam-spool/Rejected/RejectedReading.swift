@@ -34,6 +34,7 @@ struct RejectedList: ParsableCommand {
 
     func run() throws {
         signal(SIGPIPE, SIG_IGN)
+        try selection.check(path: spool.path)
         var table = Table(
             [
                 .init("ID"), .init("TIME"), .init("LOG GROUP", .shortened), .init("LOG STREAM", .shortened),
@@ -143,6 +144,7 @@ struct RejectedExport: ParsableCommand {
     func validate() throws { try spool.validate { _ in } }
 
     func run() throws {
+        try selection.check(path: spool.path)
         let output = try target.open()
         try selection.forEachPage(path: spool.path) { page in
             try output.write(page)
