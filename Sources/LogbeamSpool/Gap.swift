@@ -60,8 +60,8 @@ extension SpoolError {
         case .readOnly: "file system read-only"
         case .failedIO: "disk error"
         case .damaged, .notASpool, .newerVersion: "spool damaged"
-        case .missing, .unwritable, .unsafe, .occupied, .networkFileSystem: "spool not writable"
-        case .superseded, .other: "spool error"
+        case .missing, .unwritable, .sealed, .unsafe, .occupied, .networkFileSystem: "spool not writable"
+        case .olderVersion, .superseded, .other: "spool error"
         }
     }
 }

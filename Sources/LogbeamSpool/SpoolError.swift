@@ -17,6 +17,8 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case notASpool
         /// A later version of logbeam wrote the file.
         case newerVersion
+        /// An earlier version of logbeam wrote the file, and it is to be read as it is.
+        case olderVersion
         /// SQLite calls the file corrupt.
         case damaged
         /// Another process kept the write lock for longer than the commit timeout.
@@ -37,6 +39,8 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case networkFileSystem
         /// The file or its directory can not be created, opened or written.
         case unwritable
+        /// SQLite reads it only where it can make files beside it, and it can not.
+        case sealed
         /// Another user may have put the file there, or may change it: see ``SpoolSafety``.
         case unsafe
         /// Something lies where a new file is to be made.
@@ -70,6 +74,7 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case .missing: "check the path, or let a process log to it first"
         case .notASpool: "nothing was changed in it; choose another path"
         case .newerVersion: "nothing was changed in it; upgrade logbeam"
+        case .olderVersion: "'logbeam-spool compact' brings it there"
         case .damaged: "keep the file; 'logbeam-spool salvage' takes what is readable into a new one"
         case .busy: "another process holds the write lock"
         case .full: "make room on the disk"
@@ -80,6 +85,7 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case .failedIO: "see the log of the kernel"
         case .networkFileSystem: "choose a path on a local disk, and a spool for each machine"
         case .unwritable: "check the owner and the rights of the file and its directory"
+        case .sealed: "copy it elsewhere with its -wal and .journal-* files, or use 'logbeam-spool salvage'"
         case .unsafe: "nothing was read from it, nor changed in it"
         case .occupied: "choose another path"
         case .superseded, .other: nil

@@ -67,11 +67,22 @@ enum SpoolFile {
         guard try SpoolSafety.size(path: path) != nil else { throw missing(path) }
         try SpoolSafety.verifyCompanions(path: path)
         try Schema.verify(path: path)
-        let connection = try Connection(path: path, mode: .readOnly)
-        connection.setBusyDeadline(MonotonicClock.nanoseconds() + openTimeout)
-        // The file may be older than its write-ahead log.
-        _ = try Schema.knownVersion(of: connection)
-        return connection
+        do throws(SpoolError) {
+            let connection = try Connection(path: path, mode: .readOnly)
+            connection.setBusyDeadline(MonotonicClock.nanoseconds() + openTimeout)
+            // The file may be older than its write-ahead log.
+            _ = try Schema.knownVersion(of: connection)
+            return connection
+        } catch
+            where error.kind == .unwritable && access(path, R_OK) == 0
+            && access(SpoolSafety.split(path).directory, W_OK) != 0
+        {
+            throw SpoolError(
+                .sealed,
+                path: path,
+                message: "its directory can not be written, and SQLite reads it only where it can make files"
+            )
+        }
     }
 
     /// Opens a spool once more that is open already. The connection has read once, for without that it would know no

@@ -25,10 +25,9 @@ package final class SpoolReader {
         let version = try connection.integer("PRAGMA user_version")
         guard version == Schema.version else {
             throw SpoolError(
-                .other,
+                .olderVersion,
                 path: path,
-                message: "the spool has version \(version), and is read from version \(Schema.version) on; open it for "
-                    + "writing, which brings it there"
+                message: "the spool has version \(version), and is read from version \(Schema.version) on"
             )
         }
         // It reads one page after the other, each once, and whatever is committed meanwhile makes what it keeps

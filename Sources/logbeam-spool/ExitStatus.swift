@@ -33,9 +33,9 @@ enum ExitStatus: Int32, CaseIterable {
         self =
             switch kind {
             case .missing: .noSpool
-            case .notASpool, .newerVersion, .damaged: .unusableSpool
+            case .notASpool, .newerVersion, .olderVersion, .damaged: .unusableSpool
             case .unwritable, .unsafe, .occupied, .readOnly, .networkFileSystem: .unwritableSpool
-            case .full, .quotaExceeded, .atLimit, .logHeld, .failedIO, .other: .failedIO
+            case .full, .quotaExceeded, .atLimit, .logHeld, .failedIO, .sealed, .other: .failedIO
             case .busy: .recordsRemain
             case .superseded: .uploadedElsewhere
             }
@@ -53,7 +53,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .done: "done; after drain the spool is empty"
         case .declined: "not confirmed, nothing was changed"
         case .usage: "wrong arguments"
-        case .unusableSpool: "the spool is damaged, no spool, or of a later version; import: lines are no records"
+        case .unusableSpool: "the spool is damaged, no spool, or of another version; import: lines are no records"
         case .noSpool: "no such spool, or no such log stream or rejected record in it"
         case .uploadedElsewhere: "another process is uploading from the spool; import: it imports the same file"
         case .unwritableSpool: "the spool can not be created or opened for writing"

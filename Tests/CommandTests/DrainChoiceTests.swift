@@ -24,6 +24,21 @@ struct DrainChoiceTests {
         }
     }
 
+    @Test("--dry-run of a spool of an earlier version: 65, and what brings it to this one does")
+    func earlierVersion() throws {
+        let path = command.directory.file("earlier.db")
+        let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../LogbeamSpoolTests/Fixtures/version-2.sql").path
+        #expect(try command.runShell("umask 077; sqlite3 -bail '\(path)' < '\(fixture)'").code == 0)
+        let ended = try command.run(["drain", "--dry-run", "--spool", path])
+        #expect(
+            ended.code == 65 && ended.error.hasSuffix("; 'logbeam-spool compact' brings it there\n"),
+            "\(ended.error)"
+        )
+        #expect(try command.run(["compact", "--spool", path]).code == 0)
+        #expect(try command.run(["drain", "--dry-run", "--spool", path]).code == 0)
+    }
+
     @Test(
         "Groups and streams by name or pattern, several of them; what others have remains, and that is no failure",
         arguments: [

@@ -4,7 +4,7 @@ import LogbeamTestSupport
 import Testing
 
 /// What FullDiskTests of the library have on a disk that is pretended, on one that the kernel makes.
-@Suite("On a file system that is full")
+@Suite("On a file system that is full, or read-only")
 struct RealDiskTests {
     private static let mayMount: Bool = {
         let process = try? ChildProcess("/usr/bin/env", ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"])
@@ -52,5 +52,31 @@ struct RealDiskTests {
                 == "append 74\ndrain 0\npending\t0\ndropped\t\(refused.count)\nin_doubt\t0\nappend 0\ndrain 0\n",
             "\(ended.error)"
         )
+    }
+
+    @Test(
+        "Who can not read a spool where nothing can be written says what to do",
+        .enabled(if: mayMount, "no user namespace in which to mount")
+    )
+    func readOnly() throws {
+        var command = try Command()
+        let directory = command.directory.file("disk")
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        command.environment["LOGBEAM_SPOOL"] = directory + "/spool.db"
+        command.environment["append"] = Command.appendArguments.joined(separator: " ")
+        let ended = try command.runShell(
+            """
+            unshare -rm /bin/bash -c '
+                mount -t tmpfs none "\(directory)" && echo a | "$command" $append || exit 99
+                mount -o remount,ro "\(directory)" || exit 99
+                for name in status check export "drain --dry-run"; do "$command" $name; echo "$?"; done
+                "$command" salvage "\(directory)/spool.db" --into "\(command.directory.file("saved.db"))" > /dev/null; echo "$?"'
+            """
+        )
+        #expect(ended.output == "74\n74\n74\n74\n0\n", "\(ended.error)")
+        let told = ended.error.split(separator: "\n").filter {
+            $0.hasPrefix("logbeam-spool: spool \(directory)/spool.db: ")
+        }
+        #expect(told.count == 4 && told.allSatisfy { $0.hasSuffix("or use 'logbeam-spool salvage'") }, "\(ended.error)")
     }
 }

@@ -205,8 +205,8 @@ struct UsageTests {
     @Test("What the spool's troubles mean for scripts")
     func exitCodes() {
         let kinds: [(SpoolError.Kind, Int32)] = [
-            (.missing, 66), (.notASpool, 65), (.newerVersion, 65), (.damaged, 65), (.unwritable, 73), (.full, 74),
-            (.other, 74), (.busy, 75), (.occupied, 73), (.unsafe, 73),
+            (.missing, 66), (.notASpool, 65), (.newerVersion, 65), (.olderVersion, 65), (.damaged, 65),
+            (.unwritable, 73), (.full, 74), (.other, 74), (.sealed, 74), (.busy, 75), (.occupied, 73), (.unsafe, 73),
         ]
         for (kind, code) in kinds { #expect(ExitStatus(kind).rawValue == code) }
     }

@@ -145,7 +145,8 @@ extension SpoolError {
         switch kind {
         case .damaged, .notASpool: true
         case .other: code.map { $0 & 0xFF != SQLITE_IOERR } ?? true
-        case .missing, .newerVersion, .busy, .full, .quotaExceeded, .atLimit, .logHeld, .readOnly, .failedIO,
+        case .missing, .newerVersion, .olderVersion, .sealed, .busy, .full, .quotaExceeded, .atLimit, .logHeld,
+            .readOnly, .failedIO,
             .networkFileSystem, .unwritable, .unsafe, .occupied, .superseded:
             false
         }
