@@ -193,7 +193,8 @@ extension LogShipper {
         /// `AWS_ENDPOINT_URL`, the profile's `endpoint_url`, the region's own.
         public var endpointURL: String?
 
-        /// The profile in the shared AWS files; `nil`, the default, for `AWS_PROFILE`, else `default`.
+        /// The profile in the shared AWS files; `nil`, the default, for `AWS_DEFAULT_PROFILE`, else `AWS_PROFILE`, else
+        /// `default`.
         ///
         /// 1 to 256 bytes without control characters.
         public var profile: String?

@@ -25,7 +25,7 @@ struct AWSOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The profile of the shared AWS files to use. (default: $AWS_PROFILE, else 'default')",
+            "The profile of the shared AWS files to use. (default: $AWS_DEFAULT_PROFILE, else $AWS_PROFILE, else 'default')",
             valueName: "profile"
         )
     )

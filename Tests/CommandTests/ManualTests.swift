@@ -125,6 +125,7 @@ struct ManualTests {
             }
         }
         for status in ExitStatus.allCases { #expect(page.contains("\n       \(status.rawValue) ")) }
+        for name in ["SPOOL.journal-*", "AWS_DEFAULT_PROFILE"] { #expect(page.contains(name)) }
         // What --help says in lines of their own stands in lines of their own.
         #expect(page.contains("\n           logbeam-spool status --json | jq .pending\n"))
     }
@@ -156,6 +157,29 @@ struct ManualTests {
         let ended = try command.runShell(script)
         let lines = ended.output.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
         #expect(lines == ["status", "--json", "group"], "\(ended.output)\(ended.error)")
+    }
+
+    @Test("What is a file is completed as one")
+    func files() throws {
+        struct Command: Decodable {
+            struct Argument: Decodable {
+                struct Kind: Decodable { var file: [String: [String]]? }
+
+                var valueName: String?
+                var completionKind: Kind?
+            }
+
+            var subcommands: [Command]?
+            var arguments: [Argument]?
+
+            var all: [Argument] { (arguments ?? []) + (subcommands ?? []).flatMap(\.all) }
+        }
+        struct Tool: Decodable { var command: Command }
+
+        let description = try command.run(["--experimental-dump-help"]).output
+        let tool = try JSONDecoder().decode(Tool.self, from: Data(description.utf8))
+        let files = tool.command.all.filter { ["file", "path"].contains($0.valueName) }
+        #expect(files.count > 15 && files.allSatisfy { $0.completionKind?.file != nil })
     }
 
     @Test("zsh and fish get scripts of their own, and other shells none")

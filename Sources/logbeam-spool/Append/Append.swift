@@ -111,7 +111,10 @@ struct Append: ParsableCommand {
     @Flag(help: "Write each line to standard output, unchanged, once it is committed.")
     var tee = false
 
-    @Argument(help: ArgumentHelp("The files to read, in this order; '-' is standard input.", valueName: "file"))
+    @Argument(
+        help: ArgumentHelp("The files to read, in this order; '-' is standard input.", valueName: "file"),
+        completion: .file()
+    )
     var files: [String] = []
 
     func validate() throws {

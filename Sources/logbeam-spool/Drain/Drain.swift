@@ -76,10 +76,13 @@ struct Drain: ParsableCommand {
 
     @OptionGroup var streams: StreamOptions
 
-    @Option(help: ArgumentHelp("Write the records to a file instead, or to standard output: '-'.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Write the records to a file instead, or to standard output: '-'.", valueName: "file"),
+        completion: .file()
+    )
     var to: String?
 
-    @Flag(help: "Show what would be sent, and change nothing.")
+    @Flag(help: "Show what would be sent, and send nothing.")
     var dryRun = false
 
     @OptionGroup var aws: AWSOptions

@@ -17,7 +17,8 @@ struct LinesTarget: ParsableArguments {
             standard output.
             """,
             valueName: "file"
-        )
+        ),
+        completion: .file()
     )
     var to = "-"
 

@@ -40,7 +40,10 @@ struct Import: ParsableCommand {
 
     @OptionGroup var spool: SpoolOption
 
-    @Argument(help: ArgumentHelp("The files to read, in this order; '-' is standard input.", valueName: "file"))
+    @Argument(
+        help: ArgumentHelp("The files to read, in this order; '-' is standard input.", valueName: "file"),
+        completion: .file()
+    )
     var files: [String]
 
     @Option(

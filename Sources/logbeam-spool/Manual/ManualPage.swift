@@ -123,6 +123,11 @@ struct ManualPage {
             "SPOOL-wal, SPOOL-shm",
             "Belong to a spool that is in use: SQLite's write-ahead log and its index. Never delete them."
         ),
+        (
+            "SPOOL.journal-*",
+            "Records of programs that log through a journal, which are committed and not yet in the spool. Never delete "
+                + "them, and copy them along."
+        ),
         ("SPOOL-uploader", "Which process uploads from a spool, and its last sign of life."),
         ("SPOOL.damaged-*", "Files that were set aside from the place of a spool, which salvage reads."),
         ("/etc/logbeam/NAME.env", "The environment of the unit logbeam-ship@NAME, if there is such a file."),
@@ -133,7 +138,7 @@ struct ManualPage {
         ("LOGBEAM_SPOOL", "The path of the spool where --spool is not given."),
         ("XDG_STATE_HOME, HOME", "Where the spool of a user is."),
         (
-            "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE",
+            "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_DEFAULT_PROFILE, AWS_PROFILE",
             "Credentials; 'logbeam-spool doctor' says from where they come."
         ),
         (

@@ -56,7 +56,8 @@ struct Ship: ParsableCommand {
         help: ArgumentHelp(
             "A spool, or a pattern; may be repeated. (default: $LOGBEAM_SPOOL, else the user's)",
             valueName: "path"
-        )
+        ),
+        completion: .file()
     )
     var spools: [String] = []
 
