@@ -14,6 +14,10 @@ struct SpoolOption: ParsableArguments {
     )
     var given: String?
 
+    /// What a subcommand that only reads does all the same, for its help.
+    static let takesInJournals =
+        "but that it first moves into the spool what the journals of dead processes hold"
+
     /// The path that was given, or the default.
     var path: String { given ?? LogShipper.Configuration.defaultSpoolPath() }
 

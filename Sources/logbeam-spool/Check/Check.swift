@@ -13,7 +13,8 @@ struct Check: ParsableCommand {
         commandName: "check",
         abstract: "Looks whether a spool is sound, page by page and row by row.",
         discussion: """
-            Changes nothing, and works beside programs that use the spool. Takes time that grows with the file.
+            Changes nothing, \(SpoolOption.takesInJournals). Works beside programs that use the spool. Takes time that \
+            grows with the file.
 
             A sound spool: 0. A damaged one: 65; the problems are shown, \(SpoolCheck.problemLimit) of them if there are \
             many, and 'logbeam-spool salvage' takes out of it what is readable. A warning (other people may read the \

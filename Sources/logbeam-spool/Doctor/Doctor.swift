@@ -25,9 +25,10 @@ struct Doctor: ParsableCommand {
             and whether the log streams may be written: those of the spool (\(streamLimit) at most), or the one that is \
             named.
 
-            Writes nothing. To see whether a stream may be written it sends PutLogEvents with one event of 15 days ago, \
-            which CloudWatch Logs refuses for its age only after it has found the permission and the stream. With --write it \
-            does what a program that logs does: makes what is missing, and writes one event.
+            Writes nothing to CloudWatch Logs, and nothing into the spool, \(SpoolOption.takesInJournals). To see \
+            whether a stream may be written it sends PutLogEvents with one event of 15 days ago, which CloudWatch Logs \
+            refuses for its age only after it has found the permission and the stream. With --write it does what a \
+            program that logs does: makes what is missing, and writes one event.
 
             Each line says ok, warning or failed, what was looked at, and what was found; behind a semicolon, what to do. \
             Without a failure it ends with 0; else with what the first one means: 77 where a person must mend something \

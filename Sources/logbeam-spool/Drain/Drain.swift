@@ -40,9 +40,10 @@ struct Drain: ParsableCommand {
             twice. The file is made with mode 0600, or appended to. Its age keeps no record from it. Where it can not be \
             written, the exit code is 74.
 
-            With --dry-run nothing is sent, written or changed, also beside a program that uploads. It shows what would be \
-            sent: for each log stream a line with log group, log stream, records, bytes, batches, how many records \
-            would be refused by their age or size, and how many are too far ahead of time to be sent yet.
+            With --dry-run it sends and changes nothing, \(SpoolOption.takesInJournals); also beside a program that \
+            uploads. It shows what would be sent: for each log stream a line with log group, log stream, records, bytes, \
+            batches, how many records would be refused by their age or size, and how many are too far ahead of time to \
+            be sent yet.
 
             Records that CloudWatch Logs will never take are moved to the table 'rejected' of the spool, and a record \
             in their stream tells of it.

@@ -6,7 +6,7 @@ internal import LogbeamSpool
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
-        abstract: "Writes what is pending as JSON Lines, and changes nothing.",
+        abstract: "Writes what is pending as JSON Lines, and deletes nothing.",
         discussion: """
             Each record is an object on a line of its own, with time (ISO 8601, UTC, to the millisecond), log_group, \
             log_stream and message, in the order in which they were committed. 'logbeam-spool import' reads them back, to \

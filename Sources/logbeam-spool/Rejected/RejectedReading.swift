@@ -125,7 +125,7 @@ struct RejectedShow: ParsableCommand {
 struct RejectedExport: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
-        abstract: "Writes rejected records as JSON Lines, and changes nothing.",
+        abstract: "Writes rejected records as JSON Lines, and deletes nothing.",
         discussion: """
             Each record is an object on a line of its own, as 'logbeam-spool export' writes them, and besides with reason, \
             rejected_at (ISO 8601, UTC) and id (a string of digits). 'logbeam-spool import' makes pending records of them.

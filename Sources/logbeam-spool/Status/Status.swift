@@ -13,7 +13,7 @@ struct Status: ParsableCommand {
         commandName: "status",
         abstract: "Shows what is pending, what went wrong, and who uploads.",
         discussion: """
-            Changes nothing, but that it first moves into the spool what the journals of dead processes hold. Counting takes time that grows with what is pending.
+            Changes nothing, \(SpoolOption.takesInJournals). Counting takes time that grows with what is pending.
 
             'In doubt' are batches of which nobody knows whether they arrived: in flight, or left by a process that \
             died; they are sent again. 'Dropped' are records that never reached the spool, or were rejected and are no \

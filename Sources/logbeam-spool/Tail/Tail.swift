@@ -13,8 +13,8 @@ struct Tail: ParsableCommand {
         commandName: "tail",
         abstract: "Shows the newest pending records, and with -f each new one as it is committed.",
         discussion: """
-            Changes nothing, and holds up neither those who log nor those who upload: each look takes well under a \
-            millisecond, unless there is something to show.
+            Changes nothing, \(SpoolOption.takesInJournals). Holds up neither those who log nor those who upload: each \
+            look takes well under a millisecond, unless there is something to show.
 
             What was shipped is not pending any more, and is not shown. With -f a record is seen within about a twentieth \
             of a second; how many were shipped faster than that is told on standard error. It goes on when the file is \
