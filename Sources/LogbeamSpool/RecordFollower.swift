@@ -31,7 +31,8 @@ package final class RecordFollower {
         ///
         /// - Parameter read: how many were read since.
         func missed(at now: Balance, read: Int64) -> Int64 {
-            max(0, now.gone - gone - (pending + read - now.pending))
+            // A damaged spool may count anything; the difference is right even so.
+            max(0, now.gone &- gone &- (pending + read - now.pending))
         }
     }
 
@@ -102,6 +103,6 @@ package final class RecordFollower {
     /// `nil` while records are being deleted that are counted as delivered.
     private func takeBalance() throws(SpoolError) -> Balance? {
         guard let facts = try records?.facts(pendingThrough: cursor), !facts.isDeleting else { return nil }
-        return Balance(gone: facts.delivered + facts.rejected, pending: facts.pending)
+        return Balance(gone: facts.delivered &+ facts.rejected, pending: facts.pending)
     }
 }

@@ -160,7 +160,8 @@ final class Writer {
     /// - Returns: the new epoch; `nil` if the lease was not to be had.
     func takeLease(_ take: (_ epoch: Int64) throws(SpoolError) -> Bool) throws(SpoolError) -> Int64? {
         try connection.transaction { () throws(SpoolError) in
-            let epoch = try leaseEpoch() + 1
+            // Only whether it is another one counts, so that after the last of all comes the first.
+            let epoch = try leaseEpoch() &+ 1
             guard try take(epoch) else { return nil }
             try raiseEpoch.bind(epoch, at: 1)
             try raiseEpoch.run()

@@ -172,6 +172,17 @@ struct RecordFollowerTests {
         #expect(try follower.look(at: 6).missed == 0)
     }
 
+    @Test("knows it though the counters of a damaged spool are as high as can be")
+    func missedByHighCounters() throws {
+        let test = try TestSpool()
+        try Connection(path: test.path, mode: .readWrite)
+            .execute("UPDATE counters SET value = \(Int64.max - 5) WHERE name IN ('delivered', 'rejected')")
+        let follower = try follower(test)
+        #expect(try follower.look(at: 0).records.isEmpty)
+        try deliver(test, test.append(3))
+        #expect(try follower.look(at: 1).missed == 3)
+    }
+
     @Test("waits with that while records are being deleted that are counted already")
     func deleting() throws {
         let test = try TestSpool()

@@ -33,6 +33,17 @@ struct UploadLeaseTests {
         #expect(try UploadLease.acquire(spool) != nil)
     }
 
+    @Test("is had, and lost, though a damaged spool names the last epoch of all")
+    func lastEpoch() throws {
+        try Connection(path: path, mode: .readWrite)
+            .execute("UPDATE counters SET value = \(Int64.max) WHERE name = 'lease_epoch'")
+        let lease = try #require(try UploadLease.acquire(spool))
+        try lease.check(SpoolReader(path: path))
+        let next = try #require(try UploadLease.takeOver(spool))
+        #expect(next.beat() && !lease.beat())
+        try next.check(SpoolReader(path: path))
+    }
+
     @Test("is had by one process at a time, and comes free when that is killed")
     func betweenProcesses() throws {
         let first = try exerciser("hold", path)
