@@ -211,7 +211,7 @@ struct HTTPClientTests {
         let flags = Mutex<[Int32]>([])
         let server = try TinyServer { request, connection in
             let port = UInt16(request.head.split(separator: "\r\n")[1].split(separator: ":").last!)!
-            flags.withLock { $0 = Self.descriptors(to: port).map { fcntl($0, F_GETFD) } }
+            flags.withLock { $0 = (try? Self.descriptors(to: port).map { fcntl($0, F_GETFD) }) ?? [] }
             connection.answer("200 OK", "")
         }
         _ = try client().perform(HTTPRequest(method: .get, url: server.url))
@@ -219,8 +219,8 @@ struct HTTPClientTests {
     }
 
     /// The descriptors of this process that are connected to a port of this machine.
-    private static func descriptors(to port: UInt16) -> [Int32] {
-        (0..<1_024).filter { descriptor in
+    private static func descriptors(to port: UInt16) throws -> [Int32] {
+        try FileManager.default.contentsOfDirectory(atPath: "/dev/fd").compactMap { Int32($0) }.filter { descriptor in
             var address = sockaddr_in()
             var size = socklen_t(MemoryLayout<sockaddr_in>.size)
             let code = withUnsafeMutablePointer(to: &address) {
