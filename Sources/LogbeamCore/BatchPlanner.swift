@@ -17,21 +17,24 @@ package struct BatchPlanner: Sendable {
 
     private let limits: BatchLimits
     private var stream: Int64 = 0
-    private var first: Int64 = 0
-    private var last: Int64 = 0
+    /// The ids of its records, ascending.
+    private(set) package var ids: [Int64] = []
+    /// How many rows of the spool there are from its first record to its last, those of other streams included.
+    private var rows = 0
     private var earliest = Int64.max
     private var latest = Int64.min
-    /// The earliest of the records between ``first`` and ``last`` that were left out. A batch that reached it would hold
+    /// The earliest of the records between the first and the last that were left out. A batch that reached it would hold
     /// that record after all, uncounted.
     private var earliestLeftOut = Int64.max
     private var bytes = 0
-    private(set) package var count = 0
     /// No further record belongs into this batch, however late it is.
     private(set) package var isClosed = false
 
     package init(limits: BatchLimits) {
         self.limits = limits
     }
+
+    package var count: Int { ids.count }
 
     /// There are enough records for the batch to be sent.
     package var isComplete: Bool { isClosed || count >= limits.count }
@@ -47,16 +50,26 @@ package struct BatchPlanner: Sendable {
 
     /// The batch so far; `nil` if it is empty.
     package var range: BatchRange? {
-        count == 0 ? nil : BatchRange(stream: stream, first: first, last: last, latest: latest)
+        guard let first = ids.first, let last = ids.last else { return nil }
+        return BatchRange(stream: stream, first: first, last: last, latest: latest)
     }
 
     /// The id of the oldest record in the batch; `nil` if it is empty.
-    package var firstID: Int64? { count == 0 ? nil : first }
+    package var firstID: Int64? { ids.first }
+
+    /// So many rows of other streams lie between its records that to look for each by its id costs less than to read them
+    /// all.
+    package var isSparse: Bool { rows > Self.sparseness * count }
+
+    /// Measured: a record that is looked for costs as much as eight rows that are passed over.
+    private static let sparseness = 8
 
     /// Adds a record, if it belongs into this batch.
-    package mutating func add(_ header: RecordHeader, now: Int64) -> Verdict {
+    ///
+    /// - Parameter rows: how many rows further on than the record of its stream before it; 1 if it is the next one.
+    package mutating func add(_ header: RecordHeader, rows: Int = 1, now: Int64) -> Verdict {
         guard header.byteCount <= limits.messageBytes else { return .refused(.tooLarge) }
-        if limits.takesAnyTime { return take(header, now: now, fitsInTime: true) }
+        if limits.takesAnyTime { return take(header, rows: rows, now: now, fitsInTime: true) }
         guard header.timestamp >= now - BatchLimits.maximumAge else { return .refused(.tooOld) }
         // Where the clock was set back, the batch may reach further ahead than a record may lie now.
         guard header.timestamp <= max(now + BatchLimits.maximumAhead, latest) else {
@@ -66,12 +79,13 @@ package struct BatchPlanner: Sendable {
         let span = max(latest, header.timestamp) - min(earliest, header.timestamp)
         return take(
             header,
+            rows: rows,
             now: now,
             fitsInTime: span <= BatchLimits.maximumSpan && header.timestamp < earliestLeftOut
         )
     }
 
-    private mutating func take(_ header: RecordHeader, now: Int64, fitsInTime: Bool) -> Verdict {
+    private mutating func take(_ header: RecordHeader, rows: Int, now: Int64, fitsInTime: Bool) -> Verdict {
         // An empty message is sent as one space.
         let size = max(1, header.byteCount) + BatchLimits.eventOverhead
         guard !isFull(now: now) else { return .full }
@@ -79,16 +93,13 @@ package struct BatchPlanner: Sendable {
             isClosed = true
             return .full
         }
-        if count == 0 {
-            stream = header.stream
-            first = header.id
-        }
-        last = header.id
+        stream = header.stream
+        self.rows = count == 0 ? 1 : self.rows + rows
+        ids.append(header.id)
         // Where any time is taken it may be one that can not be reckoned with.
         earliest = min(earliest, max(0, header.timestamp))
         latest = max(latest, header.timestamp)
         bytes += size
-        count += 1
         // The smallest event is one byte: where that does not fit, nothing does.
         isClosed = count == BatchLimits.maximumCount || bytes + BatchLimits.eventOverhead + 1 > limits.bytes
         return .taken

@@ -3,8 +3,12 @@ extension UploadPlan {
     struct Stream {
         /// The batch that is being gathered.
         var planner: BatchPlanner
+        /// Where the pass over all streams found the last record that it gathered: see ``UploadPlan/position``.
+        var position = 0
         /// Batches on their way.
         var inFlight: [BatchRange] = []
+        /// The ids of sparse batches that are on their way, or to be sent again.
+        var ids: [BatchRange: [Int64]] = [:]
         /// When the last one was sent, on the monotonic clock.
         var lastPut: Int64?
         /// When its first record was gathered, on the monotonic clock.

@@ -5,15 +5,15 @@
 ///
 /// | step       | told with                                   |
 /// |------------|---------------------------------------------|
-/// | `scan`     | ``found(_:isLast:)``                        |
-/// | `catchUp`  | ``found(_:isLast:)``                        |
+/// | `scan`     | ``found(_:isLast:rows:through:)``           |
+/// | `catchUp`  | ``found(_:isLast:rows:through:)``           |
 /// | `reject`   | ``rejected(_:)``                            |
 /// | `send`     | ``delivered(_:)``, ``failed(_:retryAt:notBefore:)``, ``postpone(_:until:)``, ``split(_:ids:)``, ``vanished(_:)`` |
 /// | `wait`     | ``wake()``                                  |
 ///
 /// One pass over the spool, in the order of ids, serves all streams: each gathers its next batch. A stream that has to
 /// wait gathers nothing; the plan remembers where it stopped and catches up later, so that no stream holds up another
-/// and no more than one batch of headers a stream is ever in memory.
+/// and no more than one batch of headers a stream is ever in memory, and the ids of sparse batches that are not delivered.
 package struct UploadPlan: Sendable {
     private let limits: BatchLimits
     private let pacing: Pacing
@@ -30,6 +30,8 @@ package struct UploadPlan: Sendable {
     private var retries: Set<BatchRange> = []
     /// Every record up to this id was gathered or passed over.
     private var cursor = Int64.min
+    /// How many rows the pass over all streams has looked at.
+    private var position = 0
     /// All records were read that were there when the plan was last woken.
     private var reachedEnd = false
     /// Headers that were read and not yet looked at.
@@ -38,6 +40,10 @@ package struct UploadPlan: Sendable {
     /// all streams.
     private var catchingUp: (stream: Int64, through: Int64)?
     private var unreadIsLast = false
+    /// How far the reading of ``unread`` got, where it catches up with a stream.
+    private var unreadThrough: Int64?
+    /// For how many rows, those of other streams included, each of ``unread`` stands.
+    private var rowsPerHeader = 1
     /// Records to be rejected before anything else is done: a batch must not hold one of them.
     private var refused: [RefusedRecord] = []
     /// Records up to this id are sent as soon as they can be.
@@ -94,9 +100,15 @@ package struct UploadPlan: Sendable {
     }
 
     /// The headers that the last `scan` or `catchUp` found; `isLast` if there are no more of them now.
-    package mutating func found(_ headers: [RecordHeader], isLast: Bool) {
+    ///
+    /// - Parameters:
+    ///   - rows: how many rows were looked at, if there were others among them.
+    ///   - through: up to which id they were looked at, if that is not the last of the headers.
+    package mutating func found(_ headers: [RecordHeader], isLast: Bool, rows: Int = 0, through: Int64? = nil) {
         unread = headers[...]
         unreadIsLast = isLast
+        unreadThrough = isLast ? catchingUp?.through : through
+        rowsPerHeader = max(1, rows / max(1, headers.count))
         // Now and not when they have been looked at: what wakes the plan until then is not among them.
         if isLast, catchingUp == nil { reachedEnd = true }
     }
@@ -110,13 +122,18 @@ package struct UploadPlan: Sendable {
     package mutating func delivered(_ range: BatchRange) {
         finish(range, then: [])
         recover(range.stream)
-        // What was read before they left.
-        unread.removeAll(where: range.contains)
+        forgetRead(range)
     }
 
     /// The batch was not sent: there are no records in it any more.
     package mutating func vanished(_ range: BatchRange) {
         finish(range, then: [])
+        forgetRead(range)
+    }
+
+    /// What was read before they left. Mostly there is none of it, and much that need not be looked at.
+    private mutating func forgetRead(_ range: BatchRange) {
+        guard let first = unread.first, first.id <= range.last else { return }
         unread.removeAll(where: range.contains)
     }
 
@@ -170,6 +187,8 @@ package struct UploadPlan: Sendable {
             stream.replays.sort { $0.first < $1.first }
             stream.unsettled.remove(range)
             stream.unsettled.formUnion(replays)
+            guard let ids = stream.ids.removeValue(forKey: range) else { return }
+            for replay in replays { stream.ids[replay] = ids.filter((replay.first...replay.last).contains) }
         }
         // What was read ahead for a stream that does not gather now is read again.
         if !replays.isEmpty, catchingUp?.stream == range.stream { stopCatchingUp() }
@@ -182,8 +201,7 @@ package struct UploadPlan: Sendable {
         gather(at: now)
         if !refused.isEmpty { return .reject(refused) }
         if hasRoomInFlight(at: now), let range = ready(at: now) {
-            take(range, at: now)
-            return .send(range)
+            return .send(range, ids: take(range, at: now))
         }
         // A batch is complete and must wait for its turn, and what was read behind it waits with it.
         if !unread.isEmpty { return .wait(until: nextTime(after: now)) }
@@ -210,6 +228,7 @@ package struct UploadPlan: Sendable {
             var looked = 1
             if let chosen, !chosen.contains(header.stream) {
                 unread.removeFirst()
+                position += 1
                 cursor = max(cursor, header.id)
                 continue
             }
@@ -230,38 +249,44 @@ package struct UploadPlan: Sendable {
             let last = unread[unread.startIndex + looked - 1].id
             if catchingUp != nil { change(header.stream) { $0.resumeFrom = last < .max ? last + 1 : nil } }
             unread.removeFirst(looked)
-            if catchingUp == nil { cursor = max(cursor, last) }
+            if catchingUp == nil {
+                position += looked
+                cursor = max(cursor, last)
+            }
         }
-        guard unreadIsLast else {
-            catchingUp = nil
-            return
-        }
-        unreadIsLast = false
-        if let (key, through) = catchingUp {
-            change(key) { $0.resumeFrom = through < $0.lastPassed ? through + 1 : nil }
-            catchingUp = nil
-        } else {
+        if let (key, _) = catchingUp {
+            if let end = unreadThrough {
+                change(key) { $0.resumeFrom = end < max($0.lastPassed, $0.resumeThrough) ? end + 1 : nil }
+            }
+        } else if unreadIsLast {
             quiet = quiet.filter { $0 > cursor }
         }
+        stopCatchingUp()
     }
 
     /// Adds what follows the first header and is simply taken as that was: mostly all of a batch, and one look at its stream
     /// for all of it. Returns how many; the next one is looked at by itself.
     private mutating func takeRun(of key: Int64, at now: Moment) -> Int {
-        change(key) { [unread] stream in
+        change(key) { [unread, rowsPerHeader, catchingUp] stream in
             var count = 0
             for header in unread.dropFirst() {
-                guard header.stream == key, stream.planner.add(header, now: now.wall) == .taken else { break }
+                guard header.stream == key,
+                    stream.planner.add(header, rows: rowsPerHeader, now: now.wall) == .taken
+                else { break }
                 count += 1
             }
+            if catchingUp == nil { stream.position += count }
             return count
         }
     }
 
     private mutating func add(_ header: RecordHeader, at now: Moment) -> BatchPlanner.Verdict {
-        change(header.stream) { stream in
+        change(header.stream) { [position, rowsPerHeader, catchingUp] stream in
             if stream.planner.count == 0 { stream.gatheringSince = now.monotonic }
-            return stream.planner.add(header, now: now.wall)
+            let rows = catchingUp == nil ? position - stream.position : rowsPerHeader
+            let verdict = stream.planner.add(header, rows: rows, now: now.wall)
+            if verdict == .taken { stream.position = position }
+            return verdict
         }
     }
 
@@ -278,6 +303,7 @@ package struct UploadPlan: Sendable {
     private mutating func stopCatchingUp() {
         unread = []
         unreadIsLast = false
+        unreadThrough = nil
         catchingUp = nil
     }
 
@@ -371,22 +397,24 @@ package struct UploadPlan: Sendable {
         return isAsked || (stream.planner.isComplete && now.monotonic >= stream.coalesced)
     }
 
-    /// The batch goes on its way.
-    private mutating func take(_ range: BatchRange, at now: Moment) {
+    /// The batch goes on its way. Returns the ids of its records, if it is sparse.
+    private mutating func take(_ range: BatchRange, at now: Moment) -> [Int64] {
         inFlight += 1
         if let rate = pacing.putsPerSecond { nextPut = max(nextPut, now.monotonic) + (999 + Int64(rate)) / Int64(rate) }
         if streams[range.stream]?.isFailing == true {
             nextRetry = now.monotonic + Pacing.retryInterval
             retries.insert(range)
         }
-        change(range.stream) { [limits] stream in
+        return change(range.stream) { [limits] stream in
             if stream.replays.first == range {
                 stream.replays.removeFirst()
             } else {
+                if stream.planner.isSparse { stream.ids[range] = stream.planner.ids }
                 stream.planner = BatchPlanner(limits: limits)
             }
             stream.inFlight.append(range)
             stream.lastPut = now.monotonic
+            return stream.ids[range] ?? []
         }
     }
 

@@ -7,7 +7,10 @@ extension UploadPlan {
         /// Move these records to `rejected`, before anything is sent.
         case reject([RefusedRecord])
         /// Send this batch.
-        case send(BatchRange)
+        ///
+        /// - Parameter ids: those of its records, ascending, where it is sparse: they are found by them, since between them
+        ///   lie too many of other streams. Empty where it is not, or where nobody knows them any more.
+        case send(BatchRange, ids: [Int64])
         /// Nothing to do before this time, on the monotonic clock, in milliseconds; `nil`: until something happens.
         case wait(until: Int64?)
     }

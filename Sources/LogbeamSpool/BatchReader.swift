@@ -6,7 +6,7 @@ package import LogbeamCore
 // @unchecked: the reader is only touched with the lock held.
 package final class BatchReader: @unchecked Sendable {
     private let lock = TimedLock()
-    private let reader: SpoolReader
+    let reader: SpoolReader
 
     /// - Parameter path: see ``SpoolReader/init(path:)``.
     package init(path: String) throws(SpoolError) {
@@ -14,15 +14,18 @@ package final class BatchReader: @unchecked Sendable {
     }
 
     /// Reads the records of a batch with their messages, in the order in which they are sent, into one that is done with.
+    ///
+    /// - Parameter ids: those of its records, ascending, to look for each of them; empty to look through the range.
     package func read(
         _ range: BatchRange,
+        ids: [Int64] = [],
         for destination: Destination,
         into batch: inout EventBatch
     ) throws(SpoolError) {
         try ForkGate.pass { () throws(SpoolError) in
             lock.lock()
             defer { lock.unlock() }
-            try reader.read(range, for: destination, into: &batch)
+            try reader.read(range, ids: ids, for: destination, into: &batch)
         }
     }
 

@@ -11,6 +11,7 @@ final class DeliveryTable {
     private let update: Statement
     private let selectSliceEnd: Statement
     private let deleteSlice: Statement
+    private let deleteRecord: Statement
 
     init(connection: Connection) throws(SpoolError) {
         self.connection = connection
@@ -34,6 +35,9 @@ final class DeliveryTable {
         )
         deleteSlice = try connection.prepare(
             "DELETE FROM records WHERE id BETWEEN ?1 AND ?2 AND stream_id = ?3 AND timestamp <= ?4"
+        )
+        deleteRecord = try connection.prepare(
+            "DELETE FROM records WHERE id = ?1 AND stream_id = ?2 AND timestamp <= ?3"
         )
     }
 
@@ -67,6 +71,28 @@ final class DeliveryTable {
         try deleteSlice.bind(range.latest, at: 4)
         try deleteSlice.run()
         return end == range.last ? nil : end
+    }
+
+    /// The same for a batch whose records are known by their ids, ascending: it looks at no others.
+    func deleteRecords(of range: BatchRange, ids: [Int64], from start: Int64, limit: Int) throws(SpoolError) -> Int64? {
+        try deleteRecord.bind(range.stream, at: 2)
+        try deleteRecord.bind(range.latest, at: 3)
+        let rest = ids[Self.firstIndex(in: ids, from: start)...]
+        for id in rest.prefix(limit) {
+            try deleteRecord.bind(id, at: 1)
+            try deleteRecord.run()
+        }
+        return limit < rest.count ? rest.prefix(limit).last : nil
+    }
+
+    /// Where the ids begin that are not less than `start`.
+    private static func firstIndex(in ids: [Int64], from start: Int64) -> Int {
+        var (low, high) = (0, ids.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if ids[middle] < start { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 
     private func run(_ statement: Statement, _ range: BatchRange) throws(SpoolError) {

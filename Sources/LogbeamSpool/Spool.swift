@@ -170,6 +170,7 @@ package final class Spool: Sendable {
 
     func acknowledge(
         _ range: BatchRange,
+        ids: [Int64] = [],
         refused: [RefusedRecord],
         delivered: Int,
         in epoch: Int64? = nil,
@@ -179,10 +180,15 @@ package final class Spool: Sendable {
             try writer.acknowledge(range, refused: refused, delivered: delivered, in: epoch)
         }
         if !refused.isEmpty { mayHaveUntoldGaps.store(true, ordering: .releasing) }
-        try finish(range, in: epoch, afterSlice: afterSlice)
+        try finish(range, ids: ids, in: epoch, afterSlice: afterSlice)
     }
 
-    func finish(_ range: BatchRange, in epoch: Int64? = nil, afterSlice: () -> Void = {}) throws(SpoolError) {
+    func finish(
+        _ range: BatchRange,
+        ids: [Int64] = [],
+        in epoch: Int64? = nil,
+        afterSlice: () -> Void = {}
+    ) throws(SpoolError) {
         // Two threads would take the write lock in turns, slice by slice, and sleep in between.
         deletion.lock()
         defer { deletion.unlock() }
@@ -195,8 +201,16 @@ package final class Spool: Sendable {
             lastSlice.store(slice, ordering: .relaxed)
             do throws(SpoolError) {
                 next = try write { writer throws(SpoolError) in
-                    let step = isQuiet ? slice : Writer.sliceStep
-                    return try writer.deleteSlice(of: range, from: start, limit: slice, step: step, in: epoch) {
+                    let limit = ids.isEmpty ? slice : max(1, slice / Writer.sparseWeight)
+                    let step = isQuiet ? limit : Writer.sliceStep
+                    return try writer.deleteSlice(
+                        of: range,
+                        ids: ids,
+                        from: start,
+                        limit: limit,
+                        step: step,
+                        in: epoch
+                    ) {
                         queue.waitingRecords > 0
                     }
                 }

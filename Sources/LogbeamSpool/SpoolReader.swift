@@ -9,7 +9,9 @@ package final class SpoolReader {
     let connection: Connection
     private let selectHeaders: Statement
     private let selectStreamHeaders: Statement
+    private let selectSpan: Statement
     private let selectBatch: Statement
+    private let selectRecord: Statement
     private let selectStream: Statement
     private let selectDeliveries: Statement
     private let selectLastID: Statement
@@ -42,11 +44,17 @@ package final class SpoolReader {
             WHERE id > ?1 AND id <= ?3 AND stream_id = ?4 ORDER BY id LIMIT ?2
             """
         )
+        selectSpan = try connection.prepare(
+            "SELECT count(*), max(id) FROM (SELECT id FROM records WHERE id > ?1 AND id <= ?3 ORDER BY id LIMIT ?2)"
+        )
         selectBatch = try connection.prepare(
             """
             SELECT id, timestamp, message FROM records
             WHERE id BETWEEN ?1 AND ?2 AND stream_id = ?3 AND timestamp <= ?4 ORDER BY id
             """
+        )
+        selectRecord = try connection.prepare(
+            "SELECT id, timestamp, message FROM records WHERE id = ?1 AND stream_id = ?2 AND timestamp <= ?3"
         )
         selectStream = try connection.prepare("SELECT log_group, log_stream FROM streams WHERE id = ?1")
         selectDeliveries = try connection.prepare(
@@ -72,6 +80,10 @@ package final class SpoolReader {
         package var headers: [RecordHeader] = []
         /// There are no more of them now.
         package var isLast = false
+        /// How many rows it looked at, those of other streams included.
+        package var rows = 0
+        /// Up to this id it looked.
+        package var through: Int64 = 0
     }
 
     /// The next records of all streams after an id, in the order of their commits.
@@ -85,10 +97,14 @@ package final class SpoolReader {
         limit: Int = .max,
         byteLimit: Int = .max
     ) throws(SpoolError) -> HeaderPage {
-        try page(selectHeaders, after: id, limit: limit, byteLimit: byteLimit)
+        var page = try page(selectHeaders, after: id, limit: limit, byteLimit: byteLimit)
+        page.rows = page.headers.count
+        return page
     }
 
     /// The next records of one stream after an id, up to and including another.
+    ///
+    /// - Parameter limit: at how many rows it looks at the most, those of other streams included.
     package func headers(
         ofStream stream: Int64,
         after id: Int64,
@@ -96,9 +112,20 @@ package final class SpoolReader {
         limit: Int = .max,
         byteLimit: Int = .max
     ) throws(SpoolError) -> HeaderPage {
-        try selectStreamHeaders.bind(last, at: 3)
+        try selectSpan.bind(id, at: 1)
+        try selectSpan.bind(Int64(limit), at: 2)
+        try selectSpan.bind(last, at: 3)
+        _ = try selectSpan.step()
+        let (rows, end) = (Int(selectSpan.integer(0)), selectSpan.integer(1))
+        selectSpan.reset()
+        let isEnd = rows < limit
+        try selectStreamHeaders.bind(isEnd ? last : end, at: 3)
         try selectStreamHeaders.bind(stream, at: 4)
-        return try page(selectStreamHeaders, after: id, limit: limit, byteLimit: byteLimit)
+        var page = try page(selectStreamHeaders, after: id, limit: limit, byteLimit: byteLimit)
+        page.rows = rows
+        if page.isLast { page.through = isEnd ? last : end }
+        page.isLast = page.isLast && isEnd
+        return page
     }
 
     private func page(
@@ -110,7 +137,7 @@ package final class SpoolReader {
         try statement.bind(id, at: 1)
         try statement.bind(Int64(limit), at: 2)
         defer { statement.reset() }
-        var page = HeaderPage()
+        var page = HeaderPage(through: id)
         var bytes = 0
         while bytes < byteLimit {
             guard try statement.step() else {
@@ -124,6 +151,7 @@ package final class SpoolReader {
                 byteCount: statement.byteCount(3)
             )
             page.headers.append(header)
+            page.through = header.id
             bytes += header.byteCount
         }
         return page
@@ -137,21 +165,40 @@ package final class SpoolReader {
     }
 
     /// The same, in the memory of a batch that is done with.
-    func read(_ range: BatchRange, for destination: Destination, into batch: inout EventBatch) throws(SpoolError) {
+    ///
+    /// - Parameter ids: those of its records, ascending, to look for each of them; empty to look through the range.
+    func read(
+        _ range: BatchRange,
+        ids: [Int64] = [],
+        for destination: Destination,
+        into batch: inout EventBatch
+    ) throws(SpoolError) {
         batch.startOver(for: destination)
-        try selectBatch.bind(range.first, at: 1)
-        try selectBatch.bind(range.last, at: 2)
-        try selectBatch.bind(range.stream, at: 3)
-        try selectBatch.bind(range.latest, at: 4)
-        defer { selectBatch.reset() }
-        while try selectBatch.step() {
-            batch.append(
-                id: selectBatch.integer(0),
-                timestamp: selectBatch.integer(1),
-                message: selectBatch.bytes(2)
-            )
+        if ids.isEmpty {
+            try selectBatch.bind(range.first, at: 1)
+            try selectBatch.bind(range.last, at: 2)
+            try selectBatch.bind(range.stream, at: 3)
+            try selectBatch.bind(range.latest, at: 4)
+            try append(selectBatch, to: &batch)
+        } else {
+            try selectRecord.bind(range.stream, at: 2)
+            try selectRecord.bind(range.latest, at: 3)
+            // In one transaction, or each would take and free the lock of a reader.
+            try connection.transaction(isImmediate: false) { () throws(SpoolError) in
+                for id in ids {
+                    try selectRecord.bind(id, at: 1)
+                    try append(selectRecord, to: &batch)
+                }
+            }
         }
         batch.sortByTime()
+    }
+
+    private func append(_ records: Statement, to batch: inout EventBatch) throws(SpoolError) {
+        defer { records.reset() }
+        while try records.step() {
+            batch.append(id: records.integer(0), timestamp: records.integer(1), message: records.bytes(2))
+        }
     }
 
     /// The stream that an id stands for.

@@ -77,11 +77,13 @@ final class Writer {
         _ = try othersAreWriting()
     }
 
-    /// An acknowledgement looks at this many records in one transaction, its own and those of other streams between them:
-    /// at well under a microsecond a record no other writer waits for long.
+    /// An acknowledgement looks at this many records in one transaction, its own and, unless it knows their ids, those of
+    /// other streams between them: at well under a microsecond a record no other writer waits for long.
     static let sliceSize = 500
     /// So many of them, and it looks whether somebody waits: a commit of `log()` takes as long.
     static let sliceStep = 50
+    /// A record that is deleted by its id counts as so many: most of them stand alone on a page, which goes to the log.
+    static let sparseWeight = 8
     /// The same as ``sliceSize`` where nobody has logged for a second: a commit for more of them.
     static let longestSlice = 4_000
 
@@ -238,10 +240,12 @@ final class Writer {
     /// of them. Returns where the next slice starts; `nil` when all is done.
     ///
     /// - Parameters:
+    ///   - ids: those of its records, ascending, to look for each of them; empty to look through the range.
     ///   - step: after so many records `isWanted` is asked.
     ///   - isWanted: whether somebody waits: then the slice ends before its limit.
     func deleteSlice(
         of range: BatchRange,
+        ids: [Int64] = [],
         from start: Int64,
         limit: Int = sliceSize,
         step: Int = sliceSize,
@@ -249,10 +253,15 @@ final class Writer {
         isWanted: () -> Bool = { false }
     ) throws(SpoolError) -> Int64? {
         try delivering(in: epoch) { () throws(SpoolError) in
-            var end = try deliveries.deleteRecords(of: range, from: start, limit: min(step, limit))
+            func delete(from start: Int64, limit: Int) throws(SpoolError) -> Int64? {
+                ids.isEmpty
+                    ? try deliveries.deleteRecords(of: range, from: start, limit: limit)
+                    : try deliveries.deleteRecords(of: range, ids: ids, from: start, limit: limit)
+            }
+            var end = try delete(from: start, limit: min(step, limit))
             var left = limit - step
             while let last = end, left > 0, !isWanted() {
-                end = try deliveries.deleteRecords(of: range, from: last + 1, limit: min(step, left))
+                end = try delete(from: last + 1, limit: min(step, left))
                 left -= step
             }
             room.noteDeletion()

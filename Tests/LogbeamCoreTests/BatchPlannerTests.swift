@@ -136,6 +136,21 @@ struct BatchPlannerTests {
         #expect((planner.firstID, planner.count) == (5, 3))
     }
 
+    @Test("is sparse where more than eight rows lie between two of its records, and knows them by their ids")
+    func sparse() {
+        for (rows, isSparse) in [(1, false), (8, false), (9, true)] {
+            var planner = BatchPlanner(limits: BatchLimits())
+            #expect(!planner.isSparse)
+            // What lies before its first record is nothing to it, nor is what it does not take.
+            _ = planner.add(Self.header(4), rows: 1_000, now: Self.now)
+            _ = planner.add(Self.header(5, at: Self.now - 20 * 24 * Self.hour), rows: 1_000, now: Self.now)
+            #expect(!planner.isSparse)
+            for id in 10...200 as ClosedRange<Int64> { _ = planner.add(Self.header(id), rows: rows, now: Self.now) }
+            #expect(planner.isSparse == isSparse)
+            #expect(planner.ids == [4] + Array(10...200))
+        }
+    }
+
     @Test("does not reach a record that it left out, when time has gone on meanwhile")
     func leftOut() {
         var planner = BatchPlanner(limits: BatchLimits())

@@ -52,6 +52,10 @@ struct SimulatedUploader {
     // What happened.
     /// The ids of every batch that was sent, in that order, whatever became of it.
     private(set) var sent: [[Int64]] = []
+    /// Those of them that were sent by the ids of their records.
+    private(set) var sparse: [[Int64]] = []
+    /// At how many records the plan had the spool looked at once, to catch up with a stream.
+    private(set) var longestLook = 0
     /// How many times each record arrived.
     private(set) var arrivals: [Int64: Int] = [:]
     /// Records that may arrive twice: their process died before it had the answer.
@@ -187,13 +191,20 @@ struct SimulatedUploader {
             let headers = pending.filter { $0.id > after }.prefix(pageSize)
             plan.found(Array(headers), isLast: headers.count < pageSize)
         case .catchUp(let stream, let after, let through):
-            let headers = pending.filter { $0.stream == stream && $0.id > after && $0.id <= through }.prefix(pageSize)
-            plan.found(Array(headers), isLast: headers.count < pageSize)
+            let rows = pending.filter { $0.id > after && $0.id <= through }.prefix(pageSize)
+            longestLook = max(longestLook, rows.count)
+            let isLast = rows.count < pageSize
+            plan.found(
+                rows.filter { $0.stream == stream },
+                isLast: isLast,
+                rows: rows.count,
+                through: isLast ? through : rows.last?.id
+            )
         case .reject(let records):
             try reject(records)
             plan.rejected(records)
-        case .send(let range):
-            try send(range)
+        case .send(let range, let ids):
+            try send(range, ids)
         case .wait(let until):
             try checkWait(until)
         }
@@ -206,8 +217,14 @@ struct SimulatedUploader {
         while !onTheWay.isEmpty { try answer(0) }
     }
 
-    private mutating func send(_ range: BatchRange) throws(Broken) {
+    private mutating func send(_ range: BatchRange, _ known: [Int64]) throws(Broken) {
         let batch = pending.filter { isIn($0, range) }
+        let found = pending.filter {
+            known.contains($0.id) && $0.stream == range.stream && $0.timestamp <= range.latest
+        }
+        guard known.isEmpty || found == batch, known == known.sorted() else {
+            throw broken("\(range) is not \(known)")
+        }
         if batch.isEmpty, !dropped.isEmpty {
             // The note of it goes with its last record.
             deliveries.removeAll { $0 == range }
@@ -217,6 +234,7 @@ struct SimulatedUploader {
         try check(batch, range)
         let ids = batch.map(\.id)
         sent.append(ids)
+        if !known.isEmpty { sparse.append(ids) }
         if !deliveries.contains(range) { deliveries.append(range) }
         onTheWay.append((range, ids))
         notePut(range)

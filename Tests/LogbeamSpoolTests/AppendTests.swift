@@ -82,7 +82,7 @@ struct AppendTests {
         let other = try reader.headers(ofStream: test.otherStream, after: ids[1], through: ids[7], limit: 9).headers
         #expect(other.map(\.id) == [ids[3], ids[5], ids[7]])
         #expect(
-            try reader.headers(ofStream: test.stream, after: 0, through: .max, limit: 2).headers.map(\.id) == [
+            try reader.headers(ofStream: test.stream, after: 0, through: .max, limit: 3).headers.map(\.id) == [
                 ids[0], ids[2],
             ]
         )

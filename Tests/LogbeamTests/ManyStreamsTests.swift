@@ -1,9 +1,12 @@
+import CSQLite
 import Foundation
-import Logbeam
 import LogbeamCore
 import LogbeamSpool
 import LogbeamTestSupport
 import Testing
+
+@testable import Logbeam
+@testable import LogbeamSpool
 
 @Suite("Thousands of log streams in one spool, most of them in trouble")
 struct ManyStreamsTests {
@@ -87,6 +90,25 @@ struct ManyStreamsTests {
         #expect((2...5).contains(tries))
     }
 
+    @Test("what a record costs to find, to read and to delete does not grow with the number of streams")
+    func flatCost() throws {
+        func instructions(_ streams: Int) throws -> Int {
+            let uploader = try SteppedUploader(service: ScriptedDeliveryService())
+            for _ in 1...10 {
+                for stream in 1...streams { try uploader.append("one", to: "\(stream)") }
+            }
+            let writer = { try uploader.spool.write { writer throws(SpoolError) in writer.connection.instructions } }
+            let before = try writer()
+            uploader.settle()
+            #expect(uploader.service.sent.count == streams)
+            #expect(try uploader.pendingCount() == 0)
+            let readers = [uploader.loop.reader, uploader.loop.batches.reader]
+            return try readers.reduce(writer() - before) { $0 + $1.connection.instructions } / streams
+        }
+        let (some, many) = (try instructions(20), try instructions(200))
+        #expect(many <= some + some / 10)
+    }
+
     @Test("streams whose requests hang leave room for others, once they have failed", arguments: 2...4)
     func hangingStreams(inFlight: Int) {
         var plan = UploadPlan(limits: BatchLimits(age: 0), pacing: UploadPlan.Pacing(inFlight: inFlight))
@@ -95,7 +117,7 @@ struct ManyStreamsTests {
         func send() -> [BatchRange] {
             var sent: [BatchRange] = []
             for _ in 1...100 {
-                if case .send(let range) = plan.next(at: now) { sent.append(range) }
+                if case .send(let range, _) = plan.next(at: now) { sent.append(range) }
                 now.wall += 10
                 now.monotonic += 10
             }
@@ -111,5 +133,17 @@ struct ManyStreamsTests {
         #expect(hanging.count == inFlight - 1)
         plan.restore(BatchRange(stream: 11, first: 11, last: 11, latest: 0))
         #expect(send().map(\.stream) == [11])
+    }
+}
+
+extension Connection {
+    /// How many instructions its prepared statements have taken so far.
+    fileprivate var instructions: Int {
+        var (sum, statement) = (0, sqlite3_next_stmt(handle, nil))
+        while let one = statement {
+            sum += Int(sqlite3_stmt_status(one, SQLITE_STMTSTATUS_VM_STEP, 0))
+            statement = sqlite3_next_stmt(handle, one)
+        }
+        return sum
     }
 }

@@ -21,19 +21,21 @@ struct SenderPoolTests {
         let acknowledged = Monitor(0)
         let access = SenderPool.Access(
             read: { job, batch throws(SpoolError) in
+                #expect(job.ids == [1])
                 try read()
                 batch.startOver(for: job.destination)
                 batch.append(id: 1, timestamp: 1, message: "one".utf8)
             },
             mayPost: { mayPost },
-            acknowledge: { _, _ throws(SpoolError) in
+            acknowledge: { job, _ throws(SpoolError) in
+                #expect(job.ids == [1])
                 acknowledged.withLock { $0 += 1 }
                 try acknowledge()
             }
         )
         let pool = try SenderPool(threads: 1, service: service, access: access, onAnswer: {})
         defer { pool.stop() }
-        pool.send(SenderPool.Job(range: Self.range, destination: Self.destination))
+        pool.send(SenderPool.Job(range: Self.range, ids: [1], destination: Self.destination))
         pool.waitForAnswer(until: MonotonicClock.milliseconds() + 60_000)
         return (try #require(pool.takeAnswers().first), acknowledged.withLock { $0 })
     }

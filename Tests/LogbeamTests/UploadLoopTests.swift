@@ -93,6 +93,37 @@ import Testing
         #expect(uploader.loop.totals.records == 1 && service.sent.count == 1)
     }
 
+    @Test(
+        "Deletes a sparse batch by its ids, also where the spool could not be written at once",
+        arguments: [false, true]
+    )
+    func sparse(isBusy: Bool) throws {
+        let gate = Gate()
+        let service = ScriptedDeliveryService(gate: gate) { _, _ in .accepted(.none) }
+        let uploader = try SteppedUploader(service: service, commitTimeout: .milliseconds(20))
+        let ids = try (0..<3).map { _ in
+            defer { for _ in 1...30 { _ = try? uploader.append("other", to: "other") } }
+            return try uploader.append("one")
+        }
+        while uploader.loop.inFlight == 0 { _ = uploader.loop.step() }
+        try #require(gate.waitForArrivals())
+        let other = try Connection(path: uploader.spool.path, mode: .readWrite)
+        let stream = try uploader.spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
+        // Nobody writes so. Who deletes by the range takes it along.
+        try other.execute("INSERT INTO records VALUES (\(ids[0] + 1), \(stream), 1, 'foreign')")
+        if isBusy { try other.execute("BEGIN IMMEDIATE") }
+        gate.open()
+        uploader.loop.waitForAnswer(until: MonotonicClock.milliseconds() + 60_000)
+        if isBusy {
+            _ = uploader.loop.step()
+            #expect(uploader.loop.spoolError?.kind == .busy)
+            try other.execute("COMMIT")
+        }
+        _ = uploader.loop.step()
+        #expect(uploader.loop.totals.records == 3 && service.sent.count == 1)
+        #expect(try other.integer("SELECT sum(id) FROM records WHERE stream_id = \(stream)") == ids[0] + 1)
+    }
+
     @Test("Is denied only when nothing is on its way and nothing else is left to send")
     func denied() throws {
         let directory = try TemporaryDirectory()

@@ -9,6 +9,8 @@ internal import LogbeamSpool
 final class SenderPool: Sendable {
     struct Job: Sendable {
         var range: BatchRange
+        /// Those of its records, ascending, if it is sparse: see ``UploadPlan/Step/send(_:ids:)``.
+        var ids: [Int64] = []
         var destination: Destination
         /// Before it is sent, look what of it the service has.
         var looksUp = false
@@ -26,8 +28,7 @@ final class SenderPool: Sendable {
             case failed(DeliveryOutcome)
         }
 
-        var range: BatchRange
-        var destination: Destination
+        var job: Job
         var result: Result
         /// The ids of what was sent, ascending, where that is of use: the batch, without what had arrived before.
         var ids: [Int64] = []
@@ -37,6 +38,9 @@ final class SenderPool: Sendable {
         var isInDoubt = false
         /// What the service warned of while it took the batch.
         var warning: String?
+
+        var range: BatchRange { job.range }
+        var destination: Destination { job.destination }
     }
 
     /// What became of the records of a batch that the service has.
@@ -54,7 +58,7 @@ final class SenderPool: Sendable {
         /// Asked right before each batch is sent.
         var mayPost: @Sendable () -> Bool
         /// Writes down what the service has, and deletes it.
-        var acknowledge: @Sendable (BatchRange, Delivered) throws(SpoolError) -> Void
+        var acknowledge: @Sendable (Job, Delivered) throws(SpoolError) -> Void
     }
 
     /// For how long a thread keeps the memory of its last batch for the next one, in milliseconds: to have the system give
@@ -112,9 +116,7 @@ final class SenderPool: Sendable {
     func stop() {
         state.change { state in
             state.isStopped = true
-            state.answers += state.jobs.map {
-                Answer(range: $0.range, destination: $0.destination, result: .failed(Self.cancelled))
-            }
+            state.answers += state.jobs.map { Answer(job: $0, result: .failed(Self.cancelled)) }
             state.jobs = []
         }
     }
@@ -145,11 +147,9 @@ final class SenderPool: Sendable {
         do throws(SpoolError) {
             try access.read(job, &batch)
         } catch {
-            return Answer(range: job.range, destination: job.destination, result: .unread(error))
+            return Answer(job: job, result: .unread(error))
         }
-        guard batch.count > 0 else {
-            return Answer(range: job.range, destination: job.destination, result: .vanished)
-        }
+        guard batch.count > 0 else { return Answer(job: job, result: .vanished) }
         return deliver(batch, job)
     }
 
@@ -162,7 +162,7 @@ final class SenderPool: Sendable {
             // Without the permission to look, sending twice is better than never.
             return send(batch, job)
         case .failed(let outcome):
-            return Answer(range: job.range, destination: job.destination, result: .failed(outcome))
+            return Answer(job: job, result: .failed(outcome))
         }
     }
 
@@ -181,7 +181,7 @@ final class SenderPool: Sendable {
             } else {
                 .failed(outcome)
             }
-        var answer = Answer(range: job.range, destination: job.destination, result: result, found: found)
+        var answer = Answer(job: job, result: result, found: found)
         answer.warning = warning
         // Without its stream the batch is nowhere.
         answer.isInDoubt = !isNowhere && outcome.failure?.mayHaveArrived ?? false
@@ -203,7 +203,7 @@ final class SenderPool: Sendable {
             bytes: batch.messages.count
         )
         do throws(SpoolError) {
-            try access.acknowledge(job.range, delivered)
+            try access.acknowledge(job, delivered)
             return .delivered(delivered, isWritten: true)
         } catch {
             // The loop tries again, and knows what to do about the cause.

@@ -15,7 +15,7 @@ extension UploadLoop {
         case .vanished:
             // A full spool has dropped all of it, or somebody else has emptied it.
             do throws(SpoolError) {
-                try lease.finish(range)
+                try lease.finish(range, ids: answer.job.ids)
             } catch {
                 plan.postpone(range, until: now().monotonic + Self.spoolRetry)
                 throw error
@@ -27,7 +27,7 @@ extension UploadLoop {
                 troubles[range.stream] = nil
             }
         case .delivered(let delivered, let isWritten):
-            let acknowledgement = Acknowledgement(range: range, delivered: delivered)
+            let acknowledgement = Acknowledgement(range: range, ids: answer.job.ids, delivered: delivered)
             if isWritten { note(acknowledgement) } else { try write(acknowledgement) }
             if let warning = answer.warning {
                 // Of a delivery that went well: no failure is counted, and nothing waits for it.
@@ -52,7 +52,7 @@ extension UploadLoop {
             } else {
                 let refused = answer.ids.map { RefusedRecord(id: $0, reason: .invalid) }
                 let delivered = SenderPool.Delivered(refused: refused, records: answer.found, bytes: 0)
-                try write(Acknowledgement(range: answer.range, delivered: delivered))
+                try write(Acknowledgement(range: answer.range, ids: answer.job.ids, delivered: delivered))
             }
         }
     }
@@ -72,6 +72,7 @@ extension UploadLoop {
         let delivered = acknowledgement.delivered
         try lease.acknowledge(
             acknowledgement.range,
+            ids: acknowledgement.ids,
             refused: delivered.refused,
             delivered: delivered.records,
             showsLife: true

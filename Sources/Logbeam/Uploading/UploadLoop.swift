@@ -49,11 +49,11 @@ package final class UploadLoop {
         package var count: Int
     }
 
-    // What is not private is for the answers to change: see `settle`.
+    // What is not private is for the answers to change: see `settle`; or for tests to look at.
     let lease: UploadLease
-    private let reader: SpoolReader
+    let reader: SpoolReader
     /// Reads for the threads that send.
-    private let batches: BatchReader
+    let batches: BatchReader
     private let maintenance: SpoolMaintenance
     private let senders: SenderPool
     let now: () -> UploadPlan.Moment
@@ -95,6 +95,7 @@ package final class UploadLoop {
 
     struct Acknowledgement {
         var range: BatchRange
+        var ids: [Int64]
         var delivered: SenderPool.Delivered
     }
 
@@ -182,12 +183,17 @@ package final class UploadLoop {
     ) -> SenderPool.Access {
         SenderPool.Access(
             read: { job, batch throws(SpoolError) in
-                try batches.read(job.range, for: job.destination, into: &batch)
+                try batches.read(job.range, ids: job.ids, for: job.destination, into: &batch)
             },
             mayPost: { [weak lease] in lease?.isInPlace == true },
-            acknowledge: { [weak lease, path = lease.spool.path] range, delivered throws(SpoolError) in
+            acknowledge: { [weak lease, path = lease.spool.path] job, delivered throws(SpoolError) in
                 guard let lease else { throw SpoolError(.superseded, path: path, message: "the uploader has ended") }
-                try lease.acknowledge(range, refused: delivered.refused, delivered: delivered.records)
+                try lease.acknowledge(
+                    job.range,
+                    ids: job.ids,
+                    refused: delivered.refused,
+                    delivered: delivered.records
+                )
                 // What can not be copied now is copied later.
                 try? copier.copy()
             }
@@ -324,9 +330,9 @@ package final class UploadLoop {
             try lease.reject(records)
             plan.rejected(records)
             totals.rejected += records.count
-        case .send(let range):
+        case .send(let range, let ids):
             do throws(SpoolError) {
-                try send(range)
+                try send(range, ids: ids)
             } catch {
                 plan.postpone(range, until: now().monotonic + Self.spoolRetry)
                 throw error
@@ -338,10 +344,10 @@ package final class UploadLoop {
     }
 
     private func found(_ page: SpoolReader.HeaderPage) {
-        plan.found(page.headers, isLast: page.isLast)
+        plan.found(page.headers, isLast: page.isLast, rows: page.rows, through: page.through)
     }
 
-    private func send(_ range: BatchRange) throws(SpoolError) {
+    private func send(_ range: BatchRange, ids: [Int64]) throws(SpoolError) {
         guard let destination = try reader.destination(ofStream: range.stream) else {
             // Somebody has deleted its row. The other streams go on.
             let unknown = Destination(logGroup: "?", logStream: "\(range.stream)")
@@ -356,7 +362,7 @@ package final class UploadLoop {
         }
         // Before it is read: a full spool drops no records of a batch that was begun.
         try begin(range)
-        senders.send(SenderPool.Job(range: range, destination: destination, looksUp: looksUp))
+        senders.send(SenderPool.Job(range: range, ids: ids, destination: destination, looksUp: looksUp))
     }
 
     /// Notes that a batch is on its way; where it is noted already, makes sure that it is still ours to send.

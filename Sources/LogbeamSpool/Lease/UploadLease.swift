@@ -170,21 +170,24 @@ package final class UploadLease: Sendable {
     /// in between, the same call may be made again; if the process dies, ``finish(_:)`` goes on where this stopped.
     /// Nothing is sent again. ``begin(_:)`` must have come before.
     ///
-    /// - Parameter showsLife: whether it is the upload loop that comes by here, and beats after each slice.
+    /// - Parameters:
+    ///   - ids: those of its records, ascending, to look for each of them; empty to look through the range.
+    ///   - showsLife: whether it is the upload loop that comes by here, and beats after each slice.
     package func acknowledge(
         _ range: BatchRange,
+        ids: [Int64] = [],
         refused: [RefusedRecord],
         delivered: Int,
         showsLife: Bool = false
     ) throws(SpoolError) {
-        try spool.acknowledge(range, refused: refused, delivered: delivered, in: epoch) {
+        try spool.acknowledge(range, ids: ids, refused: refused, delivered: delivered, in: epoch) {
             if showsLife { _ = beat() }
         }
     }
 
     /// Deletes what is left of an acknowledged batch.
-    package func finish(_ range: BatchRange) throws(SpoolError) {
-        try spool.finish(range, in: epoch) { _ = beat() }
+    package func finish(_ range: BatchRange, ids: [Int64] = []) throws(SpoolError) {
+        try spool.finish(range, ids: ids, in: epoch) { _ = beat() }
     }
 
     /// Moves records that can not be sent to `rejected`, slice by slice. If a call throws, the same call may be made again.
