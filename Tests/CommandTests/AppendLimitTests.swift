@@ -73,13 +73,14 @@ struct AppendLimitTests {
         }
     }
 
-    @Test("what a spool never has room for at once is committed in parts, without waiting")
+    @Test("what a spool never has room for at once is committed in parts")
     func parts() async throws {
         try await onOwnThread {
             let file = command.directory.file("input")
             try String(repeating: "\n", count: 300_000).write(toFile: file, atomically: false, encoding: .utf8)
             let ended = try command.run(Command.appendArguments + Self.limit + [file])
-            #expect(ended.code == 0 && ended.error.isEmpty, "\(ended.error)")
+            // For a part it may wait, where the log has to be copied first.
+            #expect(ended.code == 0 && !ended.error.contains("not spooled"), "\(ended.error)")
             #expect(try command.status().pending == 300_000)
         }
     }
