@@ -83,11 +83,12 @@ package final class CloudWatchLogsService: DeliveryService {
 
     package func send(_ batch: EventBatch) -> DeliveryOutcome {
         if let refusal = batch.destination.refusal { return refusal }
-        creator.settleRetention(ofLogGroup: batch.destination.logGroup, by: self)
-        return switch caller.call("PutLogEvents", RequestEncoder.body(batch), mayCompress: true) {
-        case .success(let answer): .accepted(RefusedEvents(answer, eventCount: batch.count))
-        case .refused(let error): error.outcome
-        case .undelivered(let outcome): outcome
+        switch caller.call("PutLogEvents", RequestEncoder.body(batch), mayCompress: true) {
+        case .success(let answer):
+            creator.settleRetention(ofLogGroup: batch.destination.logGroup, by: self)
+            return .accepted(RefusedEvents(answer, eventCount: batch.count))
+        case .refused(let error): return error.outcome
+        case .undelivered(let outcome): return outcome
         }
     }
 

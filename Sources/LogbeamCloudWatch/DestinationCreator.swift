@@ -35,8 +35,9 @@ package enum CreationAnswer: Sendable, Equatable {
 /// who have none yet. Thread-safe.
 ///
 /// A group that this creates gets its retention right after. Where that fails, events are delivered all the same: it is
-/// tried again before the next batches for the group, five times in all, and given up at once where the service
-/// refuses it; then a line is written. What is still to be done is known to this object alone: it dies with the process.
+/// tried again after the next batches that the group takes, so that an outage uses up no attempt, five times in all, and
+/// given up at once where the service refuses it; then a line is written. What is still to be done is known to this object
+/// alone: it dies with the process.
 /// A group that somebody else has made keeps the retention that it has.
 package final class DestinationCreator: Sendable {
     private static let retentionAttempts = 5
@@ -77,7 +78,7 @@ package final class DestinationCreator: Sendable {
         return secondTry ?? .accepted(.none)
     }
 
-    /// Sets the retention of a group that this has created, if that is still to be done. For every batch.
+    /// Sets the retention of a group that this has created, if that is still to be done. For every batch that arrived.
     package func settleRetention(ofLogGroup name: String, by calls: some CreationCalls) {
         guard let days = settings.retentionDays, let attempts = owed.withLock({ $0[name] }) else { return }
         switch calls.putRetentionPolicy(name, days: days) {

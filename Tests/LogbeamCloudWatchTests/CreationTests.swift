@@ -44,6 +44,23 @@ struct CreationTests {
         #expect(endpoint.records.groups["/my/group"]?.retentionDays == 14)
     }
 
+    @Test("an outage uses up no attempt to set the retention")
+    func retentionAfterOutage() async throws {
+        let endpoint = try LocalEndpoint()
+        let service = CloudWatchLogsService(to: endpoint.url, settings)
+        endpoint.enqueue(.status(503, errorType: "ServiceUnavailableException"), for: .putRetentionPolicy)
+        let destination = destination
+        #expect(try await onOwnThread { service.create(destination) } == .accepted(.none))
+        for _ in 0..<6 {
+            endpoint.enqueue(.status(503, errorType: "ServiceUnavailableException"), for: .putLogEvents)
+            let outcome = try await onOwnThread { service.send(.now("message", to: destination)) }
+            #expect(outcome.failure?.code == "ServiceUnavailableException")
+            #expect(endpoint.records.groups["/my/group"]?.retentionDays == nil, "it is not even tried")
+        }
+        #expect(try await onOwnThread { service.send(.now("message", to: destination)) } == .accepted(.none))
+        #expect(endpoint.records.groups["/my/group"]?.retentionDays == 14)
+    }
+
     @Test("boto3 reads retention, key and tags back from moto")
     func moto() async throws {
         let destination = destination

@@ -89,7 +89,7 @@ struct DestinationCreatorTests {
         #expect(forever.names == ["stream", "group", "stream"])
     }
 
-    @Test("delivers although the retention fails, and tries it again before the next batches")
+    @Test("delivers although the retention fails, and tries it again after the next batches")
     func retentionLater() {
         let reports = Reports()
         let creator = creator(reports)

@@ -96,6 +96,7 @@ import Testing
             var delivered = 0
         }
         let calls = Mutex(Calls())
+        let isOut = Mutex(false)
 
         private func requireGroup() throws {
             if calls.withLock({ $0.groups.isEmpty }) {
@@ -105,6 +106,7 @@ import Testing
 
         func putLogEvents(_ request: PutLogEventsRequest) async throws -> PutLogEventsResponse {
             try requireGroup()
+            if isOut.withLock({ $0 }) { throw CloudWatchLogsError(code: "ServiceUnavailable", message: "") }
             calls.withLock { $0.delivered += request.logEvents.count }
             return PutLogEventsResponse()
         }
@@ -117,6 +119,7 @@ import Testing
 
         func putRetentionPolicy(_ request: PutRetentionPolicyRequest) async throws {
             calls.withLock { $0.retentions.append(request) }
+            if isOut.withLock({ $0 }) { throw CloudWatchLogsError(code: "ServiceUnavailable", message: "") }
         }
     }
 
@@ -271,6 +274,30 @@ import Testing
         let outcome = try await onOwnThread { [batch] in service.send(batch) }
         #expect(outcome.failure?.mayHaveArrived == false)
         #expect(client.messages.isEmpty)
+    }
+
+    @Test("An outage uses up no attempt to set the retention of a new group")
+    func retentionAfterOutage() async throws {
+        let client = EmptyAccount()
+        var creation = CreationSettings()
+        creation.retentionDays = 30
+        let context = UploadContext(mailbox: Mailbox(), spool: "")
+        let service = ClientDeliveryService(client, creation: creation, context: context)
+        var batch = EventBatch(destination: SpoolFixture.destination)
+        batch.append(id: 1, timestamp: 0, message: "one".utf8)
+        client.isOut.withLock { $0 = true }
+        #expect(try await onOwnThread { service.create(SpoolFixture.destination) } == .accepted(.none))
+        for _ in 0..<6 {
+            let outcome = try await onOwnThread { [batch] in service.send(batch) }
+            #expect(outcome.failure?.code == "ServiceUnavailable")
+        }
+        #expect(client.calls.withLock { $0.retentions.count } == 1, "none but that of the creation")
+        client.isOut.withLock { $0 = false }
+        for _ in 0..<2 {
+            let outcome = try await onOwnThread { [batch] in service.send(batch) }
+            #expect(outcome == .accepted(.none))
+        }
+        #expect(client.calls.withLock { $0.retentions.count } == 2)
     }
 
     @Test("A client that never answers is broken off by the shutdown")

@@ -19,6 +19,7 @@ final class ShippingProcess: Sendable {
         _ makeService: (UploadContext) -> (any DeliveryService)?
     ) throws {
         let mailbox = Mailbox()
+        let tell: @Sendable (String) -> Void = { StandardError.write(line: "logbeam: \($0)") }
         spool = try LiveSpool(
             path: configuration.spool,
             options: Spool.Options(
@@ -26,7 +27,7 @@ final class ShippingProcess: Sendable {
                 commitTimeout: configuration.commitTimeout,
                 limit: SpoolLimit(configuration)
             ),
-            report: { StandardError.write(line: "logbeam: \($0)") },
+            report: tell,
             onReplacement: { spool in
                 // Without an uploader somebody else must move what is pending.
                 guard mailbox.isStopped else { return mailbox.wakeUp() }
@@ -42,7 +43,8 @@ final class ShippingProcess: Sendable {
             reconcileDelay: configuration.reconcileAfter?.milliseconds,
             lapse: configuration.leaseLapse,
             requestTimeout: configuration.requestTimeout,
-            losses: losses
+            losses: losses,
+            tell: tell
         )
         // A record that waits for the disk gains nothing by it.
         journal =

@@ -27,9 +27,8 @@ final class ClientDeliveryService: DeliveryService {
     }
 
     func send(_ batch: EventBatch) -> DeliveryOutcome {
-        creator.settleRetention(ofLogGroup: batch.destination.logGroup, by: self)
         let request = PutLogEventsRequest(batch)
-        return perform { client in
+        let outcome = perform { client in
             let rejected = try await client.putLogEvents(request).rejectedLogEventsInfo
             return RefusedEvents(
                 tooOldEnd: rejected?.tooOldLogEventEndIndex,
@@ -37,6 +36,8 @@ final class ClientDeliveryService: DeliveryService {
                 tooNewStart: rejected?.tooNewLogEventStartIndex
             )
         }
+        if case .accepted = outcome { creator.settleRetention(ofLogGroup: batch.destination.logGroup, by: self) }
+        return outcome
     }
 
     func create(_ destination: Destination) -> DeliveryOutcome {

@@ -22,6 +22,7 @@ package final class Uploader: Sendable {
     /// How long a request may take with all that comes with it, in milliseconds.
     private let longestRequest: Int64
     private let losses: Losses
+    private let tell: @Sendable (String) -> Void
     /// A random number from 0 up to 1, by which those who stand by spread.
     private let chance: @Sendable () -> Double
     let mailbox: Mailbox
@@ -38,8 +39,10 @@ package final class Uploader: Sendable {
     /// How often to look for records of other processes, in milliseconds.
     private static let pollInterval: Int64 = 1_000
 
-    /// - Parameter requestTimeout: how long a request may take. So long its answer is waited for before it is tried
-    ///   again to move what is pending in an older file.
+    /// - Parameters:
+    ///   - requestTimeout: how long a request may take. So long its answer is waited for before it is tried again to move
+    ///     what is pending in an older file.
+    ///   - tell: takes a line for a person when the system has no threads to send with.
     package init(
         spool: LiveSpool,
         mailbox: Mailbox,
@@ -50,6 +53,7 @@ package final class Uploader: Sendable {
         lapse: Duration = UploadLease.defaultLapse,
         requestTimeout: Duration = .seconds(30),
         losses: Losses,
+        tell: @escaping @Sendable (String) -> Void = { _ in },
         chance: @escaping @Sendable () -> Double = { .random(in: 0..<1) }
     ) {
         self.spool = spool
@@ -61,6 +65,7 @@ package final class Uploader: Sendable {
         self.lapse = lapse
         longestRequest = requestTimeout.milliseconds + Self.requestMargin
         self.losses = losses
+        self.tell = tell
         self.chance = chance
     }
 
@@ -134,6 +139,7 @@ package final class Uploader: Sendable {
             opened = reader
             return reader
         }
+        var hasTold = false
         while !mailbox.isStopped {
             let mark = mailbox.mark
             // Whoever uploads was not told of these.
@@ -151,6 +157,10 @@ package final class Uploader: Sendable {
                 // lost by trying again.
                 let known = error as? SpoolError
                 if let known { _ = spool.mend(generation, after: known, isThorough: true) }
+                if error is ThreadError, !hasTold {
+                    tell("nothing is shipped from \(spool.path) for now: \(error)")
+                    hasTold = true
+                }
                 spoolError = known ?? SpoolError(.other, path: spool.path, message: "\(error)")
             }
             state.withLock { $0 = Report(lastTurn: MonotonicClock.milliseconds(), after: $0, spoolError) }

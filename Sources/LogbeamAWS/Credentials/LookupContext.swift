@@ -39,11 +39,13 @@ struct LookupContext: Sendable {
         } catch {
             throw .unusable(source: "the shared AWS files", reason: error.description)
         }
-        if profiles.isNamed, profiles.selected == nil {
-            throw .unusable(
-                source: "profile [\(profiles.name)]",
-                reason: "\(profiles.nowhere); name another one in AWS_PROFILE, or unset it"
-            )
+        if let source = profiles.source, profiles.selected == nil {
+            let remedy =
+                switch source {
+                case .configuration: "choose another one"
+                case .variable(let name): "name another one in \(name), or unset it"
+                }
+            throw .unusable(source: "profile [\(profiles.name)]", reason: "\(profiles.nowhere); \(remedy)")
         }
         return profiles
     }

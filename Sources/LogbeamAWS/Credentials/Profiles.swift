@@ -15,8 +15,14 @@ package struct Profiles: Sendable, Equatable {
 
     /// The name of the profile that counts.
     package let name: String
-    /// Whether somebody named that profile, so that it has to exist.
-    package let isNamed: Bool
+    /// Where somebody named that profile, so that it has to exist: in a variable, or in the program's configuration.
+    package let source: NameSource?
+
+    package enum NameSource: Sendable, Equatable {
+        case configuration
+        case variable(String)
+    }
+
     package private(set) var config: File
     package private(set) var credentials: File
     /// The sections `[services NAME]` and `[sso-session NAME]` of the config file.
@@ -34,17 +40,20 @@ package struct Profiles: Sendable, Equatable {
     package var selected: INISection? { self[name] }
 
     /// The profile that counts: the chosen one, else the one that the environment names, else `default`.
-    package static func name(chosen: String?, environment: ProcessEnvironment) -> (name: String, isNamed: Bool) {
-        // botocore reads AWS_DEFAULT_PROFILE before AWS_PROFILE.
-        let named = chosen ?? environment["AWS_DEFAULT_PROFILE"] ?? environment["AWS_PROFILE"]
-        return (named ?? "default", named != nil)
+    package static func name(chosen: String?, environment: ProcessEnvironment) -> (name: String, source: NameSource?) {
+        if let chosen { return (chosen, .configuration) }
+        // In botocore's order.
+        for variable in ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"] {
+            if let name = environment[variable] { return (name, .variable(variable)) }
+        }
+        return ("default", nil)
     }
 
     /// Reads both files, now. Throws if one of them is there, but not in the form of such a file.
     ///
     /// - Parameter chosen: the profile that the program's configuration names, if it does.
     package init(environment: ProcessEnvironment, chosen: String? = nil) throws(INIFile.Failure) {
-        (name, isNamed) = Self.name(chosen: chosen, environment: environment)
+        (name, source) = Self.name(chosen: chosen, environment: environment)
         let (configFile, configSections) = try Self.read("AWS_CONFIG_FILE", else: ".aws/config", environment)
         let (credentialsFile, credentialsSections) =
             try Self.read("AWS_SHARED_CREDENTIALS_FILE", else: ".aws/credentials", environment)

@@ -126,11 +126,13 @@ struct CredentialsTests {
             )
         )
         #expect(missing([:]).contains("~/.aws/credentials (neither AWS_SHARED_CREDENTIALS_FILE nor HOME is set)"))
-        #expect(
-            missing(["HOME": home, "AWS_PROFILE": "nobody"])
-                == "no AWS credentials from profile [nobody]: profile [nobody] \(nobody); "
-                + "name another one in AWS_PROFILE, or unset it"
-        )
+        let nowhere = "no AWS credentials from profile [nobody]: profile [nobody] \(nobody); "
+        for variable in ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"] {
+            #expect(
+                missing(["HOME": home, variable: "nobody"]) == nowhere + "name another one in \(variable), or unset it"
+            )
+        }
+        #expect(missing(["HOME": home], profile: "nobody") == nowhere + "choose another one")
         let chosen = missing(["HOME": home, "AWS_ACCESS_KEY_ID": "A"], profile: "empty")
         #expect(chosen.contains("environment variables (profile [empty] was chosen by name)"))
     }

@@ -49,16 +49,24 @@ struct ProfilesTests {
     @Test(
         "are chosen by the configuration, else by the environment, else default",
         arguments: [
-            (nil, [:], "default", false),
-            (nil, ["AWS_PROFILE": "newer"], "newer", true),
-            (nil, ["AWS_PROFILE": "newer", "AWS_DEFAULT_PROFILE": "older"], "older", true),
-            ("chosen", ["AWS_DEFAULT_PROFILE": "older"], "chosen", true),
-        ] as [(String?, [String: String], String, Bool)]
+            (nil, [:], "default", nil),
+            (nil, ["AWS_PROFILE": "newer"], "newer", .variable("AWS_PROFILE")),
+            (
+                nil, ["AWS_PROFILE": "newer", "AWS_DEFAULT_PROFILE": "older"], "older",
+                .variable("AWS_DEFAULT_PROFILE")
+            ),
+            ("chosen", ["AWS_DEFAULT_PROFILE": "older"], "chosen", .configuration),
+        ] as [(String?, [String: String], String, Profiles.NameSource?)]
     )
-    func name(_ chosen: String?, _ variables: [String: String], _ expected: String, _ isNamed: Bool) {
+    func name(
+        _ chosen: String?,
+        _ variables: [String: String],
+        _ expected: String,
+        _ source: Profiles.NameSource?
+    ) {
         let result = Profiles.name(chosen: chosen, environment: ProcessEnvironment(variables))
         #expect(result.name == expected)
-        #expect(result.isNamed == isNamed)
+        #expect(result.source == source)
     }
 
     @Test("are none where there is no file, or none that may be read, and say why")
