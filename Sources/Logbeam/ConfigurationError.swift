@@ -165,6 +165,15 @@ extension LogShipper.Configuration {
         if !isInBounds { throw ConfigurationError(setting: setting, shown: value.description, bound: bound) }
     }
 
+    private func check(
+        _ isInBounds: Bool,
+        _ setting: String,
+        _ value: Duration,
+        _ bound: String
+    ) throws(ConfigurationError) {
+        if !isInBounds { throw ConfigurationError(setting: setting, shown: value.exactSeconds, bound: bound) }
+    }
+
     /// A label as RFC 1123 has it, section 2.1.
     private static func isHostLabel(_ text: String) -> Bool {
         let isMadeOfLabelCharacters = text.unicodeScalars.allSatisfy { scalar in
@@ -187,5 +196,20 @@ extension LogShipper.Configuration {
             lowercased.starts(with: scheme.utf8)
                 && lowercased.dropFirst(scheme.utf8.count).first.map { $0 != UInt8(ascii: "/") } ?? false
         }
+    }
+}
+
+extension Duration {
+    /// `3601 seconds`, `-0.25 seconds`: its own description goes by way of a floating-point number.
+    fileprivate var exactSeconds: String {
+        let (seconds, attoseconds) = components
+        let sign = seconds < 0 || attoseconds < 0 ? "-" : ""
+        var text = sign + String(seconds.magnitude)
+        if attoseconds != 0 {
+            let digits = String(attoseconds.magnitude)
+            let fraction = String(repeating: "0", count: 18 - digits.count) + digits
+            text += "." + fraction.prefix(fraction.count - fraction.reversed().prefix { $0 == "0" }.count)
+        }
+        return text + " seconds"
     }
 }

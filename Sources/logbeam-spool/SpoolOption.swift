@@ -25,17 +25,23 @@ struct SpoolOption: ParsableArguments {
     ///
     /// - Parameter change: sets what else was given.
     func validate(_ change: (inout LogShipper.Configuration) -> Void) throws {
-        try Self.validate(spool: path, change)
+        try Self.validate(spool: path, from: given == nil ? "LOGBEAM_SPOOL" : "--spool", change)
     }
 
     /// The same where there is no spool.
-    static func validate(spool path: String = "-", _ change: (inout LogShipper.Configuration) -> Void) throws {
+    ///
+    /// - Parameter source: where the path comes from.
+    static func validate(
+        spool path: String = "-",
+        from source: String = "--spool",
+        _ change: (inout LogShipper.Configuration) -> Void
+    ) throws {
         var configuration = LogShipper.Configuration(logGroupName: "-", logStreamName: "-", spool: path)
         change(&configuration)
         do {
             try configuration.validate()
         } catch {
-            throw refusal(error)
+            throw error.setting == "spool" ? refusal(error, of: source) : refusal(error)
         }
     }
 
@@ -48,13 +54,13 @@ struct SpoolOption: ParsableArguments {
         }
     }
 
-    private static func refusal(_ error: ConfigurationError) -> ValidationError {
-        ValidationError("\(options[error.setting] ?? error.setting) is \(error.value); it must be \(error.bound)")
+    private static func refusal(_ error: ConfigurationError, of option: String? = nil) -> ValidationError {
+        let name = option ?? options[error.setting] ?? error.setting
+        return ValidationError("\(name) is \(error.value); it must be \(error.bound)")
     }
 
     private static let options = [
         "logGroupName": "--log-group", "logStreamName": "--log-stream", "maxSpoolSize": "--max-spool-size",
-        "spool": "--spool",
         "region": "--region", "endpointURL": "--endpoint-url", "profile": "--profile",
     ]
 }

@@ -88,7 +88,7 @@ struct AppendLinesTests {
         #expect(records.map(\.destination.logGroup) == ["group", "group", "group"])
         #expect(records.first?.timestamp == UTCTime.milliseconds(iso8601: "2026-11-26T12:00:00Z"))
         #expect(ended.output.hasPrefix("{\"time\":\"2026-11-26T12:00:00Z\""))
-        #expect(ended.error.hasPrefix("logbeam-spool: 1 line could not be read as JSON objects with a message"))
+        #expect(ended.error.hasPrefix("logbeam-spool: 1 line could not be read as JSON objects with message, time"))
     }
 
     // MARK: Several lines

@@ -200,6 +200,7 @@ struct DoctorTests {
             #expect(keyless.exit_code == 77)
             #expect(keyless.checks.map(\.check).contains("clock"))
             #expect(keyless.troubles.first { $0.hasPrefix("credentials") } == "credentials failed")
+            #expect(!keyless.checks.map(\.check).contains("stream"), "none was looked at")
             command.environment["AWS_REGION"] = nil
             let lost = try Self.examine(command)
             #expect(lost.exit_code == 77)

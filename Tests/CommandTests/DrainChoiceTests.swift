@@ -63,8 +63,10 @@ struct DrainChoiceTests {
 
     @Test("None that is called so: 66")
     func none() throws {
-        let ended = try command.run(["drain", "--log-group", "shopp"])
-        #expect(ended.code == 66 && ended.error.contains("has no such log stream"))
+        for arguments in [["drain"], ["drain", "--dry-run"], ["drain", "--to", "-"]] {
+            let ended = try command.run(arguments + ["--log-group", "shopp"])
+            #expect(ended.code == 66 && ended.error.contains("has no such log stream"))
+        }
         #expect(endpoint.records.requests.isEmpty)
     }
 
@@ -121,5 +123,33 @@ struct DrainChoiceTests {
         let told = endpoint.messages(in: Command.destination)
         #expect(told.count == 1 && told[0].contains("1 record dropped between"))
         #expect(try command.pending().isEmpty)
+    }
+
+    @Test("The stream is told of what was refused also where other records have to stay")
+    func tellsRefusalsBesideWhatStays() throws {
+        let day: Int64 = 86_400_000
+        try command.fill(["old"], timestamp: WallClock.milliseconds() - 20 * day)
+        try command.fill(["early"], timestamp: WallClock.milliseconds() + day)
+        #expect(try command.run(["drain", "--log-group", Command.destination.logGroup]).code == 75)
+        let told = endpoint.messages(in: Command.destination)
+        #expect(told.count == 1 && told[0].contains("1 record dropped between"), "\(told)")
+        #expect(
+            try command.status().streams.map(\.pending).reduce(0, +) == 11,
+            "the early one, and those of other streams"
+        )
+        #expect(try command.run(["drain", "--log-group", Command.destination.logGroup]).code == 75)
+        #expect(endpoint.messages(in: Command.destination) == told)
+    }
+
+    @Test("The stream is told of what was refused also where another stream is denied")
+    func tellsRefusalsBesideDenial() throws {
+        endpoint.setScript { request in
+            request.destination?.logStream == "orders-1"
+                ? .status(400, errorType: "AccessDeniedException", message: "User may not") : nil
+        }
+        try command.fill(["old"], timestamp: WallClock.milliseconds() - 20 * 86_400_000)
+        #expect(try command.run(["drain"]).code == 77)
+        let told = endpoint.messages(in: Command.destination)
+        #expect(told.count == 1 && told[0].contains("1 record dropped between"), "\(told)")
     }
 }

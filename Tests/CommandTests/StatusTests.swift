@@ -104,9 +104,9 @@ struct StatusTests {
                 journal        /s.db.journal-x; could not be moved into the spool
 
                 g evil\u001b[2J: AccessDenied:\tno
-                g evil\u001b[2J: 1 record rejected at 1970-01-01 00:00:00 +0000: too old
-                g evil\u001b[2J: 1,203 records dropped between 2026-11-22 19:42:07 +0000 and 2026-11-22 19:42:08 +0000: disk full
-                g evil\u001b[2J: 1 record dropped at 2026-11-22 19:42:09 +0000: spool locked
+                g evil\u001b[2J: 1 record of 1970-01-01 00:00:00 +0000 rejected: too old
+                g evil\u001b[2J: 1,203 records of 2026-11-22 19:42:07 +0000 to 2026-11-22 19:42:08 +0000 dropped: disk full
+                g evil\u001b[2J: 1 record of 2026-11-22 19:42:09 +0000 dropped: spool locked
 
                 LOG GROUP  LOG STREAM     PENDING   BYTES  OLDEST          REJECTED  DROPPED  IN DOUBT  LAST DELIVERY
                 g          evil\u001b[2J   12,000  1.2 MB  3 min 20 s ago         1    1,204         3  -

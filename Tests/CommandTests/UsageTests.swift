@@ -49,6 +49,14 @@ struct UsageTests {
         #expect(!FileManager.default.fileExists(atPath: command.spoolPath))
     }
 
+    @Test("A path that can not be is told of by the name of what gave it")
+    func spoolOfEnvironment() throws {
+        var command = command
+        command.environment["LOGBEAM_SPOOL"] = ":memory:"
+        #expect(try command.run(["status"]).error.contains("LOGBEAM_SPOOL is \":memory:\""))
+        #expect(try command.run(["status", "--spool", "file:x"]).error.contains("--spool is \"file:x\""))
+    }
+
     @Test("What is not UTF-8 names no other file: 64")
     func notText() throws {
         for arguments in [
@@ -116,6 +124,10 @@ struct UsageTests {
             #expect(help.code == 0)
             for option in options { #expect(help.output.contains("\n  \(option) ")) }
             #expect(help.output.contains("Example"))
+            let examples =
+                help.output.components(separatedBy: "Example").last?.components(separatedBy: "\n\n").first ?? ""
+            let isWhole = examples.split(separator: "\n").dropFirst().allSatisfy { $0.hasPrefix("  ") }
+            #expect(isWhole, "each fits on a line: \(examples)")
         }
     }
 

@@ -47,6 +47,27 @@ import Testing
         #expect(UTCTime(millisecondsSinceEpoch: milliseconds).iso8601 == expected)
     }
 
+    @Test(
+        arguments: [
+            ("2026-11-22T19:42:09Z", 1_795_376_529_000),
+            ("2026-11-22 19:42:09", 1_795_376_529_000),
+            ("2026-11-22T19:42:09.123456Z", 1_795_376_529_123),
+            ("2026-11-22T19:42:09,12UTC", 1_795_376_529_120),
+            ("2026-11-22T21:42:09,123+02:00", 1_795_376_529_123),
+            ("2026-11-22t17:12:09.1-0230", 1_795_376_529_100),
+            ("2026-11-22T20:42:09+01", 1_795_376_529_000),
+            ("2026-11-22T19:42Z", nil),
+            ("2026-11-22", nil),
+            ("2026-11-22T19:42:09.1.2Z", nil),
+            ("2026-11-22T19:42:09CET", nil),
+            ("2026-02-29T00:00:00Z", nil),
+            ("", nil),
+        ] as [(String, Int64?)]
+    )
+    func `Text in the form of ISO 8601 is an instant`(text: String, expected: Int64?) {
+        #expect(UTCTime.milliseconds(iso8601: text) == expected)
+    }
+
     @Test func `Random instants agree with Foundation`() {
         var generator = SeededGenerator(seed: 1)
         let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true, timeZone: .gmt)

@@ -193,16 +193,16 @@ import Testing
         return [
             .passes("whenFull", "0 s") { $0.whenFull = .block(timeout: .zero) },
             .passes("whenFull", "3600 s") { $0.whenFull = .block(timeout: .seconds(3_600)) },
-            .throwing("whenFull", "-1.0 seconds", "a wait from 0 to 3600 seconds") {
+            .throwing("whenFull", "-1 seconds", "a wait from 0 to 3600 seconds") {
                 $0.whenFull = .block(timeout: .seconds(-1))
             },
-            .throwing("whenFull", "7200.0 seconds", "a wait from 0 to 3600 seconds") {
+            .throwing("whenFull", "7200 seconds", "a wait from 0 to 3600 seconds") {
                 $0.whenFull = .block(timeout: .seconds(7_200))
             },
             .passes("bufferDuration", "1 ns") { $0.bufferDuration = .nanoseconds(1) },
             .passes("bufferDuration", "24 h") { $0.bufferDuration = .seconds(86_400) },
-            .throwing("bufferDuration", "0.0 seconds", buffer) { $0.bufferDuration = .zero },
-            .throwing("bufferDuration", "-1.0 seconds", buffer) { $0.bufferDuration = .seconds(-1) },
+            .throwing("bufferDuration", "0 seconds", buffer) { $0.bufferDuration = .zero },
+            .throwing("bufferDuration", "-1 seconds", buffer) { $0.bufferDuration = .seconds(-1) },
             .throwing("bufferDuration", "86400.001 seconds", buffer) { $0.bufferDuration = .milliseconds(86_400_001) },
             .passes("putInterval", "0") { $0.putInterval = .zero },
             .passes("putInterval", "1 min") { $0.putInterval = .seconds(60) },
@@ -235,6 +235,7 @@ import Testing
             .passes("leaseLapse", "1 s") { $0.leaseLapse = .seconds(1) },
             .passes("leaseLapse", "1 h") { $0.leaseLapse = .seconds(3_600) },
             .throwing("leaseLapse", "0.999 seconds", "from 1 to 3600 seconds") { $0.leaseLapse = .milliseconds(999) },
+            .throwing("leaseLapse", "3601 seconds", "from 1 to 3600 seconds") { $0.leaseLapse = .seconds(3_601) },
             .throwing("leaseLapse", "3600.001 seconds", "from 1 to 3600 seconds") {
                 $0.leaseLapse = .milliseconds(3_600_001)
             },

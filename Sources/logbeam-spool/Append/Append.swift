@@ -29,7 +29,7 @@ struct Append: ParsableCommand {
 
             A record has the time at which its line was read. With --timestamp a line has the time that is written in it; \
             one without has that of the line before it. The format knows \(TimestampFormat.known); white space in it is \
-            any white space, and a line without a year is of the latest that is not in the future.
+            any white space, %Z is UTC or GMT, and a line without a year is of the latest that is no more than a day ahead.
 
             With --multiline-start a line in which the pattern is not found belongs to the record before it, which is \
             complete when the next one begins. Until then it is in memory alone: for --multiline-wait after its first \
@@ -37,9 +37,10 @@ struct Append: ParsableCommand {
             the first 1,024 bytes of a line, and has no back references.
 
             With --format json a line is an object. Its message is the message (if it has none, the line is), and its \
-            time, log_group and log_stream go before the options. time is ISO 8601 with any offset (UTC without one), or a \
-            number since 1970 in seconds, from 100,000,000,000 on in milliseconds. A line that is no such object is taken \
-            as it is; how many there were is told at the end.
+            time, log_group and log_stream go before the options. time is ISO 8601, as 2026-01-31T12:00:00.123+01:00 (UTC \
+            without an offset), or a number since 1970 in seconds, from 100,000,000,000 on in milliseconds. A line that is \
+            no such object is taken as it is; how many there were is told at the end. --timestamp and --multiline-start \
+            are for lines, not for objects.
 
             Files are read one after the other, each to its end. One that can not be read is told, and makes the exit code \
             74; the others are taken.
@@ -59,9 +60,12 @@ struct Append: ParsableCommand {
 
             Examples:
               myprogram 2>&1 | logbeam-spool append --log-group g --log-stream s --tee
-              logbeam-spool append --log-group g --log-stream s --timestamp '%b %d %H:%M:%S' /var/log/syslog
-              java -jar x.jar | logbeam-spool append --log-group g --log-stream s --multiline-start '^[^[:space:]]'
-              jq -c '{time: .ts, message: .msg}' x.log | logbeam-spool append --log-group g --log-stream s --format json
+              logbeam-spool append --log-group g --log-stream s \\
+                --timestamp '%b %d %H:%M:%S' /var/log/syslog
+              java -jar x.jar | logbeam-spool append --log-group g --log-stream s \\
+                --multiline-start '^[^[:space:]]'
+              jq -c '{time: .ts, message: .msg}' x.log |
+                logbeam-spool append --log-group g --log-stream s --format json
             """
     )
 

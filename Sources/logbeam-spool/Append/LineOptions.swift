@@ -123,7 +123,11 @@ struct LineOptions: ParsableArguments {
             multilineStart == nil ? "line" : "record",
             "longer than \(maximum) bytes became several records"
         )
-        note(tally.odd, "line", "could not be read as JSON objects with a message, and were taken as they are")
+        note(
+            tally.odd,
+            "line",
+            "could not be read as JSON objects with message, time, log_group and log_stream, and were taken as they are"
+        )
         if tally.withTime == 0 { note(tally.withoutTime, "line", "had no time as --timestamp has it") }
         note(tally.tooOld, "record", "older than 14 days, which CloudWatch Logs does not take")
         note(tally.tooFarAhead, "record", "more than 2 hours in the future, which CloudWatch Logs does not take yet")

@@ -62,7 +62,7 @@ struct Diagnosis {
             lines.append(
                 Line("stream", .warning, "\(count) not looked at; name one with --log-group and --log-stream")
             )
-        } else if findings.streams.isEmpty, case .answered? = findings.reach {
+        } else if findings.streams.isEmpty, case .success = findings.credentials, case .answered? = findings.reach {
             lines.append(Line("stream", .warning, "none to look at; name one with --log-group and --log-stream"))
         }
         self.lines = lines

@@ -189,7 +189,7 @@ struct Drain: ParsableCommand {
         }
         let drainer = Drainer(loop: loop, stop: stop, progress: progress) {
             // What is not told now, the next program tells.
-            for gap in (try? spool.untoldGaps()) ?? [] { _ = try? spool.tellGap(gap) }
+            ((try? spool.untoldGaps()) ?? []).filter { (try? spool.tellGap($0)) == true }.isEmpty == false
         }
         return try drainer.run()
     }

@@ -16,6 +16,7 @@ enum Forecast {
     static func show(_ path: String, _ options: StreamOptions, _ limits: BatchLimits) throws {
         let reader = try SpoolReader(path: path)
         let names = try reader.streams().filter { options.match($0.value) }
+        if names.isEmpty, !options.areAll { throw Failure.noStream(path) }
         var forecast = BatchForecast(
             limits: limits,
             inDoubt: try reader.deliveries().filter { !$0.acknowledged && names[$0.range.stream] != nil }.map(\.range),

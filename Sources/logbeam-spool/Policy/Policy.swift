@@ -17,8 +17,10 @@ struct Policy: ParsableCommand {
 
             Examples:
               logbeam-spool policy --log-group shop --log-stream orders
-              logbeam-spool policy --log-group shop --log-stream '{hostname}-{pid}' --create group --retention
-              logbeam-spool policy --log-group shop --log-stream orders --region eu-central-1 --account 123456789012
+              logbeam-spool policy --log-group shop --log-stream '{hostname}-{pid}' \\
+                --create group --retention
+              logbeam-spool policy --log-group shop --log-stream orders \\
+                --region eu-central-1 --account 123456789012
             """
     )
 

@@ -37,7 +37,8 @@ struct SalvageCommand: ParsableCommand {
 
             Examples:
               logbeam-spool salvage /var/lib/app/logs.db
-              logbeam-spool salvage logs.db.damaged-20260102T030405Z --into /var/lib/app/logs.db
+              logbeam-spool salvage logs.db.damaged-20260102T030405Z \\
+                --into /var/lib/app/logs.db
             """
     )
 

@@ -160,13 +160,11 @@ struct StatusPage {
         return lines.enumerated().map { number, line in terminal.painted((number > 0 ? indent : "") + line, paint) }
     }
 
-    /// `1,204 records dropped between … and …: disk full`
+    /// `1,204 records of … to … dropped: disk full`. The times are those of the records.
     private func sentence(_ tally: SpoolStatus.Tally, _ fate: String) -> String {
-        let times =
-            tally.first == tally.last
-            ? "at \(terminal.zone.text(tally.first))"
-            : "between \(terminal.zone.text(tally.first)) and \(terminal.zone.text(tally.last))"
-        return "\(HumanUnits.count(tally.records, "record")) \(fate) \(times): \(tally.reason)"
+        let first = terminal.zone.text(tally.first)
+        let times = tally.first == tally.last ? first : "\(first) to \(terminal.zone.text(tally.last))"
+        return "\(HumanUnits.count(tally.records, "record")) of \(times) \(fate): \(tally.reason)"
     }
 
     // MARK: Streams
