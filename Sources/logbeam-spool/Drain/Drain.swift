@@ -189,7 +189,8 @@ struct Drain: ParsableCommand {
         }
         let drainer = Drainer(loop: loop, stop: stop, progress: progress) {
             // What is not told now, the next program tells.
-            ((try? spool.untoldGaps()) ?? []).filter { (try? spool.tellGap($0)) == true }.isEmpty == false
+            let told = ((try? spool.untoldGaps()) ?? []).filter { (try? spool.tellGap($0)) == true }
+            return !told.isEmpty
         }
         return try drainer.run()
     }
