@@ -92,4 +92,24 @@ struct StandardErrorTests {
     }
 
     private static let interruptions = Atomic(0)
+
+    @Test("holds nobody up on a terminal that nobody reads")
+    func unreadTerminal() async throws {
+        try await onOwnThread {
+            var (terminal, window): (Int32, Int32) = (-1, -1)
+            try #require(openpty(&terminal, &window, nil, nil, nil) == 0)
+            // Whoever still writes to it ends with it.
+            defer { close(terminal) }
+            let descriptor = window
+            let failures = Monitor(0)
+            Thread.detachNewThread {
+                // A terminal takes the beginning of a line for which it has no room.
+                while failures.withLock({ $0 }) < 3 {
+                    let isWritten = StandardError.write(line: String(repeating: "x", count: 4_000), to: descriptor)
+                    failures.withLock { $0 += isWritten ? 0 : 1 }
+                }
+            }
+            #expect(failures.wait(within: patience) { $0 == 3 ? true : nil } == true)
+        }
+    }
 }

@@ -26,6 +26,13 @@ package enum StandardError {
         // Without its turn where a thread that has it does not run, or was left behind by a fork.
         let hasTurn = turn.lock(until: MonotonicClock.nanoseconds() + UInt64(patience) * 1_000_000)
         defer { if hasTurn { turn.unlock() } }
+        // Other processes may fill a pipe after it was ready, and a terminal that is ready may take a byte and wait with the
+        // rest: an opening of our own does not block.
+        var status = stat()
+        let mayBlock = fstat(descriptor, &status) == 0 && [S_IFIFO, S_IFCHR].contains(status.st_mode & S_IFMT)
+        let own = mayBlock ? open("/proc/self/fd/\(descriptor)", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1
+        defer { if own >= 0 { close(own) } }
+        let descriptor = own >= 0 ? own : descriptor
         return BrokenPipeSignal.whileBlocked {
             line.withUTF8 { bytes in
                 var rest = UnsafeRawBufferPointer(bytes)
@@ -33,7 +40,7 @@ package enum StandardError {
                     guard isReady(descriptor, until: deadline) else { return false }
                     // A pipe that is ready takes PIPE_BUF bytes without blocking (pipe(7)).
                     let written = writeBytes(descriptor, rest.baseAddress, min(rest.count, 4096))
-                    guard written > 0 || errno == EINTR else { return false }
+                    guard written > 0 || errno == EINTR || errno == EAGAIN else { return false }
                     rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(max(0, written)))
                 }
                 return true
