@@ -43,14 +43,14 @@ extension Spool {
             let region = file.read(at: JournalFormat.offset(ofRegion: index), into: part)
             return JournalFormat.frames(in: region, after: moved, salt: file.salt)
         }
-        try append(frames.sorted { $0.number < $1.number }, ofJournal: file.name)
+        try append(frames.sorted { $0.number < $1.number }, of: file)
         file.remove()
         // Afterwards: as long as the file is there, its records must not be taken for new ones.
         try append([], progress: .moved(fromJournal: file.name, through: nil))
         return frames.count
     }
 
-    private func append(_ frames: [JournalFormat.Frame], ofJournal name: String) throws(SpoolError) {
+    private func append(_ frames: [JournalFormat.Frame], of file: JournalFile) throws(SpoolError) {
         var streams: [Destination: Int64] = [:]
         var rest = frames[...]
         while let last = rest.prefix(Writer.longestSlice).last {
@@ -71,9 +71,11 @@ extension Spool {
             }
             try append(
                 records,
-                progress: .moved(fromJournal: name, through: Int64(clamping: last.number)),
+                progress: .moved(fromJournal: file.name, through: Int64(clamping: last.number)),
                 mayBlock: false
             )
+            // For the case that this spool is not there any more when the rest is moved.
+            file.note(moved: last.number)
             rest = rest.dropFirst(records.count)
         }
     }

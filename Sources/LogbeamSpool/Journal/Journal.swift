@@ -253,6 +253,8 @@ package final class Journal: @unchecked Sendable {
         if isReplaced { file = next }
         lock.unlock()
         guard isReplaced else { return next.remove() }
+        // It may lie elsewhere now, for somebody to find.
+        old.clear()
         try? spool.append([], progress: .moved(fromJournal: old.name, through: nil))
     }
 

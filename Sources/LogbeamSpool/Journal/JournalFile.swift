@@ -166,4 +166,9 @@ final class JournalFile: Sendable {
     func remove() {
         unlink(path)
     }
+
+    /// Leaves nothing in it to be taken in, whatever it is called by now.
+    func clear() {
+        ftruncate(descriptor, 0)
+    }
 }

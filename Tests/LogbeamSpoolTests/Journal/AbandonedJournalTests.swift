@@ -236,4 +236,31 @@ struct AbandonedJournalTests {
         #expect(try spool.takeInJournals() == 10)
         #expect(try left.numbers == Array(0..<10))
     }
+
+    @Test("that a spool took in in part is not taken in again from its beginning by the next one")
+    func inPart() throws {
+        let live = try LiveFixture(commitTimeout: .milliseconds(200))
+        let dead = try LiveFixture()
+        do {
+            let journal = try Journal(spool: dead.spool)
+            for number in 0..<5_000 { #expect(try dead.stage("\(number)", in: journal)) }
+            let left = live.path + JournalFile.infix + "0123456789abcdef"
+            try FileManager.default.copyItem(atPath: dead.journals[0], toPath: left)
+        }
+        // Stands for a spool that is full, or a disk.
+        try sqlite3(
+            live.path,
+            """
+            CREATE TRIGGER failing BEFORE INSERT ON records
+            WHEN (SELECT count(*) FROM records) >= 4500 BEGIN SELECT RAISE(FAIL, 'failing'); END
+            """
+        )
+        #expect(throws: SpoolError.self) { try live.spool.current.spool.takeInJournals() }
+        #expect(try live.pending().count == 4_000)
+        try live.shell("rm $0 $0-wal $0-shm")
+        try live.log("after")
+        live.spool.takeInJournals()
+        #expect(live.spool.settle(holdsLease: true))
+        #expect(try live.pending().sorted() == (["after"] + (0..<5_000).map(String.init)).sorted())
+    }
 }

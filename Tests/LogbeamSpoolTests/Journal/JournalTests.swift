@@ -220,4 +220,20 @@ struct JournalTests {
         let next = try Spool(path: live.path)
         #expect(try messages(in: next.path) == ["after"])
     }
+
+    @Test("the file of a journal whose directory was renamed keeps nothing that the new one has")
+    func renamedDirectory() throws {
+        let live = try LiveFixture(commitTimeout: .milliseconds(50))
+        let journal = try Journal(spool: live.spool)
+        #expect(try live.stage("first", in: journal))
+        #expect(try journal.move() == 1)
+        #expect(try live.stage("second", in: journal))
+        try live.shell("mv $(dirname $0) $(dirname $0)-old; mkdir $(dirname $0)")
+        journal.renewFileIfGone(interval: 0)
+        #expect(try journal.move() == 1)
+        #expect(live.spool.settle(holdsLease: true))
+        #expect(try live.pending().sorted() == ["first", "second"])
+        let old = try Spool(path: live.directory.file("spool-old/logs.db"))
+        #expect(try messages(in: old.path) == [])
+    }
 }
