@@ -101,8 +101,9 @@ final class RejectedTable {
     @discardableResult
     func makeRoom() throws(SpoolError) -> Bool {
         guard try selectSize.step() else { return false }
-        var excess = selectSize.integer(0) - Int64(Self.recordLimit)
-        var excessBytes = selectSize.integer(1) - Int64(byteLimit)
+        // A damaged spool may count anything.
+        var excess = max(0, selectSize.integer(0)) - Int64(Self.recordLimit)
+        var excessBytes = max(0, selectSize.integer(1)) - Int64(byteLimit)
         selectSize.reset()
         // Version 1 knew no bounds: what it left goes in several transactions, each of which takes at most twice the bounds.
         // That is as much as there can be at any other time.

@@ -142,7 +142,7 @@ final class Room {
 
     /// Copies the log into the database, and leaves as much of its file as it takes to send and delete a batch. What fails
     /// here leaves the log as it is.
-    private func cutLog() {
+    func cutLog() {
         try? connection.execute("PRAGMA journal_size_limit = \(Self.spareLog)")
         if walMonitor.emptyLog(of: connection) {
             // The first commit in it cuts the file.

@@ -161,6 +161,17 @@ final class Writer {
     ///   together, and one process at a time is at it. Is told the new epoch; false if the lease is not to be had.
     /// - Returns: the new epoch; `nil` if the lease was not to be had.
     func takeLease(_ take: (_ epoch: Int64) throws(SpoolError) -> Bool) throws(SpoolError) -> Int64? {
+        do throws(SpoolError) {
+            return try tryToTakeLease(take)
+        } catch {
+            // There may be room in the log once it begins anew; as long as nobody has the lease, nobody else sees to that.
+            guard error.kind == .full || error.kind == .quotaExceeded else { throw error }
+            room.cutLog()
+            return try tryToTakeLease(take)
+        }
+    }
+
+    private func tryToTakeLease(_ take: (_ epoch: Int64) throws(SpoolError) -> Bool) throws(SpoolError) -> Int64? {
         try connection.transaction { () throws(SpoolError) in
             // Only whether it is another one counts, so that after the last of all comes the first.
             let epoch = try leaseEpoch() &+ 1

@@ -241,4 +241,16 @@ struct RejectedTableTests {
         try test.spool.reject(refuse(ids))
         #expect(try test.ids("rejected") == ids)
     }
+
+    @Test(
+        "takes what is refused though a damaged spool has counted less than nothing",
+        arguments: ["rejected", "rejected_bytes"]
+    )
+    func damagedCount(counter: String) throws {
+        let test = try TestSpool()
+        let ids = try test.append(2)
+        try test.execute("UPDATE counters SET value = \(Int64.min) WHERE name = '\(counter)'")
+        try test.spool.reject(refuse([ids[0]]))
+        #expect(try test.ids("rejected") == [ids[0]])
+    }
 }

@@ -134,6 +134,22 @@ final class FullDiskTests: Sendable {
         }
     }
 
+    /// Nobody has the lease whose loop would see that the log begins anew.
+    @Test("nor does it keep a process from it that is to begin with the uploads, though the log is full to its end")
+    func logFull() async throws {
+        try await onOwnThread {
+            for _ in 0..<30_000 { try self.append() }
+            // There are free pages in the database then.
+            try self.ship(try self.loop(self.spool))
+            for _ in 0..<2_000 { try self.append() }
+            let frame = 4_120
+            while self.spool.logFileSize / frame > self.spool.walPages { try self.append() }
+            self.disk.setCapacity(self.disk.used)
+            try self.ship(try self.loop(try Self.open(self.directory, self.disk)))
+            try self.append()
+        }
+    }
+
     private func loop(_ spool: Spool) throws -> UploadLoop {
         let lease = try UploadLease.acquire(spool)
         return try UploadLoop(
