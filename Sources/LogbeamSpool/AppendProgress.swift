@@ -13,6 +13,13 @@ package struct AppendProgress: Sendable {
         AppendProgress(counter: "import \(name)", value: bytes)
     }
 
+    /// What was pending in a file that is in use no more was moved into another one.
+    ///
+    /// - Parameter inode: that of the other one.
+    static func moved(intoFile inode: UInt64) -> AppendProgress {
+        AppendProgress(counter: "moved into file", value: Int64(bitPattern: inode))
+    }
+
     /// - Parameter number: that of the last record that was moved from a journal.
     static func moved(fromJournal name: String, through number: Int64?) -> AppendProgress {
         AppendProgress(counter: "journal \(name)", value: number)

@@ -2,7 +2,7 @@
 struct NoteTable: Sendable {
     /// Selects all rows, in an order that is always the same. The first column is the text that makes a row long.
     let select: String
-    /// Deletes the first `?1` rows in that order.
+    /// Deletes the first rows in that order, up to the number of them.
     private let deleteFirst: String
     /// Adds the row at which the statement stands to what the writer's spool knows.
     ///
@@ -13,7 +13,7 @@ struct NoteTable: Sendable {
 
     private static let rejected = NoteTable(
         select: "SELECT message, id, stream_id, timestamp, reason, rejected_at FROM rejected ORDER BY id",
-        deleteFirst: "DELETE FROM rejected WHERE id IN (SELECT id FROM rejected ORDER BY id LIMIT ?1)"
+        deleteFirst: "DELETE FROM rejected WHERE id IN (SELECT id FROM rejected ORDER BY id LIMIT"
     ) { (writer, row, streams) throws(SpoolError) in
         // An id that is taken is that of a record of another spool.
         let insert = try writer.connection.prepare(
@@ -36,7 +36,7 @@ struct NoteTable: Sendable {
         select: "SELECT reason, stream_id, records, first_at, last_at FROM gaps ORDER BY stream_id, reason",
         deleteFirst: """
             DELETE FROM gaps WHERE (stream_id, reason) IN
-                (SELECT stream_id, reason FROM gaps ORDER BY stream_id, reason LIMIT ?1)
+                (SELECT stream_id, reason FROM gaps ORDER BY stream_id, reason LIMIT
             """
     ) { (writer, row, streams) throws(SpoolError) in
         let gap = Gap(
@@ -50,10 +50,6 @@ struct NoteTable: Sendable {
         try writer.gaps.add(gap, isTold: true)
     }
 
-    /// Deletes the first rows, as ``select`` orders them.
-    func delete(first count: Int, from connection: Connection) throws(SpoolError) {
-        let delete = try connection.prepare(deleteFirst)
-        try delete.bind(Int64(count), at: 1)
-        try delete.run()
-    }
+    /// What deletes the first rows, as ``select`` orders them.
+    func deletion(first count: Int) -> String { "\(deleteFirst) \(count))" }
 }

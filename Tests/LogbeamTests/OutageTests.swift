@@ -97,6 +97,26 @@ struct OutageTests {
         #expect(uploader.settle() == 6_400, "and the sixth failure is the sixth")
     }
 
+    @Test("goes on with the waiting in the next process though somebody had asked for a flush before the outage")
+    func restartAfterFlush() throws {
+        let isDown = Monitor(false)
+        let service = ScriptedDeliveryService { _, _ in isDown.withLock { $0 } ? .throttled() : .accepted(.none) }
+        let uploader = try SteppedUploader(service: service)
+        try uploader.spool.requestFlush(through: try uploader.append("before"))
+        uploader.run { service.sent.isEmpty }
+        uploader.settle()
+        isDown.withLock { $0 = true }
+        try uploader.append("one")
+        uploader.run { service.sent.count < 6 }
+        uploader.settle()
+        for _ in 1...10 {
+            try uploader.restart()
+            uploader.loop.wake()
+            uploader.settle()
+        }
+        #expect(service.sent.count == 6, "ten starts, and no request")
+    }
+
     @Test("waits no longer in the next process because the clock was set back meanwhile")
     func restartWithOtherTime() throws {
         let uploader = try SteppedUploader(service: ScriptedDeliveryService { _, _ in .throttled() })

@@ -108,6 +108,29 @@ struct SupersededLoopTests {
         withExtendedLifetime(lease) {}
     }
 
+    @Test(
+        "lands what comes home though its lease is gone with the directory, as long as nobody has taken over in its file"
+    )
+    func directoryGone() throws {
+        let gate = Gate()
+        let service = ScriptedDeliveryService(gate: gate) { _, _ in .accepted(.none) }
+        let uploader = try SteppedUploader(service: service)
+        try uploader.append("one")
+        try stepUntil(uploader) { !service.sent.isEmpty }
+        // The directory has another spool by now, whose uploads are another's.
+        for suffix in ["", "-wal", "-shm", "-uploader"] {
+            try FileManager.default.removeItem(atPath: uploader.spool.path + suffix)
+        }
+        let other = try Spool(path: uploader.spool.path)
+        let lease = try UploadLease.acquire(other)
+        #expect(uploader.loop.step() == .waiting(until: nil) && uploader.loop.isSuperseded)
+        gate.open()
+        uploader.loop.land(until: MonotonicClock.milliseconds() + 60_000)
+        #expect(uploader.loop.inFlight == 0)
+        #expect(try !uploader.loop.hasRecords())
+        withExtendedLifetime(lease) {}
+    }
+
     @Test("does not post once it has made what a batch is meant for, if it was superseded meanwhile")
     func betweenTwoPosts() throws {
         let missing = DeliveryOutcome.destinationMissing(

@@ -6,7 +6,7 @@ import LogbeamTestSupport
 import Logging
 import Testing
 
-@Suite("A shipper whose spool gets another file")
+@Suite("A shipper whose spool gets another file", .onOwnThreads)
 struct SurvivalTests {
     private let fixture: SpoolFixture
 

@@ -206,6 +206,8 @@ package final class UploadLoop {
         // Where the spool can not be read, the next step says so.
         guard let requested = try? reader.requestedFlush(), requested > flushedThrough else { return }
         flushedThrough = requested
+        // One of long ago must not end the waiting of streams that are failing.
+        guard (try? reader.hasRecords(through: requested)) != false else { return }
         plan.flush(through: requested)
     }
 
@@ -291,6 +293,9 @@ package final class UploadLoop {
     /// monotonic clock has come: an answer that nobody settled would be a batch in doubt.
     package func land(until deadline: Int64) {
         senders.stop()
+        // Where the file of the lease is gone, with the directory perhaps, and nobody has taken over in the file of the spool
+        // itself, what comes home is written there.
+        if isSuperseded { isSuperseded = !attempt { () throws(SpoolError) in try lease.check(reader) } }
         while plan.inFlight > 0, unwritten == nil, !isSuperseded, MonotonicClock.milliseconds() < deadline {
             if answers.isEmpty {
                 senders.waitForAnswer(until: deadline)

@@ -31,9 +31,6 @@ package final class Uploader: Sendable {
 
     /// For how long answers are awaited at the end; the requests are broken off, so they come at once. In milliseconds.
     private static let landing: Int64 = 1_000
-    /// For how long they are awaited when the spool gets another file, in milliseconds: what is not home by then is in doubt
-    /// in the new one too.
-    private static let landingOfOldFile: Int64 = 5_000
     /// What comes on top of the time that a request may take: its batch is read before, and deleted after.
     private static let requestMargin: Int64 = 5_000
     /// How often to look for records of other processes, in milliseconds.
@@ -284,9 +281,9 @@ package final class Uploader: Sendable {
         let start = MonotonicClock.milliseconds()
         var (now, deadline) = (start, start)
         repeat {
-            let isInUse = spool.current === generation
+            let isInUse = spool.current === generation && loop.lease.isInPlace
             deadline =
-                start + (mailbox.isStopped ? Self.landing : isInUse ? longestRequest : Self.landingOfOldFile)
+                start + (mailbox.isStopped ? Self.landing : isInUse ? longestRequest : LiveSpool.landing)
             loop.land(until: min(deadline, now + min(Self.pollInterval, loop.longestRest)))
             _ = showLife(loop.lease)
             now = MonotonicClock.milliseconds()

@@ -31,6 +31,7 @@ struct CarryOver {
 
     /// Stops between two slices when `isWanted` says no, which it is asked before each. Returns whether all is moved.
     mutating func run(while isWanted: () -> Bool) throws(SpoolError) -> Bool {
+        try old.deleteMoved()
         for (range, isAcknowledged) in try deliveries() {
             guard isWanted() else { return false }
             if isAcknowledged {
@@ -96,23 +97,20 @@ struct CarryOver {
         bytes: Int,
         _ body: (Writer, [Int64], Int64) throws(SpoolError) -> Void
     ) throws(SpoolError) -> Bool {
-        try old.write { source throws(SpoolError) in
-            try source.connection.transaction { () throws(SpoolError) in
-                let rows = try read(source.connection, where: condition, limit: limit, bytes: bytes)
-                guard let last = rows.last else { return false }
-                try learnStreams(of: source.connection)
-                try new.write { target throws(SpoolError) in
-                    try target.connection.transaction { () throws(SpoolError) in
-                        var ids: [Int64] = []
-                        for row in rows {
-                            ids.append(try append(row, to: target, stream: streams[row.stream] ?? 0, after: ids.last))
-                        }
-                        try body(target, ids, streams[last.stream] ?? 0)
+        try old.moveSlice { source throws(SpoolError) in
+            let rows = try read(source, where: condition, limit: limit, bytes: bytes)
+            guard let last = rows.last else { return nil }
+            try learnStreams(of: source)
+            try new.write { target throws(SpoolError) in
+                try target.connection.transaction { () throws(SpoolError) in
+                    var ids: [Int64] = []
+                    for row in rows {
+                        ids.append(try append(row, to: target, stream: streams[row.stream] ?? 0, after: ids.last))
                     }
+                    try body(target, ids, streams[last.stream] ?? 0)
                 }
-                try source.connection.execute("DELETE FROM records WHERE (\(condition)) AND id <= \(last.id)")
-                return true
             }
+            return "DELETE FROM records WHERE (\(condition)) AND id <= \(last.id)"
         }
     }
 
@@ -163,35 +161,55 @@ struct CarryOver {
 
     /// The next of what is noted in a table. False if there is nothing.
     private mutating func moveSlice(of table: NoteTable) throws(SpoolError) -> Bool {
-        try old.write { source throws(SpoolError) in
-            try source.connection.transaction { () throws(SpoolError) in
-                let rows = try source.connection.prepare(table.select)
-                defer { rows.reset() }
-                var isMore = try rows.step()
-                guard isMore else { return false }
-                try learnStreams(of: source.connection)
-                var count = 0
-                try new.write { target throws(SpoolError) in
-                    try target.connection.transaction { () throws(SpoolError) in
-                        var bytes = 0
-                        while isMore, count < Writer.sliceSize, bytes < Spool.sliceBytes {
-                            count += 1
-                            bytes += rows.byteCount(0)
-                            try table.add(target, rows, streams)
-                            isMore = try rows.step()
-                        }
+        try old.moveSlice { source throws(SpoolError) in
+            let rows = try source.prepare(table.select)
+            defer { rows.reset() }
+            var isMore = try rows.step()
+            guard isMore else { return nil }
+            try learnStreams(of: source)
+            var count = 0
+            try new.write { target throws(SpoolError) in
+                try target.connection.transaction { () throws(SpoolError) in
+                    var bytes = 0
+                    while isMore, count < Writer.sliceSize, bytes < Spool.sliceBytes {
+                        count += 1
+                        bytes += rows.byteCount(0)
+                        try table.add(target, rows, streams)
+                        isMore = try rows.step()
                     }
                 }
-                new.mayHaveUntoldGaps.store(true, ordering: .releasing)
-                rows.reset()
-                try table.delete(first: count, from: source.connection)
-                return true
             }
+            new.mayHaveUntoldGaps.store(true, ordering: .releasing)
+            return table.deletion(first: count)
         }
     }
 }
 
 extension Spool {
+    /// Deletes here, in one transaction, what `body` has written to another file. Where this file does not take that, it is
+    /// what ``deleteMoved()`` has to do before anything else is moved, or the same would be moved again.
+    ///
+    /// - Parameter body: returns the statement that deletes it; `nil` if there was nothing to write.
+    /// - Returns: whether there was.
+    fileprivate func moveSlice(_ body: (Connection) throws(SpoolError) -> String?) throws(SpoolError) -> Bool {
+        let isMoved = try write { writer throws(SpoolError) in
+            try writer.connection.transaction { () throws(SpoolError) in
+                guard let deletion = try body(writer.connection) else { return false }
+                dueDeletion.withLock { $0 = deletion }
+                try writer.connection.execute(deletion)
+                return true
+            }
+        }
+        dueDeletion.withLock { $0 = nil }
+        return isMoved
+    }
+
+    fileprivate func deleteMoved() throws(SpoolError) {
+        guard let deletion = dueDeletion.withLock({ $0 }) else { return }
+        try write { writer throws(SpoolError) in try writer.connection.execute(deletion) }
+        dueDeletion.withLock { $0 = nil }
+    }
+
     /// Copies the log into the file, which may lie under another name than the log by now, and leaves the log at that.
     func settleLog() throws(SpoolError) {
         try write { writer throws(SpoolError) in

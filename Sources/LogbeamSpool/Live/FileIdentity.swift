@@ -7,7 +7,7 @@ internal import Darwin
 /// Which file it is that a path leads to, whatever it holds.
 package struct FileIdentity: Sendable, Equatable {
     private var device: UInt64
-    private var inode: UInt64
+    private(set) var inode: UInt64
 
     /// What a look at a path finds.
     enum Finding: Equatable {

@@ -240,7 +240,7 @@ package final class LiveSpool: Sendable {
 
     /// Runs `body` with the mending lock held, unless another thread has replaced the file already. Returns whether it is
     /// replaced.
-    private func mend(_ generation: Generation, _ body: () -> Bool) -> Bool {
+    func mend(_ generation: Generation, _ body: () -> Bool) -> Bool {
         let isReplacedHere: Bool? = ForkGate.pass {
             guard mendingLock.lock(until: deadline) else { return false }
             defer { mendingLock.unlock() }

@@ -145,6 +145,13 @@ extension LiveSpool {
         }
     }
 
+    /// Looks whether the file in use is damaged itself, and replaces it if so. True if it is.
+    func replaceIfDamaged(_ generation: Generation) -> Bool {
+        guard let damage = probe(isThorough: true) else { return false }
+        _ = replace(generation, because: .damaged(damage.message))
+        return true
+    }
+
     private func reopen(_ generation: Generation) throws(SpoolError) -> Bool {
         guard let next = try Generation(Spool(path: path, options: options)), next.main == generation.main else {
             return false
@@ -178,7 +185,8 @@ extension LiveSpool {
                 generation: generation,
                 since: MonotonicClock.nanoseconds(),
                 leavesRecords: trouble.leavesRecords,
-                hasName: true
+                // Under which nobody opens it.
+                hasName: false
             )
         )
         install(next)
@@ -197,8 +205,14 @@ extension LiveSpool {
         var told: [String] = []
         let next = try Self.open(path, options, replacesForeign: true) { told.append($0) }
         // Another process may have set it aside because it is damaged.
-        let isSetAside = Quarantine.files(of: path).contains { FileIdentity($0) == generation.main }
-        let hasName = !generation.main.isUnlinked
+        let place = Quarantine.files(of: path).first { FileIdentity($0) == generation.main }
+        let isSetAside = place != nil
+        // Where its log and the log's index do not lie with it, it was set aside for the want of them: what is pending can be
+        // read by whoever has it open, and by nobody else.
+        let isDamaged = place.map {
+            FileIdentity($0 + "-wal") == generation.log && FileIdentity($0 + "-shm") == generation.index
+        }
+        let hasName = !isSetAside && !generation.main.isUnlinked
         if !isSetAside {
             told.append(
                 "the spool \(path) \(trouble.description); logging goes on in "
@@ -210,7 +224,7 @@ extension LiveSpool {
             Retired(
                 generation: generation,
                 since: MonotonicClock.nanoseconds(),
-                leavesRecords: !isSetAside,
+                leavesRecords: isDamaged != true,
                 hasName: hasName,
                 leftovers: repairs.leftovers
             )

@@ -8,9 +8,12 @@ internal import Darwin
 #endif
 
 extension LiveSpool {
-    /// For so long a file is left to the process that uploads from it, in nanoseconds: that has noticed by then, or never
-    /// will.
-    private static let grace: UInt64 = 3_000_000_000
+    /// How long the process that uploads waits for the answers to what is on its way from a file that is in use no more, in
+    /// milliseconds: what is not answered by then is in doubt in the new one too.
+    package static let landing: Int64 = 5_000
+    /// For so long a file is left to that process, in nanoseconds: it has noticed by then and its answers have come, or it
+    /// never will.
+    private static let grace = UInt64(landing) * 1_000_000 + 3_000_000_000
 
     /// Whether there is anything to settle.
     package var isUnsettled: Bool { hasRetired.load(ordering: .acquiring) }
@@ -64,13 +67,19 @@ extension LiveSpool {
     /// True if the file can be let go.
     private func settle(_ retired: Retired, holdsLease: Bool, while isWanted: () -> Bool) -> Bool {
         guard let old = try? retired.generation.spool else { return true }
-        guard retired.leavesRecords, holdsLease || !retired.hasName else {
+        let file = current
+        // It came back: its records are where they belong.
+        if retired.generation.main == file.main { return true }
+        // Whoever uploads has moved what was there, and does not come back for what was logged before this process looked.
+        let moved = AppendProgress.moved(intoFile: file.main.inode)
+        guard retired.leavesRecords, holdsLease || !retired.hasName || (try? old.value(of: moved)) == moved.value else {
             _ = try? old.settleLog()
             return true
         }
         do throws(SpoolError) {
-            var carryOver = CarryOver(old: old, new: try current.spool, holdsLease: holdsLease)
+            var carryOver = CarryOver(old: old, new: try file.spool, holdsLease: holdsLease)
             guard try carryOver.run(while: { isWanted() && !ForkGate.isAwaited }) else { return false }
+            if holdsLease, retired.hasName { try? old.append([], progress: moved) }
             try old.settleLog()
             for file in retired.leftovers { unlink(file) }
             return true
@@ -82,6 +91,9 @@ extension LiveSpool {
     /// Counts as lost what can not be read. False if that is to be tried again, for it is not the old file's fault.
     private func giveUp(_ retired: Retired, _ old: Spool, after error: SpoolError) -> Bool {
         guard error.isSuspicious else { return false }
+        // The new file may be the one that is damaged.
+        let file = current
+        if mend(file, { replaceIfDamaged(file) }) { return false }
         var lost: [(destination: Destination, gap: Gap)] = []
         do throws(SpoolError) {
             lost = try old.pendingByStream()

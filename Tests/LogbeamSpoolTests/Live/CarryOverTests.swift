@@ -120,4 +120,31 @@ struct CarryOverTests {
         #expect(isDone)
         #expect(try sqlite3(new.path, "SELECT log_stream FROM pending WHERE message = 'late'") == "later\n")
     }
+
+    @Test(
+        "is each record and each note once, though the old file does not take the deletion",
+        arguments: [true, false]
+    )
+    func oldDiskFull(hasRecords: Bool) throws {
+        let place = directory.file("scarce")
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false)
+        let disk = TestDisk(directory: place, records: false)
+        let old = try Spool(path: place + "/old.db", options: .init(commitTimeout: .seconds(30)))
+        let stream = try stream("stream", in: old)
+        for number in 0..<(hasRecords ? 10 : 0) { try old.append("\(number)", stream: stream) }
+        try old.noteGap(Gap(stream: stream, reason: "disk full", records: 3, first: 1, last: 2))
+        disk.setCapacity(disk.used)
+        for _ in 0..<5 {
+            let error = spoolError {
+                var carryOver = CarryOver(old: old, new: new, holdsLease: true)
+                _ = try carryOver.run { true }
+            }
+            #expect(error?.kind == .full)
+        }
+        disk.setCapacity(nil)
+        var carryOver = CarryOver(old: old, new: new, holdsLease: true)
+        #expect(try carryOver.run { true })
+        #expect(try messages(in: new.path) == (hasRecords ? (0..<10).map(String.init) : []))
+        #expect(try new.untoldGaps().map(\.records) == [3])
+    }
 }

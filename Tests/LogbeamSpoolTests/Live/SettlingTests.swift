@@ -121,4 +121,116 @@ struct SettlingTests {
         #expect(live.spool.settle(holdsLease: true))
         #expect(try live.spool.current.spool.untoldGaps().map(\.records).sorted() == [3, 5])
     }
+
+    @Test(
+        "moves what is pending where a process that does not upload set it aside for want of its log",
+        arguments: ["rm $0-wal", "rm $0-shm"]
+    )
+    func setAsideByOther(script: String) throws {
+        let logging = try LiveFixture()
+        let uploading = try LiveFixture(in: logging.directory)
+        for number in 0..<3 { try logging.log("\(number)") }
+        try logging.shell(script)
+        logging.spool.look()
+        uploading.spool.look()
+        #expect(uploading.spool.settle(holdsLease: true))
+        #expect(logging.spool.settle(holdsLease: false, isPatient: false))
+        #expect(try logging.pending() == ["0", "1", "2"])
+    }
+
+    @Test("moves what is pending also where it was set aside before there could be a new one")
+    func setAsideOnFullDisk() throws {
+        let directory = try TemporaryDirectory()
+        try FileManager.default.createDirectory(atPath: directory.file("spool"), withIntermediateDirectories: false)
+        let disk = TestDisk(directory: directory.file("spool"), records: false)
+        let live = try LiveFixture(in: directory)
+        for number in 0..<3 { try live.log("\(number)") }
+        disk.setCapacity(disk.used)
+        try live.shell("rm $0-wal")
+        live.spool.look()
+        #expect(live.quarantined.count == 1)
+        disk.setCapacity(nil)
+        #expect(eventually { (try? live.log("after")) != nil && live.spool.isUnsettled })
+        #expect(live.spool.settle(holdsLease: true))
+        #expect(Set(try live.pending()) == ["0", "1", "2", "after"])
+    }
+
+    @Test(
+        "moves what another process logs into a renamed file before it notices, after the uploader has moved the rest",
+        arguments: ["mv $0 $0-old", "mv $0 $0-old; mv $0-wal $0-old-wal; mv $0-shm $0-old-shm", "rm $0-wal"]
+    )
+    func lateRecord(script: String) throws {
+        let logging = try LiveFixture()
+        let uploading = try LiveFixture(in: logging.directory)
+        try logging.log("before")
+        let old = try logging.spool.current.spool
+        try logging.shell(script)
+        uploading.spool.look()
+        #expect(uploading.spool.settle(holdsLease: true))
+        try old.append("late", stream: try logging.stream.id(in: logging.spool.current))
+        logging.spool.look()
+        #expect(logging.spool.settle(holdsLease: false, isPatient: false))
+        #expect(uploading.spool.settle(holdsLease: true))
+        #expect(try logging.pending() == ["before", "late"])
+    }
+
+    @Test(
+        "is done with one that comes back before it was moved",
+        arguments: [
+            ["mv $(dirname $0) $(dirname $0)-x", "rm -r $(dirname $0); mv $(dirname $0)-x $(dirname $0)"],
+            [
+                "mv $0 $0-x; mv $0-wal $0-x-wal; mv $0-shm $0-x-shm",
+                "mv $0-x $0; mv $0-x-wal $0-wal; mv $0-x-shm $0-shm",
+            ],
+        ]
+    )
+    func comesBack(scripts: [String]) throws {
+        let live = try LiveFixture(commitTimeout: .milliseconds(300))
+        for number in 0..<3 { try live.log("\(number)") }
+        try live.shell(scripts[0])
+        try live.log("after")
+        try live.shell(scripts[1])
+        try live.log("again")
+        // First the one that came back, and then the one between.
+        #expect(eventually { live.spool.settle(holdsLease: true) })
+        try live.log("last")
+        #expect(try live.pending().sorted() == ["0", "1", "2", "after", "again", "last"])
+    }
+
+    @Test(
+        "keeps what is pending though the file in its place is damaged, or has no ids left",
+        arguments: [true, false]
+    )
+    func damagedSuccessor(isTorn: Bool) throws {
+        let live = try LiveFixture()
+        for number in 0..<3 { try live.log("\(number)") }
+        let made = live.directory.file("other.db")
+        do {
+            let spool = try Spool(path: made)
+            let stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
+            for number in 0..<200 {
+                try spool.append("\(number) \(String(repeating: "x", count: 500))", stream: stream)
+            }
+        }
+        if isTorn {
+            let last = "SELECT max(pageno) FROM dbstat WHERE name = 'records' AND pagetype = 'leaf'"
+            try live.shell(
+                "page=$(sqlite3 \(made) \"\(last)\"); "
+                    + "dd if=/dev/zero of=\(made) bs=4096 seek=$((page - 1)) count=1 conv=notrunc status=none"
+            )
+        } else {
+            try sqlite3(made, "INSERT INTO records VALUES (9223372036854775807, 1, 1, 'x')")
+        }
+        try live.shell("mv \(made) $0")
+        // The uploader comes by before anybody has logged.
+        live.spool.look(isThorough: true)
+        live.spool.settle(holdsLease: true)
+        try live.log("after")
+        #expect(
+            eventually {
+                live.spool.look(isThorough: true); return live.spool.settle(holdsLease: true)
+            }
+        )
+        #expect(Set(try live.pending()).isSuperset(of: ["0", "1", "2", "after"]))
+    }
 }
