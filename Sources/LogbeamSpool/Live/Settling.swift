@@ -23,7 +23,8 @@ extension LiveSpool {
     ///
     /// - Parameters:
     ///   - holdsLease: nobody else uploads from these files, nor from the one in use. Without it only those are moved
-    ///     that have no name any more, so that no other process can ever open them.
+    ///     that have no name any more, so that no other process can ever open them, and those of which the process that
+    ///     uploads has moved what was there before.
     ///   - isPatient: waits until the process that uploads has had its chance.
     ///   - isWanted: asked all the time, so that it may show a sign of life. When it says no, as the lease is lost,
     ///     nothing more is moved.
@@ -67,17 +68,17 @@ extension LiveSpool {
     /// True if the file can be let go.
     private func settle(_ retired: Retired, holdsLease: Bool, while isWanted: () -> Bool) -> Bool {
         guard let old = try? retired.generation.spool else { return true }
-        let file = current
+        let successor = current
         // It came back: its records are where they belong.
-        if retired.generation.main == file.main { return true }
+        if retired.generation.main == successor.main { return true }
         // Whoever uploads has moved what was there, and does not come back for what was logged before this process looked.
-        let moved = AppendProgress.moved(intoFile: file.main.inode)
+        let moved = AppendProgress.moved(intoFile: successor.main.inode)
         guard retired.leavesRecords, holdsLease || !retired.hasName || (try? old.value(of: moved)) == moved.value else {
             _ = try? old.settleLog()
             return true
         }
         do throws(SpoolError) {
-            var carryOver = CarryOver(old: old, new: try file.spool, holdsLease: holdsLease)
+            var carryOver = CarryOver(old: old, new: try successor.spool, holdsLease: holdsLease)
             guard try carryOver.run(while: { isWanted() && !ForkGate.isAwaited }) else { return false }
             if holdsLease, retired.hasName { try? old.append([], progress: moved) }
             try old.settleLog()
@@ -91,13 +92,17 @@ extension LiveSpool {
     /// Counts as lost what can not be read. False if that is to be tried again, for it is not the old file's fault.
     private func giveUp(_ retired: Retired, _ old: Spool, after error: SpoolError) -> Bool {
         guard error.isSuspicious else { return false }
-        // The new file may be the one that is damaged.
-        let file = current
-        if mend(file, { replaceIfDamaged(file) }) { return false }
+        // The new file may be the one that is damaged; where that can not be told now, it is asked again.
+        let successor = current
+        var isSound = false
+        _ = mend(successor) {
+            isSound = !replaceIfDamaged(successor)
+            return !isSound
+        }
+        guard isSound else { return false }
         var lost: [(destination: Destination, gap: Gap)] = []
         do throws(SpoolError) {
             lost = try old.pendingByStream()
-            // The new file may be the one that is damaged; then it will be replaced in its turn.
             try noteGaps(lost)
         } catch {
             if lost.isEmpty == false { return false }
