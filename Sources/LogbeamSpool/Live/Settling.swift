@@ -69,8 +69,8 @@ extension LiveSpool {
     private func settle(_ retired: Retired, holdsLease: Bool, while isWanted: () -> Bool) -> Bool {
         guard let old = try? retired.generation.spool else { return true }
         let successor = current
-        // It came back: its records are where they belong.
-        if retired.generation.main == successor.main { return true }
+        // It came back, with its log: its records are where they belong.
+        if retired.generation.main == successor.main, retired.generation.log == successor.log { return true }
         // Whoever uploads has moved what was there, and does not come back for what was logged before this process looked.
         let moved = AppendProgress.moved(intoFile: successor.main.inode)
         guard retired.leavesRecords, holdsLease || !retired.hasName || (try? old.value(of: moved)) == moved.value else {

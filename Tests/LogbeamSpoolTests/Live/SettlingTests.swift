@@ -182,6 +182,7 @@ struct SettlingTests {
                 "mv $0 $0-x; mv $0-wal $0-x-wal; mv $0-shm $0-x-shm",
                 "mv $0-x $0; mv $0-x-wal $0-wal; mv $0-x-shm $0-shm",
             ],
+            ["mv $0 $0-x", "mv $0-x $0"],
         ]
     )
     func comesBack(scripts: [String]) throws {
