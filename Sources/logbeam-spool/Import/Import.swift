@@ -16,8 +16,8 @@ struct Import: ParsableCommand {
         discussion: """
             Each line is a JSON object with time, log_group, log_stream and message; other keys are passed over. time is \
             ISO 8601, as 2026-01-31T12:00:00.123+01:00 (UTC without an offset), or a number since 1970 in seconds, from \
-            100,000,000,000 on in milliseconds. Records are committed in the order of the lines, under new ids. The spool is made if it is \
-            missing, and may be in use.
+            100,000,000,000 on in milliseconds. Records are committed in the order of the lines, under new ids. The spool \
+            is made if it is missing, and may be in use.
 
             A line that is no such object is told with its number on standard error, and kept out; the others are taken, \
             and the exit code is 65. Only the first \(Importer.toldLimit) are told one by one. Lines of white space count \
