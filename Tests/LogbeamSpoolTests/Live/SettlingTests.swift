@@ -198,6 +198,25 @@ struct SettlingTests {
         #expect(try live.pending().sorted() == ["0", "1", "2", "after", "again", "last"])
     }
 
+    @Test("keeps what stands in its log alone where it comes back without that")
+    func comesBackWithoutLog() throws {
+        let live = try LiveFixture(commitTimeout: .milliseconds(300))
+        for number in 0..<3 { try live.log("\(number)") }
+        try live.shell("mv $0 $0-x")
+        try live.log("after")
+        try live.shell("mv $0-x $0")
+        live.spool.look(isThorough: true)
+        // The uploader comes by before the file is found to have another log.
+        live.spool.settle(holdsLease: true)
+        try live.log("again")
+        #expect(
+            eventually {
+                live.spool.look(isThorough: true); return live.spool.settle(holdsLease: true)
+            }
+        )
+        #expect(Set(try live.pending()) == ["0", "1", "2", "after", "again"])
+    }
+
     @Test(
         "keeps what is pending though the file in its place is damaged, or has no ids left",
         arguments: [true, false]
