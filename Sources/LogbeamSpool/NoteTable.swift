@@ -2,8 +2,8 @@
 struct NoteTable: Sendable {
     /// Selects all rows, in an order that is always the same. The first column is the text that makes a row long.
     let select: String
-    /// Deletes the first rows in that order, up to the number of them.
-    private let deleteFirst: String
+    /// Deletes the first rows in that order; how many is its only parameter.
+    let deleteFirst: String
     /// Adds the row at which the statement stands to what the writer's spool knows.
     ///
     /// The dictionary has, by the ids that the streams have where the row comes from, those that they have here.
@@ -13,7 +13,7 @@ struct NoteTable: Sendable {
 
     private static let rejected = NoteTable(
         select: "SELECT message, id, stream_id, timestamp, reason, rejected_at FROM rejected ORDER BY id",
-        deleteFirst: "DELETE FROM rejected WHERE id IN (SELECT id FROM rejected ORDER BY id LIMIT"
+        deleteFirst: "DELETE FROM rejected WHERE id IN (SELECT id FROM rejected ORDER BY id LIMIT ?1)"
     ) { (writer, row, streams) throws(SpoolError) in
         // An id that is taken is that of a record of another spool.
         let insert = try writer.connection.prepare(
@@ -36,7 +36,7 @@ struct NoteTable: Sendable {
         select: "SELECT reason, stream_id, records, first_at, last_at FROM gaps ORDER BY stream_id, reason",
         deleteFirst: """
             DELETE FROM gaps WHERE (stream_id, reason) IN
-                (SELECT stream_id, reason FROM gaps ORDER BY stream_id, reason LIMIT
+                (SELECT stream_id, reason FROM gaps ORDER BY stream_id, reason LIMIT ?1)
             """
     ) { (writer, row, streams) throws(SpoolError) in
         let gap = Gap(
@@ -49,7 +49,4 @@ struct NoteTable: Sendable {
         // Under the reason as it stands there: with the mark, where the stream is yet to be told.
         try writer.gaps.add(gap, isTold: true)
     }
-
-    /// What deletes the first rows, as ``select`` orders them.
-    func deletion(first count: Int) -> String { "\(deleteFirst) \(count))" }
 }

@@ -58,8 +58,8 @@ package final class Spool: Sendable {
     private let logHeldUntil = Atomic<UInt64>(0)
     /// There may be gaps that their streams have not been told of: perhaps from before this process.
     let mayHaveUntoldGaps = Atomic<Bool>(true)
-    /// The statement that deletes what was moved to another file, as long as it has not succeeded: see ``CarryOver``.
-    let dueDeletion = Mutex<String?>(nil)
+    /// What deletes here what was moved to another file, as long as it has not succeeded: see ``CarryOver``.
+    let dueDeletion = Mutex<Deletion?>(nil)
     private let forkNumber: Int
 
     /// Opens a spool, or makes one. A file that is no spool, or one of a later version, is left as it is.

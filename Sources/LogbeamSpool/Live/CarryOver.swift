@@ -75,10 +75,7 @@ struct CarryOver {
 
     /// A batch in doubt, as a whole: it is bounded by what the service takes in one request.
     private mutating func move(_ range: BatchRange) throws(SpoolError) {
-        let condition = """
-            id BETWEEN \(range.first) AND \(range.last) AND stream_id = \(range.stream) AND timestamp <= \(range.latest)
-            """
-        _ = try move(where: condition, limit: .max, bytes: .max) { (writer, ids, stream) throws(SpoolError) in
+        _ = try move(of: range, limit: .max, bytes: .max) { (writer, ids, stream) throws(SpoolError) in
             guard let first = ids.first, let last = ids.last else { return }
             try writer.addDelivery(of: BatchRange(stream: stream, first: first, last: last, latest: range.latest))
         }
@@ -87,18 +84,22 @@ struct CarryOver {
 
     /// The next records. False if there are none.
     private mutating func moveSlice() throws(SpoolError) -> Bool {
-        try move(where: "1", limit: Writer.sliceSize, bytes: Spool.sliceBytes) { _, _, _ in }
+        try move(of: nil, limit: Writer.sliceSize, bytes: Spool.sliceBytes) { _, _, _ in }
     }
 
-    /// Moves records in one transaction; `body` is in it, and is told their new ids, and that of the stream of the last.
+    /// The records of a batch, or of all: the parameters are its first and last id, its stream, and its latest time.
+    private static let condition = "id BETWEEN ?1 AND ?2 AND stream_id = coalesce(?3, stream_id) AND timestamp <= ?4"
+
+    /// Moves records in one transaction, of a batch or of all; `body` is in it, and is told their new ids, and that of the
+    /// stream of the last.
     private mutating func move(
-        where condition: String,
+        of batch: BatchRange?,
         limit: Int,
         bytes: Int,
         _ body: (Writer, [Int64], Int64) throws(SpoolError) -> Void
     ) throws(SpoolError) -> Bool {
         try old.moveSlice { source throws(SpoolError) in
-            let rows = try read(source, where: condition, limit: limit, bytes: bytes)
+            let rows = try read(source, of: batch, limit: limit, bytes: bytes)
             guard let last = rows.last else { return nil }
             try learnStreams(of: source)
             try new.write { target throws(SpoolError) in
@@ -110,8 +111,20 @@ struct CarryOver {
                     try body(target, ids, streams[last.stream] ?? 0)
                 }
             }
-            return "DELETE FROM records WHERE (\(condition)) AND id <= \(last.id)"
+            return { connection throws(SpoolError) in
+                let delete = try connection.prepare("DELETE FROM records WHERE \(Self.condition)")
+                try Self.bind(delete, to: batch, through: last.id)
+                try delete.run()
+            }
         }
+    }
+
+    private static func bind(_ statement: Statement, to batch: BatchRange?, through last: Int64) throws(SpoolError) {
+        try statement.bind(batch?.first ?? .min, at: 1)
+        try statement.bind(last, at: 2)
+        // What is not bound is NULL.
+        if let stream = batch?.stream { try statement.bind(stream, at: 3) }
+        try statement.bind(batch?.latest ?? .max, at: 4)
     }
 
     /// Makes the streams of the old file known to the new one, where there are any that are not yet.
@@ -124,14 +137,16 @@ struct CarryOver {
 
     private func read(
         _ connection: Connection,
-        where condition: String,
+        of batch: BatchRange?,
         limit: Int,
         bytes: Int
     ) throws(SpoolError) -> [Row] {
         let select = try connection.prepare(
-            "SELECT id, stream_id, timestamp, message FROM records WHERE \(condition) ORDER BY id LIMIT \(limit)"
+            "SELECT id, stream_id, timestamp, message FROM records WHERE \(Self.condition) ORDER BY id LIMIT ?5"
         )
         defer { select.reset() }
+        try Self.bind(select, to: batch, through: batch?.last ?? .max)
+        try select.bind(Int64(limit), at: 5)
         var rows: [Row] = []
         var size = 0
         while size < bytes, try select.step() {
@@ -180,23 +195,30 @@ struct CarryOver {
                 }
             }
             new.mayHaveUntoldGaps.store(true, ordering: .releasing)
-            return table.deletion(first: count)
+            return { [count] connection throws(SpoolError) in
+                let delete = try connection.prepare(table.deleteFirst)
+                try delete.bind(Int64(count), at: 1)
+                try delete.run()
+            }
         }
     }
 }
 
 extension Spool {
+    /// Deletes what was moved to another file, now or later.
+    typealias Deletion = @Sendable (Connection) throws(SpoolError) -> Void
+
     /// Deletes here, in one transaction, what `body` has written to another file. Where this file does not take that, it is
     /// what ``deleteMoved()`` has to do before anything else is moved, or the same would be moved again.
     ///
-    /// - Parameter body: returns the statement that deletes it; `nil` if there was nothing to write.
+    /// - Parameter body: returns what deletes it; `nil` if there was nothing to write.
     /// - Returns: whether there was.
-    fileprivate func moveSlice(_ body: (Connection) throws(SpoolError) -> String?) throws(SpoolError) -> Bool {
+    fileprivate func moveSlice(_ body: (Connection) throws(SpoolError) -> Deletion?) throws(SpoolError) -> Bool {
         let isMoved = try write { writer throws(SpoolError) in
             try writer.connection.transaction { () throws(SpoolError) in
                 guard let deletion = try body(writer.connection) else { return false }
                 dueDeletion.withLock { $0 = deletion }
-                try writer.connection.execute(deletion)
+                try deletion(writer.connection)
                 return true
             }
         }
@@ -206,7 +228,7 @@ extension Spool {
 
     fileprivate func deleteMoved() throws(SpoolError) {
         guard let deletion = dueDeletion.withLock({ $0 }) else { return }
-        try write { writer throws(SpoolError) in try writer.connection.execute(deletion) }
+        try write { writer throws(SpoolError) in try deletion(writer.connection) }
         dueDeletion.withLock { $0 = nil }
     }
 
