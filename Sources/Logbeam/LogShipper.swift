@@ -133,6 +133,7 @@ public final class LogShipper: Sendable {
         do {
             if upload == nil, configuration.oversize == .split, message.utf8.count > maximumMessageSize {
                 try appendParts(of: message, stream: stream, timestamp: timestamp, in: process)
+                process.noteLosses()
                 return true
             }
             var message = message.truncated(toUTF8Count: maximumMessageSize)
@@ -178,10 +179,14 @@ public final class LogShipper: Sendable {
         process.settleJournal()
         let parts = MessageParts(message, limit: maximumMessageSize, id: UInt64.random(in: .min ... .max))
         try parts.bytes.withUnsafeBufferPointer { bytes throws(SpoolError) in
-            _ = try process.spool.append(
-                to: stream,
-                timestamp: timestamp,
-                messages: parts.ranges.lazy.map { UnsafeBufferPointer(rebasing: bytes[$0]) }
+            try process.spool.append(
+                parts.ranges.map { range in
+                    LiveRecord(
+                        stream: stream,
+                        timestamp: timestamp,
+                        message: UnsafeBufferPointer(rebasing: bytes[range])
+                    )
+                }
             )
         }
         for range in parts.ranges {

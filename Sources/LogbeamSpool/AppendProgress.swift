@@ -27,20 +27,9 @@ package struct AppendProgress: Sendable {
 }
 
 extension Spool {
-    /// Commits records of several streams at once, and how far they were taken: all of that or nothing.
-    ///
-    /// - Parameter mayBlock: whether to wait for room at all.
-    package func append(
-        _ records: [NewRecord],
-        progress: AppendProgress? = nil,
-        mayBlock: Bool = true
-    ) throws(SpoolError) {
-        let cost = records.reduce(0) { $0 + SpoolLimit.cost(ofMessage: $1.message.count) }
-        try withRoom(for: cost, mayBlock: mayBlock) { deadline throws(SpoolError) in
-            try queue.write(until: deadline) { writer throws(SpoolError) in
-                try writer.append(records, cost: cost, progress: progress)
-            }
-        }
+    /// Commits how far records were taken, where there are none to go with it.
+    func note(_ progress: AppendProgress) throws(SpoolError) {
+        try write { writer throws(SpoolError) in try writer.note(progress) }
     }
 
     /// How many bytes of a file were imported, and not forgotten since.
@@ -69,23 +58,7 @@ extension Spool {
 }
 
 extension Writer {
-    fileprivate func append(_ records: [NewRecord], cost: Int64, progress: AppendProgress?) throws(SpoolError) {
-        try room.admit(cost)
-        try connection.transaction { () throws(SpoolError) in
-            var last: Int64?
-            for record in records {
-                last = try insert(
-                    stream: record.stream,
-                    timestamp: record.timestamp,
-                    message: record.message,
-                    after: last
-                )
-            }
-            if let progress { try note(progress) }
-        }
-    }
-
-    fileprivate func note(_ progress: AppendProgress) throws(SpoolError) {
+    func note(_ progress: AppendProgress) throws(SpoolError) {
         guard let value = progress.value else {
             let delete = try connection.prepare("DELETE FROM counters WHERE name = ?1")
             try delete.bind(progress.counter, at: 1)

@@ -246,7 +246,7 @@ final class CommitQueue: @unchecked Sendable {
         try writer.room.admit(own.map { SpoolLimit.cost(ofMessage: $0.message.count) } ?? 1)
         let most = writer.room.limit == nil ? Self.roundBytes : min(Self.roundBytes, Int(writer.room.left))
         let id = try writer.connection.transaction { () throws(SpoolError) in
-            let id = try own.map { own throws(SpoolError) in try writer.insert(own, after: nil) }
+            let id = try own.map { own throws(SpoolError) in try writer.insert(own) }
             var last = id
             var bytes = own?.message.count ?? 0
             let first = nextSeat
@@ -358,16 +358,6 @@ final class CommitQueue: @unchecked Sendable {
     private func take(_ index: Int) -> Bool {
         let bit: UInt64 = 1 << UInt64(index)
         return waiting.bitwiseAnd(~bit, ordering: .acquiringAndReleasing).oldValue & bit != 0
-    }
-}
-
-extension Writer {
-    fileprivate func append(_ record: NewRecord) throws(SpoolError) -> Int64 {
-        try append(stream: record.stream, timestamp: record.timestamp, message: record.message)
-    }
-
-    fileprivate func insert(_ record: NewRecord, after previous: Int64?) throws(SpoolError) -> Int64 {
-        try insert(stream: record.stream, timestamp: record.timestamp, message: record.message, after: previous)
     }
 }
 

@@ -53,12 +53,12 @@ extension Writer {
                 defer { select.reset() }
                 guard try select.step() else { continue }
                 bytes += select.byteCount(2)
-                previous = try insert(
+                let record = NewRecord(
                     stream: select.integer(0),
                     timestamp: time ?? select.integer(1),
-                    message: select.bytes(2).assumingMemoryBound(to: UInt8.self),
-                    after: previous
+                    message: select.bytes(2).assumingMemoryBound(to: UInt8.self)
                 )
+                previous = try insert(record, after: previous)
                 try delete.bind(id, at: 1)
                 try delete.run()
                 found += 1

@@ -5,7 +5,7 @@ internal import Synchronization
 extension Spool {
     /// Notes that records of a stream never reached the spool. The stream is yet to be told: see ``tellGap(_:)``.
     package func noteGap(_ gap: Gap) throws(SpoolError) {
-        try write { writer throws(SpoolError) in try writer.noteGap(gap) }
+        try write { writer throws(SpoolError) in try writer.gaps.add(gap, isTold: false) }
         mayHaveUntoldGaps.store(true, ordering: .releasing)
     }
 
@@ -16,7 +16,7 @@ extension Spool {
                 for (destination, gap) in gaps {
                     var gap = gap
                     gap.stream = try writer.streamID(for: destination)
-                    try writer.noteGap(gap)
+                    try writer.gaps.add(gap, isTold: false)
                 }
             }
         }
@@ -27,7 +27,7 @@ extension Spool {
     package func untoldGaps() throws(SpoolError) -> [Gap] {
         guard mayHaveUntoldGaps.exchange(false, ordering: .acquiring) else { return [] }
         do throws(SpoolError) {
-            let gaps = try write { writer throws(SpoolError) in try writer.untoldGaps() }
+            let gaps = try write { writer throws(SpoolError) in try writer.gaps.untold() }
             if !gaps.isEmpty { mayHaveUntoldGaps.store(true, ordering: .relaxed) }
             return gaps
         } catch {

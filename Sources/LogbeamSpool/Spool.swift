@@ -127,17 +127,20 @@ package final class Spool: Sendable {
         }
     }
 
-    /// Commits several records at once: all of them or none. Returns the id of the last.
+    /// Commits records, of several streams perhaps, and how far they were taken: all of that or nothing. Returns the id of
+    /// the last; 0 if there is none.
+    ///
+    /// - Parameter mayBlock: whether to wait for room at all.
     @discardableResult
     package func append(
-        stream: Int64,
-        timestamp: Int64,
-        messages: some Collection<UnsafeBufferPointer<UInt8>>
+        _ records: some Collection<NewRecord>,
+        progress: AppendProgress? = nil,
+        mayBlock: Bool = true
     ) throws(SpoolError) -> Int64 {
-        let cost = messages.reduce(0) { $0 + SpoolLimit.cost(ofMessage: $1.count) }
-        return try withRoom(for: cost, mayBlock: true) { deadline throws(SpoolError) in
+        let cost = records.reduce(0) { $0 + SpoolLimit.cost(ofMessage: $1.message.count) }
+        return try withRoom(for: cost, mayBlock: mayBlock) { deadline throws(SpoolError) in
             try queue.write(until: deadline) { writer throws(SpoolError) in
-                try writer.append(stream: stream, timestamp: timestamp, messages: messages)
+                try writer.append(records, cost: cost, progress: progress)
             }
         }
     }

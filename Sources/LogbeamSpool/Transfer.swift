@@ -10,9 +10,11 @@ extension Spool {
         let records = try draft.prepare("SELECT message, stream_id, timestamp FROM records ORDER BY id")
         try appendSlices(of: records, areNew: true) { (writer, row) throws(SpoolError) in
             _ = try writer.insert(
-                stream: streams[row.integer(1)] ?? 0,
-                timestamp: row.integer(2),
-                message: row.bytes(0).assumingMemoryBound(to: UInt8.self)
+                NewRecord(
+                    stream: streams[row.integer(1)] ?? 0,
+                    timestamp: row.integer(2),
+                    message: row.bytes(0).assumingMemoryBound(to: UInt8.self)
+                )
             )
         }
         try appendNotes(of: draft, streams: streams)

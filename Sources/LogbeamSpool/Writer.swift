@@ -18,7 +18,7 @@ final class Writer {
     private let raiseDelivered: Statement
     private let noteDelivery: Statement
     private let noteFailure: Statement
-    private let deliveries: DeliveryTable
+    let deliveries: DeliveryTable
     private let rejected: RejectedTable
     let gaps: GapTable
     private let oldest: OldestRecords
@@ -90,13 +90,24 @@ final class Writer {
     // MARK: Appending
 
     /// Commits one record and returns its id.
+    func append(_ record: NewRecord) throws(SpoolError) -> Int64 {
+        try room.admit(SpoolLimit.cost(ofMessage: record.message.count))
+        return try insert(record)
+    }
+
+    /// Commits records and how far they were taken: all of that or nothing. Returns the id of the last; 0 if there is none.
     func append(
-        stream: Int64,
-        timestamp: Int64,
-        message: UnsafeBufferPointer<UInt8>
+        _ records: some Collection<NewRecord>,
+        cost: Int64,
+        progress: AppendProgress?
     ) throws(SpoolError) -> Int64 {
-        try room.admit(SpoolLimit.cost(ofMessage: message.count))
-        return try insert(stream: stream, timestamp: timestamp, message: message)
+        try room.admit(cost)
+        return try connection.transaction { () throws(SpoolError) in
+            var last: Int64?
+            for record in records { last = try insert(record, after: last) }
+            if let progress { try note(progress) }
+            return last ?? 0
+        }
     }
 
     /// Commits one record, or inserts it where there is a transaction, and returns its id. Asks for no room: see
@@ -104,41 +115,20 @@ final class Writer {
     ///
     /// - Parameter previous: the id of a record that was inserted before in the same transaction: nobody else can have
     ///   taken a higher one, so none need be looked for.
-    func insert(
-        stream: Int64,
-        timestamp: Int64,
-        message: UnsafeBufferPointer<UInt8>,
-        after previous: Int64? = nil
-    ) throws(SpoolError) -> Int64 {
-        room.spend(SpoolLimit.cost(ofMessage: message.count))
+    func insert(_ record: NewRecord, after previous: Int64? = nil) throws(SpoolError) -> Int64 {
+        room.spend(SpoolLimit.cost(ofMessage: record.message.count))
         // No id comes after the highest of all, which a damaged file may hold: then SQLite refuses the record.
         let next = previous.flatMap { $0 < .max ? $0 + 1 : nil }
         let insert = next == nil ? insertRecord : insertNextRecord
         defer { insert.reset() }
         try insert.bind(next ?? WallClock.microseconds(), at: 1)
-        try insert.bind(stream, at: 2)
-        try insert.bind(timestamp, at: 3)
-        try insert.bind(message, at: 4)
+        try insert.bind(record.stream, at: 2)
+        try insert.bind(record.timestamp, at: 3)
+        try insert.bind(record.message, at: 4)
         _ = try insert.step()
         let id = sqlite3_last_insert_rowid(connection.handle)
         ids.note(id, on: connection)
         return id
-    }
-
-    /// Commits all messages in one transaction and returns the id of the last.
-    func append(
-        stream: Int64,
-        timestamp: Int64,
-        messages: some Collection<UnsafeBufferPointer<UInt8>>
-    ) throws(SpoolError) -> Int64 {
-        try room.admit(messages.reduce(0) { $0 + SpoolLimit.cost(ofMessage: $1.count) })
-        return try connection.transaction { () throws(SpoolError) in
-            var last: Int64?
-            for message in messages {
-                last = try insert(stream: stream, timestamp: timestamp, message: message, after: last)
-            }
-            return last ?? 0
-        }
     }
 
     /// The id of a stream, which is made known to the spool if it is not yet.
@@ -211,11 +201,6 @@ final class Writer {
     /// Writes down that a batch is about to be sent.
     func begin(_ range: BatchRange, in epoch: Int64? = nil) throws(SpoolError) {
         try delivering(in: epoch) { () throws(SpoolError) in try deliveries.add(range) }
-    }
-
-    /// In a transaction of the caller's.
-    func addDelivery(of range: BatchRange) throws(SpoolError) {
-        try deliveries.add(range)
     }
 
     /// Forgets a batch that the service has not taken: nothing in it is in doubt.
@@ -340,15 +325,6 @@ final class Writer {
         }
     }
 
-    /// Adds to what is known of the records that are neither delivered nor here, and that their stream is not told of yet.
-    func noteGap(_ gap: Gap) throws(SpoolError) {
-        try gaps.add(gap, isTold: false)
-    }
-
-    func untoldGaps() throws(SpoolError) -> [Gap] {
-        try gaps.untold()
-    }
-
     /// Tells of a gap by a record in the stream itself, with what is known of it by now. False if that was done already,
     /// by another process perhaps.
     func tellGap(stream: Int64, reason: String) throws(SpoolError) -> Bool {
@@ -359,7 +335,9 @@ final class Writer {
             var text = gap.description
             let now = WallClock.milliseconds()
             _ = try text.withUTF8 { utf8 in
-                Result { () throws(SpoolError) in try insert(stream: stream, timestamp: now, message: utf8) }
+                Result { () throws(SpoolError) in
+                    try insert(NewRecord(stream: stream, timestamp: now, message: utf8))
+                }
             }.get()
             return true
         }

@@ -77,7 +77,8 @@ struct DrainBench {
         for start in stride(from: 0, to: records, by: Self.recordsPerTransaction) {
             let numbers = start..<min(start + Self.recordsPerTransaction, records)
             _ = try lines.withMessages(numbers) { messages in
-                try spool.append(stream: stream, timestamp: WallClock.milliseconds(), messages: messages)
+                let time = WallClock.milliseconds()
+                return try spool.append(messages.map { NewRecord(stream: stream, timestamp: time, message: $0) })
             }
         }
         let seconds = secondsSince(begin)

@@ -52,12 +52,14 @@ enum Exerciser {
         let spool = try Spool(path: path, options: .init(commitTimeout: .milliseconds(200)))
         let stream = try stream(of: spool)
         var child: pid_t?
+        var looks = 0
         try Array("parent".utf8).withUnsafeBufferPointer { message in
-            // Asked for while the lock is held.
-            let messages = CollectionOfOne(message).lazy.map { message in
-                child =
-                    child
-                    ?? ServiceExerciser.inChild {
+            let record = NewRecord(stream: stream, timestamp: WallClock.milliseconds(), message: message)
+            // Asked for twice: for what it costs, and while the lock is held.
+            let records = CollectionOfOne(record).lazy.map { record in
+                looks += 1
+                if looks == 2 {
+                    child = ServiceExerciser.inChild {
                         do {
                             _ = try append("child", to: spool, stream: stream)
                         } catch {
@@ -65,9 +67,10 @@ enum Exerciser {
                         }
                         exit(1)
                     }
-                return message
+                }
+                return record
             }
-            _ = try spool.append(stream: stream, timestamp: WallClock.milliseconds(), messages: messages)
+            try spool.append(records)
         }
         var status: Int32 = -1
         if let child { waitpid(child, &status, 0) }

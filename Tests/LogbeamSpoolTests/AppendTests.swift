@@ -191,7 +191,7 @@ struct AppendTests {
     func group() throws {
         let test = try TestSpool()
         let messages: [[UInt8]] = [Array("one".utf8), [], Array("three".utf8)]
-        let last = try withPointers(messages) { try test.spool.append(stream: test.stream, timestamp: 1, messages: $0) }
+        let last = try withRecords(messages, stream: test.stream) { try test.spool.append($0) }
         let ids = try test.ids()
         #expect(ids.count == 3)
         #expect(ids.last == last)
@@ -210,9 +210,7 @@ struct AppendTests {
         let messages = ["good", "bad", "good"].map { Array($0.utf8) }
         #expect(
             spoolError {
-                _ = try withPointers(messages) {
-                    try test.spool.append(stream: test.stream, timestamp: 1, messages: $0)
-                }
+                _ = try withRecords(messages, stream: test.stream) { try test.spool.append($0) }
             }?.message == "not this one"
         )
         #expect(spoolError { try test.spool.append("bad", stream: test.stream) }?.kind == .other)
@@ -241,9 +239,10 @@ struct AppendTests {
         #expect(try test.ids() == appended.flatMap { $0 }.sorted())
     }
 
-    private func withPointers<Result>(
+    private func withRecords<Result>(
         _ messages: [[UInt8]],
-        _ body: ([UnsafeBufferPointer<UInt8>]) throws -> Result
+        stream: Int64,
+        _ body: ([NewRecord]) throws -> Result
     ) rethrows -> Result {
         let pointers = messages.map { message in
             let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: message.count)
@@ -251,6 +250,8 @@ struct AppendTests {
             return copy
         }
         defer { pointers.forEach { $0.deallocate() } }
-        return try body(pointers.map { UnsafeBufferPointer($0) })
+        return try body(
+            pointers.map { NewRecord(stream: stream, timestamp: 1, message: UnsafeBufferPointer($0)) }
+        )
     }
 }

@@ -177,9 +177,7 @@ private struct Workload {
 
     private mutating func appendGroup(_ count: Int, to stream: Int64, _ spool: Spool) throws {
         let message = count > 100 ? [UInt8](repeating: 120, count: 20) : message()
-        try message.withUnsafeBufferPointer { message in
-            _ = try spool.append(stream: stream, timestamp: 1_000, messages: repeatElement(message, count: count))
-        }
+        try spool.appendGroup(of: count, message, stream: stream)
     }
 
     /// While the log is emptied and begun anew beside them.

@@ -298,12 +298,7 @@ struct SpoolLimitTests {
         let message = [UInt8](repeating: 65, count: 1_000)
         do {
             let (spool, stream) = try spool(.dropOldest, limit: 64 << 20, in: directory)
-            try message.withUnsafeBufferPointer { message in
-                for _ in 0..<20 {
-                    let group = repeatElement(message, count: 1_000)
-                    _ = try spool.append(stream: stream, timestamp: 1, messages: group)
-                }
-            }
+            for _ in 0..<20 { try spool.appendGroup(of: 1_000, message, stream: stream) }
         }
         let (spool, stream) = try spool(.dropOldest, in: directory)
         try spool.append(message, stream: stream)

@@ -30,13 +30,7 @@ struct TestSpool {
     func appendGroups(_ groups: Int, of size: Int = 1_000, bytes: Int = 100) throws {
         let message = [UInt8](repeating: 65, count: bytes)
         for _ in 0..<groups {
-            try message.withUnsafeBufferPointer { message in
-                _ = try spool.append(
-                    stream: stream,
-                    timestamp: 1_000,
-                    messages: repeatElement(message, count: size)
-                )
-            }
+            try spool.appendGroup(of: size, message, stream: stream)
         }
     }
 
@@ -74,6 +68,14 @@ extension Spool {
     @discardableResult
     func append(_ bytes: [UInt8], stream: Int64, timestamp: Int64 = 1_000) throws -> Int64 {
         try bytes.withUnsafeBufferPointer { try append(stream: stream, timestamp: timestamp, message: $0) }
+    }
+
+    /// The same message so many times, in one transaction.
+    func appendGroup(of count: Int, _ bytes: [UInt8], stream: Int64) throws {
+        try bytes.withUnsafeBufferPointer { message in
+            let record = NewRecord(stream: stream, timestamp: 1_000, message: message)
+            _ = try append(repeatElement(record, count: count))
+        }
     }
 }
 

@@ -20,9 +20,12 @@ extension LogShipperTests {
         #expect(await shipper.flush(timeout: patience) == false)
     }
 
-    @Test("What is lost after the shutdown is counted with the next record, and told")
-    func lossesAfterShutdown() async throws {
-        let fixture = try SpoolFixture { $0.commitTimeout = .milliseconds(20) }
+    @Test("What is lost after the shutdown is counted with the next record, and told", arguments: [4, 1_100_000])
+    func lossesAfterShutdown(length: Int) async throws {
+        let fixture = try SpoolFixture {
+            $0.commitTimeout = .milliseconds(20)
+            $0.oversize = .split
+        }
         let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
         let logger = fixture.logger(shipper)
         await shipper.shutdown()
@@ -32,10 +35,10 @@ extension LogShipperTests {
             try blocker.write("ROLLBACK;\n.quit\n")
             _ = try blocker.wait()
         }
-        logger.info("kept")
+        logger.info("\(String(repeating: "k", count: length))")
         #expect(try fixture.status().dropped == 1)
         let pending = try fixture.pending()
-        #expect(pending.first == "kept" && pending.count == 2)
+        #expect(pending.first?.contains("kkkk") == true && pending.count == (length > 4 ? 3 : 2))
         #expect(pending.last?.contains("1 record dropped") == true)
     }
 

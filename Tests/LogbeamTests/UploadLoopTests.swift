@@ -214,8 +214,8 @@ import Testing
         let time = uploader.clock.now.wall
         try [UInt8](repeating: 65, count: 400).withUnsafeBufferPointer { message in
             for _ in 0..<120 {
-                let messages = repeatElement(message, count: 1_000)
-                _ = try uploader.spool.append(stream: stream, timestamp: time, messages: messages)
+                let record = NewRecord(stream: stream, timestamp: time, message: message)
+                try uploader.spool.append(repeatElement(record, count: 1_000))
             }
         }
         uploader.loop.tidy { true }

@@ -26,7 +26,7 @@ extension Spool {
         // In this order: a journal is there before its row is.
         let paths = JournalFile.paths(besideSpool: path)
         for name in known where !paths.contains(where: { $0.hasSuffix(JournalFile.infix + name) }) {
-            try append([], progress: .moved(fromJournal: name, through: nil))
+            try note(.moved(fromJournal: name, through: nil))
         }
     }
 
@@ -46,7 +46,7 @@ extension Spool {
         try append(frames.sorted { $0.number < $1.number }, of: file)
         file.remove()
         // Afterwards: as long as the file is there, its records must not be taken for new ones.
-        try append([], progress: .moved(fromJournal: file.name, through: nil))
+        try note(.moved(fromJournal: file.name, through: nil))
         return frames.count
     }
 

@@ -255,7 +255,7 @@ package final class Journal: @unchecked Sendable {
         guard isReplaced else { return next.remove() }
         // It may lie elsewhere now, for somebody to find.
         old.clear()
-        try? spool.append([], progress: .moved(fromJournal: old.name, through: nil))
+        try? spool.note(.moved(fromJournal: old.name, through: nil))
     }
 
     /// Moves what is left, and removes the file; from now on nothing is taken. What the spool does not take stays in
@@ -271,6 +271,6 @@ package final class Journal: @unchecked Sendable {
         // Whoever closes it twice, or has deleted it.
         guard file.isInPlace else { return }
         file.remove()
-        try? spool.append([], progress: .moved(fromJournal: file.name, through: nil))
+        try? spool.note(.moved(fromJournal: file.name, through: nil))
     }
 }

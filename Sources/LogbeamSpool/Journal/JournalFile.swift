@@ -51,16 +51,21 @@ final class JournalFile: Sendable {
         fchmod(descriptor, 0o600)
         SpoolSafety.giveToOwner(descriptor, ofSpool: spool)
         let locked = LockedFile(descriptor)
-        guard let isOurs = locked.lock() else { throw failure(spool, "can not be locked") }
+        guard let isOurs = locked.lock() else { throw useless(path, spool, "can not be locked") }
         let file = JournalFile(path: path, name: name, salt: salt, moved: 0, file: locked)
         guard isOurs, file.isInPlace else { return nil }
         let header = JournalFormat.header(salt: salt)
         guard header.withUnsafeBytes({ file.write($0, at: 0) }) else {
-            let error = failure(spool, "can not be written")
-            unlink(path)
-            throw error
+            throw useless(path, spool, "can not be written")
         }
         return file
+    }
+
+    /// Removes what was just made.
+    private static func useless(_ path: String, _ spool: String, _ what: String) -> SpoolError {
+        let error = failure(spool, what)
+        unlink(path)
+        return error
     }
 
     private static func hexadecimal(_ number: UInt64) -> String {

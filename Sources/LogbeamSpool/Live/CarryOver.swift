@@ -77,7 +77,7 @@ struct CarryOver {
     private mutating func move(_ range: BatchRange) throws(SpoolError) {
         _ = try move(of: range, limit: .max, bytes: .max) { (writer, ids, stream) throws(SpoolError) in
             guard let first = ids.first, let last = ids.last else { return }
-            try writer.addDelivery(of: BatchRange(stream: stream, first: first, last: last, latest: range.latest))
+            try writer.deliveries.add(BatchRange(stream: stream, first: first, last: last, latest: range.latest))
         }
         try old.abandon(range)
     }
@@ -168,7 +168,8 @@ struct CarryOver {
         let result = row.message.withUnsafeBufferPointer { message in
             Result { () throws(SpoolError) in
                 // What is in the spool already is not refused for want of room.
-                try writer.insert(stream: stream, timestamp: row.timestamp, message: message, after: previous)
+                let record = NewRecord(stream: stream, timestamp: row.timestamp, message: message)
+                return try writer.insert(record, after: previous)
             }
         }
         return try result.get()

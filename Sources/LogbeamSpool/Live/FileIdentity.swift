@@ -5,7 +5,7 @@ internal import Darwin
 #endif
 
 /// Which file it is that a path leads to, whatever it holds.
-package struct FileIdentity: Sendable, Equatable {
+package struct FileIdentity: Sendable, Hashable {
     private var device: UInt64
     private(set) var inode: UInt64
 

@@ -46,14 +46,12 @@ package final class LiveSpool: Sendable {
     ///
     /// - Parameters:
     ///   - lookInterval: how often to look whether the file is where it was.
-    ///   - savesLog: sets a copy of a damaged log aside first: see ``Quarantine/copyDamagedLog(of:)``.
     ///   - report: called with a line for people when the file was replaced, or could not be.
     ///   - onReplacement: called after the file was replaced, on whatever thread: ``settle(holdsLease:)`` has work.
     package init(
         path: String,
         options: Spool.Options = Spool.Options(),
         lookInterval: Duration = .seconds(1),
-        savesLog: Bool = true,
         report: @escaping @Sendable (String) -> Void,
         onReplacement: @escaping @Sendable (LiveSpool) -> Void = { _ in }
     ) throws(SpoolError) {
@@ -63,7 +61,7 @@ package final class LiveSpool: Sendable {
         self.lookInterval = lookInterval.nanoseconds
         let path = Self.canonical(path)
         let first = try ForkGate.pass { () throws(SpoolError) in
-            if savesLog, let told = Quarantine.copyDamagedLog(of: path) { report(told) }
+            if let told = Quarantine.copyDamagedLog(of: path) { report(told) }
             return try Self.open(path, options, replacesForeign: false, report)
         }
         self.path = try first.spool.path
@@ -97,18 +95,6 @@ package final class LiveSpool: Sendable {
         }
     }
 
-    /// Commits several records at once: all of them or none. Returns the id of the last.
-    @discardableResult
-    package func append(
-        to stream: LiveStream,
-        timestamp: Int64,
-        messages: some Collection<UnsafeBufferPointer<UInt8>>
-    ) throws(SpoolError) -> Int64 {
-        try use { generation throws(SpoolError) in
-            try generation.spool.append(stream: stream.id(in: generation), timestamp: timestamp, messages: messages)
-        }
-    }
-
     /// Commits records of several streams at once, and how far they were taken: all of that or nothing.
     package func append(
         _ records: [LiveRecord],
@@ -124,6 +110,11 @@ package final class LiveSpool: Sendable {
             }
             try generation.spool.append(known, progress: progress, mayBlock: mayBlock)
         }
+    }
+
+    /// Commits how far records were taken, where there are none to go with it.
+    func note(_ progress: AppendProgress) throws(SpoolError) {
+        try use { generation throws(SpoolError) in try generation.spool.note(progress) }
     }
 
     /// Waits until the disk has everything that was committed before the call to the file that is in use.

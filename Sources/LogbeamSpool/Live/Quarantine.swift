@@ -1,4 +1,5 @@
 internal import LogbeamCore
+internal import Synchronization
 
 #if canImport(Glibc)
 internal import Glibc
@@ -59,34 +60,69 @@ package enum Quarantine {
     }
 
     /// To be called before a spool is opened. SQLite ends the log of a dead process at the first frame that is damaged, and
-    /// overwrites what comes after: where that has commits, a copy of the log is set aside first, with nothing of the file.
+    /// overwrites what comes after: where that has commits, a copy of the log is set aside first, with nothing of the file;
+    /// unless there is one already.
     ///
     /// - Returns: a line for people; `nil` where nothing is lost.
     package static func copyDamagedLog(of path: String) -> String? {
         // Whoever has it open knows what is in the log, and changes it while we look.
         guard UploadLease.holder(spool: path) == nil, !ForkGate.hasConnection(to: path), hasLostCommits(path),
-            !isOpenElsewhere(path), let log = try? ReadOnlyFile(path: path + "-wal"), let place = try? reserve(path)
+            !isOpenElsewhere(path), let log = try? ReadOnlyFile(path: path + "-wal"),
+            !files(of: path).contains(where: { log.hasSameBytes(as: $0 + "-wal") })
         else { return nil }
+        let event = "the write-ahead log of the spool \(path) is damaged, and what was committed after that is cut off"
+        do throws(SpoolError) {
+            let place = try copy(log, of: path)
+            return event
+                + "; a copy is set aside as \(place)-wal; 'logbeam-spool salvage \(place) --into \(path)' takes "
+                + "back what is readable, some of it for the second time"
+        } catch {
+            return event + "; no copy of it could be set aside: \(error.message)"
+        }
+    }
+
+    /// Returns the place of the copy, without `-wal`.
+    private static func copy(_ log: ReadOnlyFile, of path: String) throws(SpoolError) -> String {
+        let place = try reserve(path)
         let copy = open(place + "-wal", O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
-        guard copy >= 0 else { return nil }
+        guard copy < 0 || !isCopied(log, to: copy, of: path) else { return place }
+        let error = failure(path, "its log can not be copied")
+        for file in [place, place + "-wal"] { unlink(file) }
+        throw error
+    }
+
+    /// Writes it to the disk, and closes it. False if there is not room enough for it, for example: see `errno`.
+    private static func isCopied(_ log: ReadOnlyFile, to copy: Int32, of path: String) -> Bool {
         defer { close(copy) }
         fchmod(copy, 0o600)
         SpoolSafety.giveToOwner(copy, ofSpool: path)
-        for offset in stride(from: 0, to: log.size, by: 1 << 20) {
-            guard let part = log.read(1 << 20, at: offset) else { break }
-            guard part.withUnsafeBytes({ write(copy, $0.baseAddress, $0.count) }) == part.count else { break }
+        for offset in stride(from: 0, to: log.size, by: ReadOnlyFile.partSize) {
+            guard let part = log.read(ReadOnlyFile.partSize, at: offset) else { return false }
+            var written = 0
+            while written < part.count {
+                let count = part[written...].withUnsafeBytes { write(copy, $0.baseAddress, $0.count) }
+                guard count >= 0 || errno == EINTR else { return false }
+                written += max(0, count)
+            }
         }
-        return "the write-ahead log of the spool \(path) is damaged, and what was committed after that is cut off"
-            + "; a copy is set aside as \(place)-wal; 'logbeam-spool salvage \(place) --into \(path)' takes back what is "
-            + "readable, some of it for the second time"
+        return fsync(copy) == 0
     }
+
+    /// The spools that ``isOpenElsewhere(_:)`` has looked at.
+    private static let lookedAt = Mutex<[FileIdentity: Int32]>([:])
 
     /// Whether another process has a lock on the file that SQLite keeps as long as it is open
     /// (https://www.sqlite.org/fileformat2.html#the_lock_byte_page, "shared lock").
     private static func isOpenElsewhere(_ path: String) -> Bool {
+        guard let identity = FileIdentity(path) else { return false }
         // Stays open for ever: to close it would free all locks of this process on the file, should it have any that are
-        // none of ours. That is one descriptor for each damaged log.
-        let descriptor = open(path, O_RDWR | O_CLOEXEC)
+        // none of ours. That is one descriptor for each spool whose log is damaged.
+        let descriptor = lookedAt.withLock { descriptors in
+            if let known = descriptors[identity] { return known }
+            let descriptor = open(path, O_RDWR | O_CLOEXEC)
+            if descriptor >= 0 { descriptors[identity] = descriptor }
+            return descriptor
+        }
         guard descriptor >= 0 else { return false }
         var lock = flock()
         lock.l_type = Int16(F_WRLCK)

@@ -80,7 +80,7 @@ extension LiveSpool {
         do throws(SpoolError) {
             var carryOver = CarryOver(old: old, new: try successor.spool, holdsLease: holdsLease)
             guard try carryOver.run(while: { isWanted() && !ForkGate.isAwaited }) else { return false }
-            if holdsLease, retired.hasName { try? old.append([], progress: moved) }
+            if holdsLease, retired.hasName { try? old.note(moved) }
             try old.settleLog()
             for file in retired.leftovers { unlink(file) }
             return true

@@ -34,8 +34,10 @@ final class DatabaseFile {
 
     /// The bytes of a page, zero where the file is cut off; `nil` where there is nothing, or the disk gives nothing.
     func bytes(of page: Int) -> [UInt8]? {
-        if let offset = log?.pages[page] { return logFile?.read(pageSize, at: offset) }
-        guard var bytes = file.read(pageSize, at: (page - 1) * pageSize), !bytes.isEmpty else { return nil }
+        // The log may be shorter by now than it was: whoever writes to it has begun it anew.
+        let read =
+            log?.pages[page].map { logFile?.read(pageSize, at: $0) } ?? file.read(pageSize, at: (page - 1) * pageSize)
+        guard var bytes = read, !bytes.isEmpty else { return nil }
         bytes.append(contentsOf: repeatElement(0, count: pageSize - bytes.count))
         return bytes
     }

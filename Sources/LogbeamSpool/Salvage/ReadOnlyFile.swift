@@ -54,6 +54,18 @@ final class ReadOnlyFile {
         return failed ? nil : bytes
     }
 
+    /// How much is read at once where a file is read as a whole, in bytes.
+    static let partSize = 1 << 20
+
+    /// Whether there is a file at a path, and what it holds is what this one holds.
+    func hasSameBytes(as path: String) -> Bool {
+        guard let other = try? ReadOnlyFile(path: path), other.size == size else { return false }
+        return stride(from: 0, to: size, by: Self.partSize).allSatisfy { offset in
+            let bytes = read(Self.partSize, at: offset)
+            return bytes != nil && bytes == other.read(Self.partSize, at: offset)
+        }
+    }
+
     /// Whether a path leads to this file.
     func isSame(as other: String) -> Bool {
         var ours = stat()

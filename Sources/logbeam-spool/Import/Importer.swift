@@ -159,7 +159,8 @@ struct Importer {
     private mutating func append(_ records: [NewRecord], _ progress: AppendProgress?) throws(SpoolError) {
         while true {
             do throws(SpoolError) {
-                return try spool.append(records, progress: progress)
+                try spool.append(records, progress: progress)
+                return
             } catch {
                 guard error.kind == .atLimit, !signals.haveCome else { throw error }
                 if !isTold { StandardStreams.complain("waiting for room: \(error)") }

@@ -31,8 +31,8 @@ final class ShippedSpool: Sendable {
     private let service: SharedService
     private let limits: BatchLimits
     private let state = Condition(State())
-    /// What could be saved of a damaged log was: that must not happen again each time that the file can not be opened.
-    private let hasSavedLog = Atomic(false)
+    /// What was last told of it: not to be told again each time that it can not be opened.
+    private let lastTold = Mutex<String?>(nil)
 
     /// How long to wait before it is tried again to open it, in milliseconds.
     private static let retryInterval: Int64 = 1_000
@@ -82,14 +82,18 @@ final class ShippedSpool: Sendable {
         let spool = try LiveSpool(
             path: path,
             options: Spool.Options(create: false),
-            savesLog: !hasSavedLog.load(ordering: .relaxed),
-            report: { [weak self] line in
-                self?.hasSavedLog.store(true, ordering: .relaxed)
-                Ship.tell(line)
-            },
+            report: { [weak self] line in self?.tell(line) },
             onReplacement: { _ in mailbox.wakeUp() }
         )
         return Uploader(spool: spool, mailbox: mailbox, service: service, limits: limits, losses: Losses())
+    }
+
+    private func tell(_ line: String) {
+        let isNew = lastTold.withLock { last in
+            defer { last = line }
+            return last != line
+        }
+        if isNew { Ship.tell(line) }
     }
 
     // MARK: From other threads

@@ -128,12 +128,16 @@ struct DamagedLogTests {
         _ = try writer.wait()
     }
 
+    /// In the third frame.
+    private func damage() throws {
+        let damage = try ChildProcess("/bin/sh", ["-ec", "printf x | dd of=$0-wal bs=1 seek=12000 conv=notrunc", path])
+        #expect(try damage.wait().exitCode == 0)
+    }
+
     @Test("is set aside as a copy where it is damaged before its end; salvage finds what SQLite has cut off")
     func damaged() throws {
         try logAndDie()
-        // In the third frame.
-        let damage = try ChildProcess("/bin/sh", ["-ec", "printf x | dd of=$0-wal bs=1 seek=12000 conv=notrunc", path])
-        #expect(try damage.wait().exitCode == 0)
+        try damage()
         let live = try LiveFixture(in: directory)
         let before = try live.pending()
         #expect(!before.contains("late 19"))
@@ -145,11 +149,44 @@ struct DamagedLogTests {
         #expect(Set((3..<20).map { "late \($0)" }).isSubset(of: try live.pending()))
     }
 
+    @Test("is copied once, however often it is tried to open the spool, and by whatever process")
+    func copiedOnce() throws {
+        try logAndDie()
+        try damage()
+        #expect(Quarantine.copyDamagedLog(of: path) != nil)
+        let files = Quarantine.files(of: path)
+        #expect(try files.count == 1 && size(files[0] + "-wal") == size(path + "-wal"))
+        for _ in 0..<3 { #expect(Quarantine.copyDamagedLog(of: path) == nil) }
+        #expect(Quarantine.files(of: path) == files)
+        let opened = (0..<Int32(1_024)).filter { descriptor in
+            var status = stat()
+            return fstat(descriptor, &status) == 0 && FileIdentity(path)?.inode == UInt64(status.st_ino)
+        }
+        #expect(opened.count == 1, "what is kept open to look at its locks is opened once")
+    }
+
+    @Test("is not said to be safe where there is no room for the copy, and no half of it is left")
+    func noRoom() throws {
+        try logAndDie()
+        try damage()
+        let service = try ChildProcess(
+            "/bin/sh",
+            [
+                "-c", #"trap '' XFSZ; ulimit -f 8; exec "$0" share "$1" 0"#,
+                BuiltProducts.executable("logbeam-spool-exerciser"), path,
+            ]
+        )
+        _ = try service.wait()
+        let told = service.text(.standardOutput)
+        #expect(told.contains("no copy of it could be set aside: its log can not be copied: File too large"))
+        #expect(Quarantine.files(of: path) == [])
+        #expect(SpoolSafety.siblings(of: path, Quarantine.infix) == [])
+    }
+
     @Test("is left to who has the spool open, though it is damaged", arguments: ["another process", "this process"])
     func openElsewhere(by user: String) throws {
         try logAndDie()
-        let damage = try ChildProcess("/bin/sh", ["-ec", "printf x | dd of=$0-wal bs=1 seek=12000 conv=notrunc", path])
-        #expect(try damage.wait().exitCode == 0)
+        try damage()
         // As it is when the spool is opened: it begins anew when something is committed.
         let log = try Data(contentsOf: URL(fileURLWithPath: path + "-wal"))
         let process = try ChildProcess("/usr/bin/env", ["sqlite3", path])

@@ -98,7 +98,7 @@ struct SalvageFixture: Sendable {
                 var ids: [Int64] = []
                 for message in group {
                     let id = try message.withUnsafeBufferPointer { (message) throws(SpoolError) in
-                        try writer.append(stream: stream, timestamp: time, message: message)
+                        try writer.append(NewRecord(stream: stream, timestamp: time, message: message))
                     }
                     ids.append(id)
                 }

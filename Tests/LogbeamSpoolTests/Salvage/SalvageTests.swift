@@ -112,6 +112,16 @@ struct SalvageTests {
         #expect(report.damagedLogFrames == 1 && !report.isComplete)
     }
 
+    @Test("reads nothing where whoever writes to the log cuts it off meanwhile")
+    func shorterLog() throws {
+        try original.spool.append([UInt8](repeating: 65, count: 20_000), stream: original.stream)
+        try copy()
+        let database = try DatabaseFile(path: path)
+        let pages = try #require(database.log?.pages.keys.sorted())
+        #expect(truncate(path + "-wal", 0) == 0)
+        #expect(pages.count > 4 && pages.allSatisfy { database.bytes(of: $0) == nil && database.page($0) == nil })
+    }
+
     @Test("follows no list of free pages to a page that there can not be")
     func strayTrunk() throws {
         try original.append(1)
