@@ -1,3 +1,5 @@
+internal import LogbeamCore
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Darwin)
@@ -239,7 +241,7 @@ extension LogShipper {
         /// changes:
         ///
         /// - A record is not in the spool yet when `log()` returns, so a look into it with `sqlite3` may come too early.
-        /// - Two files of 1 MiB lie in memory, and a file of 2 MiB beside the spool, `NAME.journal-` and random digits,
+        /// - Two halves of 1 MiB each lie in memory, and a file of 2 MiB beside the spool, `NAME.journal-` and random digits,
         ///   which is not in ``maxSpoolSize`` and must stay with the spool where that is moved after a crash.
         /// - What the spool has no room for is dropped or refused when the record is moved: see ``whenFull``. While the
         ///   spool takes nothing, the journal does until it is full; then a record goes to standard error, or waits, as
@@ -357,11 +359,8 @@ extension LogShipper {
         /// The longest message that is kept whole in fact: ``maximumMessageSize``, or less where the smallest batch,
         /// one event, would not fit into ``batchSize``.
         public var effectiveMaximumMessageSize: Int {
-            min(maximumMessageSize, max(batchSize, Self.eventOverhead) - Self.eventOverhead)
+            min(maximumMessageSize, max(batchSize, BatchLimits.eventOverhead) - BatchLimits.eventOverhead)
         }
-
-        /// Bytes that PutLogEvents counts for an event beside its message.
-        private static let eventOverhead = 26
     }
 }
 

@@ -1,3 +1,4 @@
+internal import LogbeamAWS
 internal import LogbeamCore
 
 /// A setting that can not work.
@@ -99,7 +100,7 @@ extension LogShipper.Configuration {
         )
         if let region {
             try check(
-                Self.isHostLabel(region),
+                Endpoint.isHostLabel(region),
                 "region",
                 region,
                 "1 to 63 letters, digits and hyphens, no hyphen at the ends"
@@ -172,17 +173,6 @@ extension LogShipper.Configuration {
         _ bound: String
     ) throws(ConfigurationError) {
         if !isInBounds { throw ConfigurationError(setting: setting, shown: value.exactSeconds, bound: bound) }
-    }
-
-    /// A label as RFC 1123 has it, section 2.1.
-    private static func isHostLabel(_ text: String) -> Bool {
-        let isMadeOfLabelCharacters = text.unicodeScalars.allSatisfy { scalar in
-            switch scalar {
-            case "a"..."z", "A"..."Z", "0"..."9", "-": true
-            default: false
-            }
-        }
-        return (1...63).contains(text.utf8.count) && isMadeOfLabelCharacters && text.first != "-" && text.last != "-"
     }
 
     /// Whether the text has the beginning of a URL and nothing that could end a line of a request or hold a secret.

@@ -84,12 +84,12 @@ public final class LogShipper: Sendable {
 
     // MARK: Logging
 
-    /// A log stream; the shipper's own where a name is not given. Placeholders are replaced once: the same name stands for
+    /// A log stream; of the shipper's log group where none is given. Placeholders are replaced once: the same name stands for
     /// the same stream as long as the shipper lives, and anew in a process made by `fork()`.
-    func stream(logGroupName: String?, logStreamName: String?) throws -> LiveStream {
+    func stream(logGroupName: String?, logStreamName: String) throws -> LiveStream {
         var named = configuration
         named.logGroupName = logGroupName ?? configuration.logGroupName
-        named.logStreamName = logStreamName ?? configuration.logStreamName
+        named.logStreamName = logStreamName
         let destination = Destination(logGroup: named.logGroupName, logStream: named.logStreamName)
         return try processes.current().stream(destination) {
             try named.validate()

@@ -30,16 +30,16 @@ package final class Losses: Sendable {
 
     package init() {}
 
-    /// Records of a stream were lost to the spool at a time, in milliseconds since 1970-01-01T00:00:00Z.
+    /// A record of a stream was lost to the spool at a time, in milliseconds since 1970-01-01T00:00:00Z.
     ///
     /// - Returns: true if nobody was told of this trouble yet: one line for a person is enough, beside the records.
-    package func count(_ records: Int = 1, stream: LiveStream, because error: SpoolError?, at time: Int64) -> Bool {
+    package func count(stream: LiveStream, because error: SpoolError?, at time: Int64) -> Bool {
         let reason = error?.gapReason ?? "spool error"
         let now = MonotonicClock.milliseconds()
         let isNews = state.withLock { state in
             let key = Key(stream: stream, reason: reason)
             var gap = state.gaps[key] ?? Gap(stream: 0, reason: reason, records: 0, first: time, last: time)
-            gap.records += records
+            gap.records += 1
             gap.first = min(gap.first, time)
             gap.last = max(gap.last, time)
             state.gaps[key] = gap

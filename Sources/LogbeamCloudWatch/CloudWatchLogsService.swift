@@ -96,11 +96,6 @@ package final class CloudWatchLogsService: DeliveryService {
         destination.refusal ?? creator.create(destination, by: self)
     }
 
-    /// For the operations in other files.
-    func call(_ operation: String, _ body: [UInt8]) -> CallResult {
-        caller.call(operation, body)
-    }
-
     package var warning: String? { caller.credentialsTrouble }
 
     package func cancel() {

@@ -21,7 +21,7 @@ extension CloudWatchLogsService {
                 to: overflow ? last : end,
                 after: token
             )
-            switch call("GetLogEvents", body) {
+            switch caller.call("GetLogEvents", body) {
             case .success(let value): answer = value
             case .refused(let error): return Self.outcome(of: error)
             case .undelivered(let outcome): return .failed(outcome)

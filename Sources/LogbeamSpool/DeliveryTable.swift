@@ -102,3 +102,24 @@ final class DeliveryTable {
         try statement.run()
     }
 }
+
+extension Connection {
+    /// The batches that were in flight when their process died, oldest first, and whether each was acknowledged already.
+    func deliveries() throws(SpoolError) -> [(range: BatchRange, acknowledged: Bool)] {
+        let rows = try prepare(
+            "SELECT stream_id, first_id, last_id, latest_timestamp, acknowledged FROM deliveries ORDER BY id"
+        )
+        defer { rows.reset() }
+        var deliveries: [(range: BatchRange, acknowledged: Bool)] = []
+        while try rows.step() {
+            let range = BatchRange(
+                stream: rows.integer(0),
+                first: rows.integer(1),
+                last: rows.integer(2),
+                latest: rows.integer(3)
+            )
+            deliveries.append((range, rows.integer(4) != 0))
+        }
+        return deliveries
+    }
+}

@@ -22,12 +22,12 @@ package struct Gap: Sendable, Equatable, CustomStringConvertible {
     package var description: String {
         let times = [first, last].map { UTCTime(millisecondsSinceEpoch: $0).iso8601 }
         let noun = records == 1 ? "record" : "records"
-        return "\(Self.signature)\(grouped(records)) \(noun) dropped between \(times[0]) and \(times[1]): \(reason)"
+        return "\(Self.signature)\(records.grouped) \(noun) dropped between \(times[0]) and \(times[1]): \(reason)"
     }
 
     /// How a reason stands in `gaps` as long as the stream has not been told: apart from what it was told already, so that
     /// the next process knows.
-    package static func untold(_ reason: String) -> String { reason + untoldMark }
+    static func untold(_ reason: String) -> String { reason + untoldMark }
     /// How records stand in `gaps` that the service refused, until their stream has been told; afterwards `rejected` alone
     /// counts them.
     static func refusal(_ reason: RejectionReason) -> String { "\(refusalMark) (\(reason.rawValue))" }
@@ -37,16 +37,6 @@ package struct Gap: Sendable, Equatable, CustomStringConvertible {
     /// No description has more bytes than this.
     static let longestDescription = 200
     static let untoldMark = " (not told yet)"
-
-    /// With a comma between each three digits.
-    private func grouped(_ number: Int) -> String {
-        var text = ""
-        for (index, digit) in String(number).reversed().enumerated() {
-            if index > 0, index.isMultiple(of: 3) { text.append(",") }
-            text.append(digit)
-        }
-        return String(text.reversed())
-    }
 }
 
 extension SpoolError {

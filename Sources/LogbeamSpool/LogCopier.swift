@@ -39,7 +39,7 @@ package final class LogCopier: @unchecked Sendable {
             try pin.pinningLog { unpin throws(SpoolError) in
                 sqlite3_wal_checkpoint_v2(copier.handle, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
                 try spool.write { writer throws(SpoolError) in
-                    try writer.touch()
+                    try writer.connection.touch()
                     try unpin()
                 }
             }

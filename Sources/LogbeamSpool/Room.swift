@@ -57,7 +57,7 @@ final class Room {
         path = connection.canonicalPath
         // The log's file is cut to its part whenever it begins anew
         // (https://www.sqlite.org/pragma.html#pragma_journal_size_limit).
-        if let limit { try connection.execute("PRAGMA journal_size_limit = \(limit.logBytes)") }
+        if let limit { try connection.limitLog(bytes: limit.logBytes) }
         selectPages = try connection.prepare("PRAGMA page_count")
         selectFreePages = try connection.prepare("PRAGMA freelist_count")
     }
@@ -83,8 +83,8 @@ final class Room {
             let needed = limit.room(for: cost)
             let free = try measure()
             let excess = walMonitor.length - limit.logBytes
-            if excess > 0, free - excess < needed, !walMonitor.emptyLog(of: connection) {
-                guard free < needed else { throw logHeld }
+            if excess > 0, free - excess < needed, !walMonitor.emptyLog(of: connection), free >= needed {
+                throw logHeld
             }
             if isSpent {
                 guard free >= needed else { throw atLimit }
@@ -95,6 +95,8 @@ final class Room {
         allowance = next
     }
 
+    /// How long the log's file may stay where it begins anew, in bytes; -1: however long it is.
+    var usualLog: Int64 { limit?.logBytes ?? -1 }
     private var isLogTooLong: Bool { limit.map { walMonitor.length > $0.logBytes } ?? false }
 
     // MARK: The disk
@@ -143,12 +145,10 @@ final class Room {
     /// Copies the log into the database, and leaves as much of its file as it takes to send and delete a batch. What fails
     /// here leaves the log as it is.
     func cutLog() {
-        try? connection.execute("PRAGMA journal_size_limit = \(Self.spareLog)")
-        if walMonitor.emptyLog(of: connection) {
-            // The first commit in it cuts the file.
-            try? connection.execute("PRAGMA application_id = \(Schema.applicationID)")
-        }
-        try? connection.execute("PRAGMA journal_size_limit = \(limit?.logBytes ?? -1)")
+        try? connection.limitLog(bytes: Self.spareLog)
+        // The first commit in it cuts the file.
+        if walMonitor.emptyLog(of: connection) { try? connection.touch() }
+        try? connection.limitLog(bytes: usualLog)
     }
 
     private var diskFull: SpoolError {

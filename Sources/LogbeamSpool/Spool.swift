@@ -5,7 +5,7 @@ internal import Synchronization
 ///
 /// Thread-safe. All writes of the process go through one connection behind one lock, so that in one process nobody ever
 /// waits in SQLite's busy handler; between processes, SQLite's own locks decide. Every call blocks: never make one on
-/// Swift's cooperative pool but for ``append(stream:timestamp:message:)``, which takes one commit.
+/// Swift's cooperative pool but for ``append(stream:timestamp:message:mayBlock:)``, which takes one commit.
 ///
 /// What a call has committed survives the death of the process at any instruction. It survives a power loss too where
 /// `powerLossSafe` is set, or ``sync()`` has returned since; otherwise a power loss may take the last commits, but never
@@ -100,6 +100,9 @@ package final class Spool: Sendable {
         try queue.write(until: MonotonicClock.nanoseconds() &+ commitTimeout, body)
     }
 
+    /// Messages of a mebibyte in all are written within milliseconds.
+    static let sliceBytes = 1 << 20
+
     // MARK: Appending
 
     /// Commits one record; when this returns, the record is durable. Returns its id. If it throws, the record is not in
@@ -156,6 +159,18 @@ package final class Spool: Sendable {
     /// The id by which the spool knows a stream; the stream is made known to it if need be.
     package func streamID(for destination: Destination) throws(SpoolError) -> Int64 {
         try write { writer throws(SpoolError) in try writer.streamID(for: destination) }
+    }
+
+    /// Makes known the streams of another file. Returns the ids that they have here, by those that they have there.
+    func streamIDs(of source: Connection) throws(SpoolError) -> [Int64: Int64] {
+        var streams: [Int64: Int64] = [:]
+        let names = try source.prepare("SELECT id, log_group, log_stream FROM streams ORDER BY id")
+        while try names.step() {
+            streams[names.integer(0)] = try streamID(
+                for: Destination(logGroup: names.text(1), logStream: names.text(2))
+            )
+        }
+        return streams
     }
 
     /// Asks the process that uploads to send everything up to an id without waiting for a full batch.

@@ -64,6 +64,11 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         self.code = code
     }
 
+    /// What the system said of the last call, in `errno`.
+    static func unwritable(_ path: String, _ what: String) -> SpoolError {
+        SpoolError(.unwritable, path: path, message: "\(what): \(String(cString: strerror(errno)))")
+    }
+
     package var description: String {
         let cause = code.map { "\(message) (SQLite \($0))" } ?? message
         return "spool \(path): \(cause)\(remedy.map { "; \($0)" } ?? "")"

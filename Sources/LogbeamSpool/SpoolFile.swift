@@ -5,7 +5,7 @@ internal import Darwin
 #endif
 
 /// The file of a spool: where it lies, who may read it, how it comes to be.
-enum SpoolFile {
+package enum SpoolFile {
     /// Opens a spool for writing. With `create`, a missing file is made, and its missing directories.
     static func openForWriting(path: String, create: Bool, powerLossSafe: Bool) throws(SpoolError) -> Connection {
         switch try SpoolSafety.size(path: path) {
@@ -132,23 +132,23 @@ enum SpoolFile {
                 chmod(directory, 0o700)
                 syncDirectory(of: directory)
             } else if errno != EEXIST, !isDirectory(directory) {
-                throw unwritable(path, "its directory \(directory) can not be made")
+                throw .unwritable(path, "its directory \(directory) can not be made")
             }
         }
         try NetworkFileSystem.refuse(path: path, at: SpoolSafety.split(path).directory)
-        guard let draft = SpoolSafety.makeDraft(beside: path) else { throw unwritable(path, "can not be made") }
+        guard let draft = SpoolSafety.makeDraft(beside: path) else { throw .unwritable(path, "can not be made") }
         // A disk that is full may have left more than the draft alone.
         defer { for suffix in ["", "-journal", "-wal", "-shm"] { unlink(draft + suffix) } }
         // The connection closes here, and takes its write-ahead log with it.
         _ = try openAsSpool(path: draft)
         // Whoever is first wins; the spool of the other process is as good as ours.
-        guard link(draft, path) == 0 || errno == EEXIST else { throw unwritable(path, "can not be made") }
+        guard link(draft, path) == 0 || errno == EEXIST else { throw .unwritable(path, "can not be made") }
         syncDirectory(of: path)
     }
 
     /// Keeps a name that was just made in its directory through a power loss; a sync of the file alone need not do that
     /// (fsync(2)). Not all file systems can, and SQLite does not mind either (os_unix.c, `unixSync`).
-    private static func syncDirectory(of path: String) {
+    package static func syncDirectory(of path: String) {
         let (directory, _) = SpoolSafety.split(path)
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { return }
@@ -159,10 +159,6 @@ enum SpoolFile {
     private static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-    }
-
-    private static func unwritable(_ path: String, _ what: String) -> SpoolError {
-        SpoolError(.unwritable, path: path, message: "\(what): \(String(cString: strerror(errno)))")
     }
 }
 

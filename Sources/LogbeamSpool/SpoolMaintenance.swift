@@ -78,10 +78,11 @@ package final class SpoolMaintenance {
 
     /// Begins the log anew, and leaves as much of its file as it takes to send and delete a batch where the disk is full.
     private func cutLog() throws(SpoolError) {
-        try spool.write { writer throws(SpoolError) in try writer.limitLog(bytes: Room.spareLog) }
+        try spool.write { writer throws(SpoolError) in try writer.connection.limitLog(bytes: Room.spareLog) }
         defer {
-            let usual = spool.limit?.logBytes ?? -1
-            _ = try? spool.write { writer throws(SpoolError) in try writer.limitLog(bytes: usual) }
+            _ = try? spool.write { writer throws(SpoolError) in
+                try writer.connection.limitLog(bytes: writer.room.usualLog)
+            }
         }
         try resetLog(SQLITE_CHECKPOINT_RESTART)
     }
@@ -135,7 +136,7 @@ package final class SpoolMaintenance {
     func resetLog(_ mode: Int32) throws(SpoolError) -> Bool {
         var isReset = false
         try spool.pausingDeletion { () throws(SpoolError) in
-            try reader.pinningLog { unpin throws(SpoolError) in
+            try reader.connection.pinningLog { unpin throws(SpoolError) in
                 checkpoint(SQLITE_CHECKPOINT_PASSIVE)
                 // Where commits came meanwhile that was left for later: for when the lock is held.
                 _ = logbeam_sqlite_sync_database(checkpointer.handle)
@@ -143,7 +144,7 @@ package final class SpoolMaintenance {
                     try spool.write { writer throws(SpoolError) in
                         try unpin()
                         isReset = checkpoint(mode)
-                        try writer.touch()
+                        try writer.connection.touch()
                     }
                 }
             }

@@ -4,7 +4,7 @@ package import LogbeamCore
 /// Reads what is pending, on a read-only connection of its own, so that reading never waits for `log()` and never holds
 /// it up.
 ///
-/// Not Sendable: belongs to the thread of the uploader.
+/// Not Sendable: belongs to one thread.
 package final class SpoolReader {
     let connection: Connection
     private let selectHeaders: Statement
@@ -13,7 +13,6 @@ package final class SpoolReader {
     private let selectBatch: Statement
     private let selectRecord: Statement
     private let selectStream: Statement
-    private let selectDeliveries: Statement
     private let selectLastID: Statement
     private let selectAny: Statement
     private let selectFlushThrough: Statement
@@ -57,11 +56,6 @@ package final class SpoolReader {
             "SELECT id, timestamp, message FROM records WHERE id = ?1 AND stream_id = ?2 AND timestamp <= ?3"
         )
         selectStream = try connection.prepare("SELECT log_group, log_stream FROM streams WHERE id = ?1")
-        selectDeliveries = try connection.prepare(
-            """
-            SELECT stream_id, first_id, last_id, latest_timestamp, acknowledged FROM deliveries ORDER BY id
-            """
-        )
         selectLastID = try connection.prepare("SELECT max(id) FROM records")
         selectAny = try connection.prepare("SELECT 1 FROM records WHERE id <= ?1 LIMIT 1")
         selectFlushThrough = try connection.prepare("SELECT value FROM counters WHERE name = 'flush_through'")
@@ -211,18 +205,7 @@ package final class SpoolReader {
 
     /// The batches that were in flight when their process died, oldest first, and whether each was acknowledged already.
     package func deliveries() throws(SpoolError) -> [(range: BatchRange, acknowledged: Bool)] {
-        defer { selectDeliveries.reset() }
-        var deliveries: [(range: BatchRange, acknowledged: Bool)] = []
-        while try selectDeliveries.step() {
-            let range = BatchRange(
-                stream: selectDeliveries.integer(0),
-                first: selectDeliveries.integer(1),
-                last: selectDeliveries.integer(2),
-                latest: selectDeliveries.integer(3)
-            )
-            deliveries.append((range, selectDeliveries.integer(4) != 0))
-        }
-        return deliveries
+        try connection.deliveries()
     }
 
     /// The id of the youngest pending record; `nil` if nothing is pending.
@@ -280,10 +263,5 @@ package final class SpoolReader {
             )
         }
         return streams
-    }
-
-    /// Runs `body` while a snapshot of this connection keeps other connections from restarting the write-ahead log.
-    func pinningLog(_ body: (_ unpin: () throws(SpoolError) -> Void) throws(SpoolError) -> Void) throws(SpoolError) {
-        try connection.pinningLog(body)
     }
 }

@@ -19,9 +19,18 @@ internal import Darwin
 ///
 /// What root makes beside another user's spool is that user's: SQLite sees to its own files (os_unix.c, `robustFchown`),
 /// ``giveToOwner(_:ofSpool:)`` to the others. Otherwise the user could not open the spool any more.
-enum SpoolSafety {
+package enum SpoolSafety {
     /// What SQLite, and the lease, put beside a spool.
     static let companions = ["-wal", "-shm", "-journal", "-uploader"]
+
+    /// Whether a file is called like what lies beside a spool: its log, its lease, a draft, a journal, what was set aside.
+    package static func isCompanion(_ path: String) -> Bool {
+        let name = split(path).name
+        return companions.contains { name.hasSuffix($0) || name.hasSuffix($0 + "-next") }
+            || [draftSuffix, Quarantine.infix, JournalFile.infix].contains { part in
+                name.indices.contains { name[$0...].hasPrefix(part) }
+            }
+    }
 
     /// A new spool is made beside its place, under its name with this and six random characters at the end.
     static let draftSuffix = ".draft-"
@@ -69,10 +78,7 @@ enum SpoolSafety {
     private static func look(_ file: String, of path: String, owner: uid_t? = nil) throws(SpoolError) -> stat? {
         var status = stat()
         guard lstat(file, &status) == 0 else {
-            guard errno == ENOENT else {
-                let reason = String(cString: strerror(errno))
-                throw SpoolError(.unwritable, path: path, message: "can not be looked at: \(reason)")
-            }
+            guard errno == ENOENT else { throw .unwritable(path, "can not be looked at") }
             return nil
         }
         let name = file == path ? "" : "\(file) "
@@ -134,7 +140,7 @@ enum SpoolSafety {
     }
 
     /// The directory in which a file lies, and its name there.
-    static func split(_ path: String) -> (directory: String, name: String) {
+    package static func split(_ path: String) -> (directory: String, name: String) {
         guard let slash = path.lastIndex(of: "/") else { return (".", path) }
         return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
     }

@@ -17,10 +17,12 @@ extension Writer {
         try connection.execute("VACUUM")
         return true
     }
+}
 
+extension Connection {
     /// Gives the log's file this length at most from when it begins anew. It keeps some where nothing is to be had.
     func limitLog(bytes: Int64) throws(SpoolError) {
-        try connection.execute("PRAGMA journal_size_limit = \(bytes)")
+        try execute("PRAGMA journal_size_limit = \(bytes)")
     }
 
     /// A transaction that says what the file says already: the first commit after the log was reset syncs the log's new
@@ -28,6 +30,6 @@ extension Writer {
     ///
     /// An update to the value that a row has would commit no page. This writes the first page, whatever it holds.
     func touch() throws(SpoolError) {
-        try connection.execute("PRAGMA application_id = \(Schema.applicationID)")
+        try execute("PRAGMA application_id = \(Schema.applicationID)")
     }
 }

@@ -1,4 +1,5 @@
 internal import LogbeamCore
+internal import LogbeamSpool
 
 /// Records as JSON Lines: each an object on a line of its own, with the keys `time` (ISO 8601, UTC, to the millisecond),
 /// `log_group`, `log_stream` and `message`, in this order. Pure.
@@ -32,8 +33,42 @@ enum JSONLines {
         lines += Array("}\n".utf8)
     }
 
+    /// Lines as they are shown to a person: what could control a terminal is escaped. In a line of JSON what is unprintable
+    /// stands in strings alone, but for its end.
+    static func printable(_ lines: [UInt8]) -> [UInt8] {
+        String(decoding: lines, as: UTF8.self).split(separator: "\n").flatMap {
+            Array("\(String($0).printable)\n".utf8)
+        }
+    }
+
     private static func append(_ text: String, to lines: inout [UInt8]) {
         var text = text
         text.withUTF8 { lines.appendJSONString($0) }
+    }
+}
+
+extension [UInt8] {
+    /// Appends the line of a record; with its reason and when it was rejected, if it was.
+    ///
+    /// - Parameter isRead: by a person: what could control a terminal is escaped.
+    mutating func append(_ record: StoredRecord, isRead: Bool = false) {
+        var members: [(name: String, text: String)] = []
+        if let rejection = record.rejection {
+            members = [
+                ("reason", rejection.reason),
+                ("rejected_at", UTCTime(millisecondsSinceEpoch: rejection.time).iso8601), ("id", "\(record.id)"),
+            ]
+        }
+        let start = count
+        record.message.withUnsafeBufferPointer {
+            JSONLines.append(
+                time: record.timestamp,
+                destination: record.destination,
+                message: $0,
+                members: members,
+                to: &self
+            )
+        }
+        if isRead { replaceSubrange(start..., with: JSONLines.printable(Array(self[start...]))) }
     }
 }

@@ -9,7 +9,7 @@ internal import Glibc
 internal import Darwin
 #endif
 
-/// The command `logbeam-spool`. Knows neither SQL nor AWS: it reads arguments, calls the library, and reports.
+/// The command `logbeam-spool`. Knows neither SQL nor C libraries: it reads arguments, calls the library, and reports.
 @main
 struct SpoolCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -58,6 +58,9 @@ struct SpoolCommand: ParsableCommand {
 
     static func main() {
         StandardStreams.open()
+        // A reader that is gone, and a file at its size limit, come back as errors of write(2).
+        signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
         if let argument = unreadableArgument {
             end(.usage, "the argument \(argument.jsonQuoted) is not UTF-8, so that it would name something else")
         }

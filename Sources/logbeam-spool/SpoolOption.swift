@@ -21,6 +21,8 @@ struct SpoolOption: ParsableArguments {
     /// The path that was given, or the default.
     var path: String { given ?? LogShipper.Configuration.defaultSpoolPath() }
 
+    func validate() throws { try validate { _ in } }
+
     /// The rules that the library has for settings, told in the words of the command line.
     ///
     /// - Parameter change: sets what else was given.

@@ -1,4 +1,5 @@
 import Foundation
+import LogbeamCore
 import LogbeamTestSupport
 import Testing
 

@@ -13,9 +13,9 @@ struct DiagnosisTests {
     private static let destination = Destination(logGroup: "g", logStream: "s")
     private static let secret = "hidden-secret"
 
-    private static func spool(_ change: (inout SpoolStatus, inout SpoolFiles) -> Void = { _, _ in }) -> Findings.Spool {
+    private static func spool(_ change: (inout SpoolStatus, inout FileFacts) -> Void = { _, _ in }) -> Findings.Spool {
         var status = SpoolStatus(path: "/s.db", streams: [], delivered: 0)
-        var files = SpoolFiles(mode: 0o600, isWritable: true, freeBytes: 1_200_000_000)
+        var files = FileFacts(mode: 0o600, isWritable: true, freeBytes: 1_200_000_000)
         change(&status, &files)
         return .found(status, files)
     }

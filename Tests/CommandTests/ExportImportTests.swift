@@ -288,7 +288,7 @@ struct ExportImportTests {
         #expect(first > 0 && first < 1_500)
         let ended = try command.run(["import", file])
         #expect(ended.code == 0)
-        #expect(ended.error.hasPrefix("logbeam-spool: \(HumanUnits.count(1_500 - first)) records imported, after "))
+        #expect(ended.error.hasPrefix("logbeam-spool: \((1_500 - first).grouped) records imported, after "))
         #expect(try messages() == (0..<1_500).map { "record \($0)\(long)" })
         #expect(try unfinishedImports() == [])
     }

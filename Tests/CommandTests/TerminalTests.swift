@@ -132,7 +132,6 @@ struct TerminalTests {
     func cells() {
         let cells: [(Cell, people: String, programs: String)] = [
             (.text("evil\u{1B}[2J"), #"evil\u001b[2J"#, #"evil\u001b[2J"#),
-            (.forms(people: "none\n", programs: "\t"), #"none\n"#, #"\t"#),
             (.count(12_000), "12,000", "12000"), (.bytes(1_234_567), "1.2 MB", "1234567"),
             (.duration(milliseconds: 200_900), "3 min 20 s", "200"), (.duration(milliseconds: nil), "-", "-"),
             (.time(Self.time), "2026-11-22 19:42:09 +0000", "2026-11-22T19:42:09.123Z"),

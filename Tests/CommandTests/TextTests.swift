@@ -1,4 +1,5 @@
 import Foundation
+import LogbeamCore
 import Testing
 
 @testable import Logbeam
@@ -11,7 +12,7 @@ struct TextTests {
         arguments: [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567"), (-1_000, "-1,000")]
     )
     func counts(number: Int, text: String) {
-        #expect(HumanUnits.count(number) == text)
+        #expect(number.grouped == text)
     }
 
     @Test("One of a thing is singular")

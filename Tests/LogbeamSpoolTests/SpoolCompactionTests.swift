@@ -51,7 +51,7 @@ struct SpoolCompactionTests {
         try test.append()
         let compaction = try SpoolCompaction(test.spool)
         let reader = try SpoolReader(path: test.path)
-        try reader.pinningLog { _ throws(SpoolError) in
+        try reader.connection.pinningLog { _ throws(SpoolError) in
             _ = try test.spool.noteFailure(stream: test.stream, message: "x", failures: 1)
             let isEmpty = try compaction.emptyLog()
             #expect(!isEmpty)

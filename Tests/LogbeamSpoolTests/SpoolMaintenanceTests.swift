@@ -297,7 +297,7 @@ struct SpoolMaintenanceTests {
         let reader = try SpoolReader(path: test.path)
         try test.append(100)
         let pages = test.spool.walPages
-        try reader.pinningLog { unpin throws(SpoolError) in
+        try reader.connection.pinningLog { unpin throws(SpoolError) in
             try Connection(path: test.path, mode: .readWrite).execute("PRAGMA wal_checkpoint(PASSIVE)")
             _ = spoolError { try test.append() }
             #expect(test.spool.walPages > pages)
@@ -316,7 +316,7 @@ struct SpoolMaintenanceTests {
         let failure = SpoolError(.busy, path: test.path, message: "for the test")
         for isUnpinned in [false, true] {
             let error = spoolError {
-                try reader.pinningLog { unpin throws(SpoolError) in
+                try reader.connection.pinningLog { unpin throws(SpoolError) in
                     if isUnpinned { try unpin() }
                     throw failure
                 }

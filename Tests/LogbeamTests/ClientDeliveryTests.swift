@@ -348,9 +348,7 @@ import Testing
         let shipper = try LogShipper(fixture.configuration, service: service)
         let logger = fixture.logger(shipper)
         logger.info("before")
-        let blocker = try ChildProcess("/usr/bin/sqlite3", [fixture.configuration.spool])
-        try blocker.write("BEGIN IMMEDIATE; SELECT 'locked';\n")
-        _ = try await onOwnThread { try blocker.waitForOutput { $0.contains("locked") } }
+        let blocker = try await onOwnThread { try SQLiteShell.lock(fixture.configuration.spool) }
         logger.info("lost to the spool 1")
         logger.info("lost to the spool 2")
         try blocker.write("ROLLBACK; SELECT 'free';\n.quit\n")

@@ -118,9 +118,7 @@ import Testing
         #expect(pending[1...3].map { String($0.dropFirst(33)) }.joined() == long)
         #expect(pending.allSatisfy { $0.utf8.count <= 256 })
 
-        let blocker = try ChildProcess("/usr/bin/sqlite3", [fixture.configuration.spool])
-        try blocker.write("BEGIN IMMEDIATE; SELECT 'locked';\n")
-        _ = try await onOwnThread { try blocker.waitForOutput { $0.contains("locked") } }
+        let blocker = try await onOwnThread { try SQLiteShell.lock(fixture.configuration.spool) }
         logger.info("\(long)")
         try blocker.write("ROLLBACK;\n.quit\n")
         _ = try await onOwnThread { try blocker.wait() }

@@ -27,7 +27,7 @@ struct XMLText {
             text += piece
             rest = rest[rest.index(after: start)...]
             if rest.hasPrefix("!--") {
-                guard let end = rest.range(of: "-->") else { return nil }
+                guard let end = rest.firstRange(of: "-->")?.upperBound else { return nil }
                 rest = rest[end...]
                 continue
             }
@@ -79,18 +79,6 @@ struct XMLText {
                 nil
             }
         }
-    }
-}
-
-extension Substring {
-    /// The end of the first place where that stands.
-    fileprivate func range(of text: String) -> Index? {
-        var rest = self
-        while !rest.isEmpty {
-            if rest.hasPrefix(text) { return rest.index(rest.startIndex, offsetBy: text.count) }
-            rest = rest.dropFirst()
-        }
-        return nil
     }
 }
 

@@ -116,7 +116,7 @@ extension AWSService {
 
 extension Endpoint {
     /// A label of a host name (RFC 1123): the region becomes one, so nothing else may come in with it.
-    fileprivate static func isHostLabel(_ text: String) -> Bool {
+    package static func isHostLabel(_ text: String) -> Bool {
         (1...63).contains(text.utf8.count) && !text.hasPrefix("-") && !text.hasSuffix("-")
             && text.utf8.allSatisfy { $0.isASCIILetterOrDigit || $0 == UInt8(ascii: "-") }
     }

@@ -41,15 +41,9 @@ final class ResponseCollector {
         } else if line.isEmpty {
             isHeaderComplete = true
         } else if !isHeaderComplete, let colon = line.firstIndex(of: ":") {
-            let value = line[line.index(after: colon)...].drop(while: \.isWhitespace)
-            headers.append(HTTPHeader(String(line[..<colon]), value.trimmingTrailingWhitespace))
+            let value = line[line.index(after: colon)...].trimmingWhitespace
+            headers.append(HTTPHeader(String(line[..<colon]), String(value)))
         }
         return true
-    }
-}
-
-extension Substring {
-    fileprivate var trimmingTrailingWhitespace: String {
-        lastIndex { !$0.isWhitespace }.map { String(self[...$0]) } ?? ""
     }
 }

@@ -74,8 +74,7 @@ final class JournalFile: Sendable {
     }
 
     private static func failure(_ spool: String, _ what: String) -> SpoolError {
-        let reason = String(cString: strerror(errno))
-        return SpoolError(.unwritable, path: spool, message: "a journal beside it \(what): \(reason)")
+        .unwritable(spool, "a journal beside it \(what)")
     }
 
     // MARK: Those of the dead

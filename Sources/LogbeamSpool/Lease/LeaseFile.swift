@@ -56,7 +56,7 @@ final class LeaseFile: Sendable {
         unlink(next)
         let file = try writable(at: next, O_CREAT | O_EXCL, place: place, spool: spool)
         file.write(note)
-        guard try file.lock(), rename(next, place) == 0 else { throw unwritable(spool, "can not replace \(place)") }
+        guard try file.lock(), rename(next, place) == 0 else { throw .unwritable(spool, "can not replace \(place)") }
         return file
     }
 
@@ -67,7 +67,7 @@ final class LeaseFile: Sendable {
         spool: String
     ) throws(SpoolError) -> LeaseFile {
         let descriptor = open(path, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
-        guard descriptor >= 0 else { throw unwritable(spool, "can not open \(path)") }
+        guard descriptor >= 0 else { throw .unwritable(spool, "can not open \(path)") }
         // Whatever the umask has taken away; what root drains must not be closed to the service afterwards.
         fchmod(descriptor, 0o600)
         SpoolSafety.giveToOwner(descriptor, ofSpool: spool)
@@ -81,15 +81,11 @@ final class LeaseFile: Sendable {
         return String(cString: resolved) + "-uploader"
     }
 
-    private static func unwritable(_ spool: String, _ what: String) -> SpoolError {
-        SpoolError(.unwritable, path: spool, message: "\(what): \(String(cString: strerror(errno)))")
-    }
-
     // MARK: The lock
 
     /// False if another has it.
     func lock() throws(SpoolError) -> Bool {
-        guard let isOurs = file.lock() else { throw Self.unwritable(place, "can not be locked") }
+        guard let isOurs = file.lock() else { throw .unwritable(place, "can not be locked") }
         return isOurs
     }
 

@@ -32,7 +32,8 @@ struct CarryOver {
     /// Stops between two slices when `isWanted` says no, which it is asked before each. Returns whether all is moved.
     mutating func run(while isWanted: () -> Bool) throws(SpoolError) -> Bool {
         try old.deleteMoved()
-        for (range, isAcknowledged) in try deliveries() {
+        let deliveries = try old.write { writer throws(SpoolError) in try writer.connection.deliveries() }
+        for (range, isAcknowledged) in deliveries {
             guard isWanted() else { return false }
             if isAcknowledged {
                 try old.finish(range) { _ = isWanted() }
@@ -51,26 +52,6 @@ struct CarryOver {
             }
         }
         return true
-    }
-
-    private func deliveries() throws(SpoolError) -> [(BatchRange, Bool)] {
-        try old.write { writer throws(SpoolError) in
-            let rows = try writer.connection.prepare(
-                "SELECT stream_id, first_id, last_id, latest_timestamp, acknowledged FROM deliveries ORDER BY id"
-            )
-            defer { rows.reset() }
-            var found: [(BatchRange, Bool)] = []
-            while try rows.step() {
-                let range = BatchRange(
-                    stream: rows.integer(0),
-                    first: rows.integer(1),
-                    last: rows.integer(2),
-                    latest: rows.integer(3)
-                )
-                found.append((range, rows.integer(4) != 0))
-            }
-            return found
-        }
     }
 
     /// A batch in doubt, as a whole: it is bounded by what the service takes in one request.

@@ -7,8 +7,9 @@ internal import Synchronization
 package final class Generation: @unchecked Sendable {
     /// Unlike that of any other in the process, and of those that it inherited; never 0, and below 2^24.
     let tag: UInt64
-    /// What the file and what lies beside it were when they were opened. `nil`: already gone.
+    /// What the file was when it was opened.
     let main: FileIdentity
+    /// What lay beside it then; `nil`: already gone.
     let log: FileIdentity?
     let index: FileIdentity?
     /// How large the file was when it was last looked at, in bytes.

@@ -30,7 +30,7 @@ package enum Quarantine {
             guard FileIdentity(path) == expected else { return nil }
             let place = try reserve(path)
             if expected != nil, rename(path, place) != 0 {
-                let error = failure(path, "can not be set aside")
+                let error = SpoolError.unwritable(path, "can not be set aside")
                 unlink(place)
                 throw error
             }
@@ -86,7 +86,7 @@ package enum Quarantine {
         let place = try reserve(path)
         let copy = open(place + "-wal", O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
         guard copy < 0 || !isCopied(log, to: copy, of: path) else { return place }
-        let error = failure(path, "its log can not be copied")
+        let error = SpoolError.unwritable(path, "its log can not be copied")
         for file in [place, place + "-wal"] { unlink(file) }
         throw error
     }
@@ -157,7 +157,7 @@ package enum Quarantine {
             }
             guard errno == EEXIST else { break }
         }
-        throw failure(path, "nothing can be set aside beside it")
+        throw .unwritable(path, "nothing can be set aside beside it")
     }
 
     /// Runs `body` while no other process, and no other thread, sets anything aside in the same directory.
@@ -167,23 +167,21 @@ package enum Quarantine {
         _ body: () throws(SpoolError) -> Result
     ) throws(SpoolError) -> Result {
         let descriptor = open(SpoolSafety.split(path).directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure(path, "its directory can not be opened") }
+        guard descriptor >= 0 else { throw .unwritable(path, "its directory can not be opened") }
         ForkGate.add(descriptor: descriptor)
         defer {
             ForkGate.remove(descriptor: descriptor)
             close(descriptor)
         }
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-            guard errno == EWOULDBLOCK || errno == EINTR else { throw failure(path, "its directory can not be locked") }
+            guard errno == EWOULDBLOCK || errno == EINTR else {
+                throw .unwritable(path, "its directory can not be locked")
+            }
             guard MonotonicClock.nanoseconds() < deadline else {
                 throw SpoolError(.busy, path: path, message: "another process keeps its directory locked")
             }
             MonotonicClock.sleep(nanoseconds: 1_000_000)
         }
         return try body()
-    }
-
-    private static func failure(_ path: String, _ what: String) -> SpoolError {
-        SpoolError(.unwritable, path: path, message: "\(what): \(String(cString: strerror(errno)))")
     }
 }

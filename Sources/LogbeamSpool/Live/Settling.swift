@@ -105,6 +105,7 @@ extension LiveSpool {
             lost = try old.pendingByStream()
             try noteGaps(lost)
         } catch {
+            // Known, and not noted: that is tried again.
             if !lost.isEmpty { return false }
         }
         let count = lost.isEmpty ? "an unknown number of" : "\(lost.reduce(0) { $0 + $1.gap.records })"

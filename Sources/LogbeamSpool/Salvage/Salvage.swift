@@ -31,7 +31,7 @@ package enum Salvage {
             throw SpoolError(.occupied, path: occupied, message: "the file exists already")
         }
         guard let draft = SpoolSafety.makeDraft(beside: existing?.path ?? place, owner: database.file.path) else {
-            throw SpoolError(.unwritable, path: place, message: "can not be made: \(String(cString: strerror(errno)))")
+            throw .unwritable(place, "can not be made")
         }
         defer {
             for suffix in ["", "-wal", "-shm"] { unlink(draft + suffix) }
@@ -42,7 +42,7 @@ package enum Salvage {
             try existing.append(fromDraft: draft)
         } else if link(draft, place) != 0 {
             guard errno != EEXIST else { throw SpoolError(.occupied, path: place, message: "the file exists already") }
-            throw SpoolError(.unwritable, path: place, message: "can not be made: \(String(cString: strerror(errno)))")
+            throw .unwritable(place, "can not be made")
         }
         return report
     }
@@ -54,7 +54,7 @@ package enum Salvage {
         _ path: String
     ) throws(SpoolError) -> Spool? {
         // What lies beside a spool under these names is taken for a part of it.
-        let isPart = ["-wal", "-shm", "-journal", "-uploader"].contains {
+        let isPart = SpoolSafety.companions.contains {
             target == file.path + $0 || target == path + $0
         }
         guard !file.isSame(as: target), !isPart else {

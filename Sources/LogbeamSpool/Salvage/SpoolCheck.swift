@@ -142,14 +142,7 @@ extension SpoolError {
     /// Whether it is the content of the file that SQLite can not work with. Besides what it calls corrupt, that is any
     /// plain error: the statements are right where the file is.
     fileprivate var isDamage: Bool {
-        switch kind {
-        case .damaged, .notASpool: true
-        case .other: code.map { $0 & 0xFF != SQLITE_IOERR } ?? true
-        case .missing, .newerVersion, .olderVersion, .sealed, .busy, .full, .quotaExceeded, .atLimit, .logHeld,
-            .readOnly, .failedIO,
-            .networkFileSystem, .unwritable, .unsafe, .occupied, .superseded:
-            false
-        }
+        [.damaged, .notASpool, .other].contains(kind)
     }
 }
 

@@ -25,7 +25,6 @@ package struct WindowSize: Sendable {
 package enum Key {
     package static let controlC = "\u{3}"
     package static let controlD = "\u{4}"
-    package static let controlBackslash = "\u{1C}"
 }
 
 /// The two sides of a pseudo-terminal (pty(7)): what is written on one is typed on the other. Closed with its owner,

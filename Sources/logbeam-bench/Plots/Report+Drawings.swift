@@ -1,4 +1,5 @@
 import Foundation
+import LogbeamCore
 
 extension Report {
     /// A drawing as the text of an SVG file.

@@ -1,3 +1,5 @@
+import LogbeamCore
+
 extension Report {
     struct Section {
         var title: String

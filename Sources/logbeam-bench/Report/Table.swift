@@ -1,4 +1,5 @@
 import Foundation
+import LogbeamCore
 
 /// Text in columns: the first aligned to the left, the others to the right.
 struct Table {
@@ -43,15 +44,6 @@ extension Double {
 }
 
 extension Int {
-    /// The digits in groups of three.
-    var grouped: String {
-        let digits = Array(String(self))
-        return digits.indices.map { index in
-            let separates = index > 0 && (digits.count - index).isMultiple(of: 3) && digits[index - 1] != "-"
-            return (separates ? "," : "") + String(digits[index])
-        }.joined()
-    }
-
     var asThreads: String { self == 1 ? "1 thread" : "\(self) threads" }
 
     /// Of a number of bytes.

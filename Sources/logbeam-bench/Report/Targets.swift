@@ -1,4 +1,5 @@
 import Foundation
+import LogbeamCore
 
 /// What logbeam promises itself, and what became of it.
 struct Target: Codable, Equatable {

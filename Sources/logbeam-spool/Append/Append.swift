@@ -20,7 +20,7 @@ struct Append: ParsableCommand {
             program that logs to the same spool, or by 'logbeam-spool drain'. The spool is made if it is missing.
 
             A line ends with LF or CR LF. An empty line is a record too (CloudWatch Logs gets a space). What is not \
-            UTF-8 becomes U+FFFD. A line longer than \(HumanUnits.count(BatchLimits.maximumMessageBytes)) bytes, the \
+            UTF-8 becomes U+FFFD. A line longer than \(BatchLimits.maximumMessageBytes.grouped) bytes, the \
             most that CloudWatch Logs takes, becomes several records.
 
             Placeholders in the name of the stream are those of the library, and are replaced once, when this begins: \
@@ -132,9 +132,6 @@ struct Append: ParsableCommand {
     func run() throws {
         let destination = try SpoolOption.resolve(Destination(logGroup: logGroup, logStream: logStream))
         let signals = try TerminationSignals.watch()
-        // A closed pipe and a file at its size limit come back as errors of write(2).
-        signal(SIGPIPE, SIG_IGN)
-        signal(SIGXFSZ, SIG_IGN)
         let limit = SpoolLimit(bytes: Int64(maxSpoolSize), whenFull: whenFull.policy)
         let spool = try LiveSpool(
             path: spool.path,

@@ -117,7 +117,7 @@ struct LineOptions: ParsableArguments {
         func note(_ count: Int, _ noun: String, _ what: String) {
             if count > 0 { notes.append("\(HumanUnits.count(count, noun)) \(what)") }
         }
-        let maximum = HumanUnits.count(BatchLimits.maximumMessageBytes)
+        let maximum = BatchLimits.maximumMessageBytes.grouped
         note(
             cut + tally.cut,
             multilineStart == nil ? "line" : "record",

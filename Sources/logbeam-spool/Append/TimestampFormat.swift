@@ -32,7 +32,6 @@ struct TimestampFormat {
     }
 
     private let elements: [Element]
-    let text: String
 
     /// How far into a line a time may begin, in bytes.
     static let lineLimit = 512
@@ -48,7 +47,6 @@ struct TimestampFormat {
         guard (1...Self.formatLimit).contains(format.utf8.count) else {
             throw Fault(description: "it must have 1 to \(Self.formatLimit) bytes")
         }
-        text = format
         elements = try Self.elements(of: Array(format.utf8))
         func has(_ fields: String) -> Bool { fields.utf8.contains { elements.contains(.field($0)) } }
         guard has("s") || has("d") && has("mb") || has("j") && has("yY") else {

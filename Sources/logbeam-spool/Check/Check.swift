@@ -38,12 +38,7 @@ struct Check: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
-    func validate() throws {
-        try spool.validate { _ in }
-    }
-
     func run() throws {
-        signal(SIGPIPE, SIG_IGN)
         let check = try SpoolCheck.run(path: spool.path)
         let report = CheckReport(check: check)
         try StandardStreams.print(json ? report.json : report.page(on: .at(STDOUT_FILENO)))

@@ -1,3 +1,4 @@
+internal import LogbeamCore
 internal import LogbeamSpool
 
 /// What a check found, as text. Pure.
@@ -54,11 +55,11 @@ struct CheckReport {
         guard let counts = check.counts else { return [["records", "not counted"]] }
         let deliveries = [(counts.deliveries, ""), (counts.inDoubt, " in doubt"), (counts.emptyDeliveries, " empty")]
         return [
-            ["records", "\(HumanUnits.count(counts.records)), \(HumanUnits.count(counts.strayRecords)) stray"],
-            ["rejected", HumanUnits.count(counts.rejected)],
-            ["streams", HumanUnits.count(counts.streams)],
-            ["gaps", HumanUnits.count(counts.gaps)],
-            ["deliveries", deliveries.map { HumanUnits.count($0) + $1 }.joined(separator: ", ")],
+            ["records", "\(counts.records.grouped), \(counts.strayRecords.grouped) stray"],
+            ["rejected", counts.rejected.grouped],
+            ["streams", counts.streams.grouped],
+            ["gaps", counts.gaps.grouped],
+            ["deliveries", deliveries.map { $0.grouped + $1 }.joined(separator: ", ")],
         ]
     }
 }

@@ -39,15 +39,12 @@ struct Compact: ParsableCommand {
     var json = false
 
     func validate() throws {
-        try spool.validate { _ in }
         guard (0...3_600).contains(timeout) else {
             throw ValidationError("--timeout is \(timeout); it must be 0 to 3600 seconds")
         }
     }
 
     func run() throws {
-        signal(SIGPIPE, SIG_IGN)
-        signal(SIGXFSZ, SIG_IGN)
         let path = spool.path
         let before = SpoolSize.of(path: path)
         // When this process lets go of the file, and no other has it, the log goes.

@@ -76,7 +76,6 @@ struct Doctor: ParsableCommand {
     }
 
     func run() throws {
-        signal(SIGPIPE, SIG_IGN)
         let named = try logGroup.flatMap { group in
             try logStream.map { try SpoolOption.resolve(Destination(logGroup: group, logStream: $0)) }
         }
@@ -120,7 +119,7 @@ struct Doctor: ParsableCommand {
     private func examineSpool() -> Findings.Spool {
         do throws(SpoolError) {
             let status = try SpoolStatus.read(path: spool.path)
-            guard let files = SpoolFiles.look(at: spool.path) else { return .missing(path: spool.path) }
+            guard let files = FileFacts.look(at: spool.path) else { return .missing(path: spool.path) }
             return .found(status, files)
         } catch  where error.kind == .missing {
             return .missing(path: spool.path)

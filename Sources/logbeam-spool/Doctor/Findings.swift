@@ -8,7 +8,7 @@ struct Findings {
     enum Spool {
         case missing(path: String)
         case unusable(SpoolError)
-        case found(SpoolStatus, SpoolFiles)
+        case found(SpoolStatus, FileFacts)
     }
 
     /// Whether and how the service answers whoever asks without credentials.

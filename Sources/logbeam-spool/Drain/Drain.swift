@@ -119,10 +119,9 @@ struct Drain: ParsableCommand {
             signals: try TerminationSignals.watch(haste: .recordsRemain),
             deadline: timeout.map { start + Int64(($0 * 1_000).rounded(.up)) }
         )
-        signal(SIGPIPE, SIG_IGN)
-        signal(SIGXFSZ, SIG_IGN)
         if let told = Quarantine.copyDamagedLog(of: path) { StandardStreams.complain(told) }
         let spool = try Spool(path: path, options: Spool.Options(create: false))
+        // It was done when the spool was opened, but for what failed: then nothing must seem to be shipped.
         try spool.takeInJournals()
         let chosen = try chosenStreams(of: path)
         let lines = try to.map { LineDelivery(try LineFile($0)) }
@@ -139,7 +138,7 @@ struct Drain: ParsableCommand {
         let end = try drain(loop, of: spool, stop, start: start, progress: progress(path))
         if loop.totals.rejected > 0 { StandardStreams.complain(Self.rejected(loop.totals.rejected, path)) }
         if let failure = lines?.failure { throw Failure(.failedIO, "\(failure); \(try remain(path))") }
-        try report(end, path, shipped: loop.totals.records)
+        if let failure = try failure(end, path, shipped: loop.totals.records) { throw failure }
     }
 
     /// What goes into a batch. A file takes what the service would not.
@@ -163,9 +162,7 @@ struct Drain: ParsableCommand {
             switch try Waiter(spool: spool, stop: stop).run() {
             case .lease(let lease): return lease
             case .empty: return nil
-            case .stopped(let cause):
-                try report(.stopped(cause, lastFailure: nil), spool.path)
-                return nil
+            case .stopped(let cause): throw try stopped(cause, spool.path)
             }
         }
         let lease = takeOver ? try UploadLease.takeOver(spool) : try UploadLease.acquire(spool)
@@ -214,31 +211,43 @@ struct Drain: ParsableCommand {
         return "\(HumanUnits.count(pending, "record")) \(pending == 1 ? "remains" : "remain") in \(path)"
     }
 
-    private func report(_ end: Drainer.End, _ path: String, shipped: Int = 0) throws {
-        if end == .empty { return }
-        let remain = try remain(path)
+    /// What an end is told as; `nil` if all is gone.
+    private func failure(_ end: Drainer.End, _ path: String, shipped: Int) throws(SpoolError) -> Failure? {
         switch end {
         case .empty:
-            break
+            return nil
         case .superseded:
-            throw Failure(.uploadedElsewhere, "another process has taken over the uploads from \(path); \(remain)")
+            return Failure(
+                .uploadedElsewhere,
+                "another process has taken over the uploads from \(path); \(try remain(path))"
+            )
         case .refused(let trouble):
             let streams = "\(trouble.destination.logGroup) \(trouble.destination.logStream)"
-            throw Failure(.refused, "\(remain), \(streams) is refused: \(trouble.failure)")
+            return Failure(.refused, "\(try remain(path)), \(streams) is refused: \(trouble.failure)")
         case .tooEarly:
-            throw Failure(
+            return Failure(
                 .recordsRemain,
-                "\(remain) with a time more than 2 hours ahead, which CloudWatch Logs does not take yet; check the clock"
+                "\(try remain(path)) with a time more than 2 hours ahead, which CloudWatch Logs does not take yet; "
+                    + "check the clock"
             )
         case .stopped(let cause, let lastFailure):
-            var event = cause == .signal ? "stopped by a signal" : "the time is over"
-            // Where the progress is shown, it stands there already.
-            if shipped > 0, !showsProgress {
-                event = "\(HumanUnits.count(shipped, "record")) shipped; \(event)"
-            }
-            let failure = lastFailure.map { "; the last failure was \($0)" } ?? ""
-            throw Failure(.recordsRemain, "\(event); \(remain); run drain again\(failure)")
+            return try stopped(cause, path, shipped: shipped, lastFailure: lastFailure)
         }
+    }
+
+    private func stopped(
+        _ cause: Stop.Cause,
+        _ path: String,
+        shipped: Int = 0,
+        lastFailure: String? = nil
+    ) throws(SpoolError) -> Failure {
+        var event = cause == .signal ? "stopped by a signal" : "the time is over"
+        // Where the progress is shown, it stands there already.
+        if shipped > 0, !showsProgress {
+            event = "\(HumanUnits.count(shipped, "record")) shipped; \(event)"
+        }
+        let failure = lastFailure.map { "; the last failure was \($0)" } ?? ""
+        return Failure(.recordsRemain, "\(event); \(try remain(path)); run drain again\(failure)")
     }
 
     private func uploadedElsewhere(_ path: String) -> Failure {

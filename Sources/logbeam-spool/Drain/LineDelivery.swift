@@ -44,11 +44,7 @@ final class LineDelivery: DeliveryService {
                 )
             }
         }
-        if target.isTerminal {
-            // In a line of JSON what is unprintable stands in strings alone, but for its end.
-            let text = String(decoding: lines, as: UTF8.self).split(separator: "\n").map { String($0).printable + "\n" }
-            lines = text.flatMap { Array($0.utf8) }
-        }
+        if target.isTerminal { lines = JSONLines.printable(lines) }
         return turn.withLock { _ in write(lines) }
     }
 
@@ -144,7 +140,7 @@ final class LineFile: Sendable {
         if isNew {
             // Whatever the umask has taken away.
             fchmod(descriptor, 0o600)
-            Self.syncDirectory(of: name)
+            SpoolFile.syncDirectory(of: name)
         }
         try Self.verify(descriptor, name)
         try Self.cutUnfinishedLine(descriptor, name)
@@ -225,21 +221,7 @@ final class LineFile: Sendable {
     /// How each line of ``JSONLines`` begins.
     private static let beginning = Array(#"{"time":""#.utf8)
 
-    /// Keeps a name that was just made through a power loss: a sync of the file alone need not do that (fsync(2)).
-    static func syncDirectory(of path: String) {
-        let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { return }
-        fsync(descriptor)
-        close(descriptor)
-    }
-
     private static func failure(_ name: String, _ reason: String) -> Failure {
         Failure(.failedIO, "can not append to \(name): \(reason)")
     }
-}
-
-/// `write(2)`, by a name that the method does not hide.
-private func writeBytes(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
-    write(descriptor, bytes, count)
 }

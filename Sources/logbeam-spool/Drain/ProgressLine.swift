@@ -1,4 +1,5 @@
 internal import Logbeam
+internal import LogbeamCore
 
 /// How far `drain` is, on one line. Pure.
 struct ProgressLine {
@@ -19,13 +20,13 @@ struct ProgressLine {
         let total = max(total, done)
         // Rounded down: 100 % means all.
         let percent = total == 0 ? 100 : done * 100 / total
-        var parts = ["\(percent) %", "\(HumanUnits.count(done))/\(HumanUnits.count(total, "record"))"]
+        var parts = ["\(percent) %", "\(done.grouped)/\(HumanUnits.count(total, "record"))"]
         if let retry {
             parts.append("retrying in \(max(0, retry.delay + 999) / 1_000) s: \(retry.failure.printable)")
         } else {
             parts.append(HumanUnits.bytes(bytes))
             if done > 0, elapsed > 0 {
-                parts.append("\(HumanUnits.count(Int(Int64(done) * 1_000 / elapsed)))/s")
+                parts.append("\(Int(Int64(done) * 1_000 / elapsed).grouped)/s")
                 let left = Double(total - done) * Double(elapsed) / Double(done)
                 parts.append("\(HumanUnits.duration(milliseconds: Int64(left))) left")
             }

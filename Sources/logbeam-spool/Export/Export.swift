@@ -31,8 +31,6 @@ struct Export: ParsableCommand {
 
     @OptionGroup var target: LinesTarget
 
-    func validate() throws { try spool.validate { _ in } }
-
     func run() throws {
         let records = try StoredRecords(path: spool.path, filter: selection.filter)
         guard try selection.filter == RecordFilter() || records.hasStream() else { throw Failure.noStream(spool.path) }

@@ -27,8 +27,6 @@ struct LinesTarget: ParsableArguments {
     }
 
     func open() throws(Failure) -> LinesOutput {
-        signal(SIGPIPE, SIG_IGN)
-        signal(SIGXFSZ, SIG_IGN)
         return try LinesOutput(to, to == "-" ? nil : .watch())
     }
 }
@@ -91,7 +89,7 @@ final class LinesOutput {
         guard link(draft, name) == 0 || (errno != EEXIST && renameWithoutLink(draft)) else {
             throw Self.notMade(name, errno)
         }
-        LineFile.syncDirectory(of: name)
+        SpoolFile.syncDirectory(of: name)
     }
 
     /// Where there are no hard links, as in FAT: rename(2) takes the place of nothing but an empty file of ours.
@@ -113,34 +111,5 @@ final class LinesOutput {
     private func failure(_ code: Int32) -> Failure {
         guard name != "-" else { return .output(code) }
         return Failure(.failedIO, "can not write to \(name): \(String(cString: strerror(code)))")
-    }
-}
-
-extension [UInt8] {
-    /// Appends the line of a record; with its reason and when it was rejected, if it was.
-    ///
-    /// - Parameter isRead: by a person: what could control a terminal is escaped.
-    mutating func append(_ record: StoredRecord, isRead: Bool = false) {
-        var members: [(name: String, text: String)] = []
-        if let rejection = record.rejection {
-            members = [
-                ("reason", rejection.reason),
-                ("rejected_at", UTCTime(millisecondsSinceEpoch: rejection.time).iso8601), ("id", "\(record.id)"),
-            ]
-        }
-        let start = count
-        record.message.withUnsafeBufferPointer {
-            JSONLines.append(
-                time: record.timestamp,
-                destination: record.destination,
-                message: $0,
-                members: members,
-                to: &self
-            )
-        }
-        guard isRead else { return }
-        // In a line of JSON what is unprintable stands in strings alone, but for its end.
-        let line = String(decoding: self[start...].dropLast(), as: UTF8.self).printable
-        replaceSubrange(start..., with: Array(line.utf8) + [UInt8(ascii: "\n")])
     }
 }

@@ -60,8 +60,6 @@ struct Import: ParsableCommand {
 
     func run() throws {
         let signals = try TerminationSignals.watch()
-        signal(SIGPIPE, SIG_IGN)
-        signal(SIGXFSZ, SIG_IGN)
         let limit = SpoolLimit(bytes: Int64(maxSpoolSize), whenFull: .block(timeout: .seconds(1)))
         let spool = try Spool(path: spool.path, options: Spool.Options(commitTimeout: .seconds(30), limit: limit))
         var importer = Importer(spool: spool, signals: signals)

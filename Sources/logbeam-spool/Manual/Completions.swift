@@ -37,7 +37,6 @@ struct Completions: ParsableCommand {
     var shell: Shell
 
     func run() throws {
-        signal(SIGPIPE, SIG_IGN)
         let script = SpoolCommand.completionScript(for: shell.parsersOwn)
         // bash is to read it, and never to run it.
         let lines = script.split(separator: "\n", omittingEmptySubsequences: false).drop {

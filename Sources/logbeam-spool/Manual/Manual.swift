@@ -24,7 +24,6 @@ struct Manual: ParsableCommand {
     )
 
     func run() throws {
-        signal(SIGPIPE, SIG_IGN)
         let seconds = getenv("SOURCE_DATE_EPOCH").flatMap { Int64(String(cString: $0)) }
         let time = seconds.map { $0.multipliedReportingOverflow(by: 1_000) }.flatMap {
             $0.overflow ? nil : $0.partialValue

@@ -80,14 +80,11 @@ struct RejectedChange: ParsableArguments {
     var json = false
 
     func validate() throws {
-        try spool.validate { _ in }
         try selection.validate(all: all)
     }
 
     /// Opens the spool, so that what nobody can change need not be asked about, and finds the records that are meant.
     func begin() throws -> (spool: Spool, ids: [Int64]) {
-        signal(SIGPIPE, SIG_IGN)
-        signal(SIGXFSZ, SIG_IGN)
         let spool = try Spool(path: spool.path, options: .init(create: false, commitTimeout: .seconds(30)))
         return (spool, try selection.chosenIDs(path: spool.path))
     }

@@ -30,10 +30,7 @@ struct RejectedList: ParsableCommand {
     @Flag(help: "Print JSON objects, one a line.")
     var json = false
 
-    func validate() throws { try spool.validate { _ in } }
-
     func run() throws {
-        signal(SIGPIPE, SIG_IGN)
         try selection.check(path: spool.path)
         var table = Table(
             [
@@ -95,10 +92,7 @@ struct RejectedShow: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
-    func validate() throws { try spool.validate { _ in } }
-
     func run() throws {
-        signal(SIGPIPE, SIG_IGN)
         let before = id == .min ? id : id - 1
         let page = try StoredRecords(path: spool.path).page(of: .rejected, after: before, through: id)
         guard let record = page.records.first else { throw Failure.noRecord(id) }
@@ -140,8 +134,6 @@ struct RejectedExport: ParsableCommand {
     @OptionGroup var selection: RejectedSelection
 
     @OptionGroup var target: LinesTarget
-
-    func validate() throws { try spool.validate { _ in } }
 
     func run() throws {
         try selection.check(path: spool.path)

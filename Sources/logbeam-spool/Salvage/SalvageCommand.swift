@@ -63,8 +63,6 @@ struct SalvageCommand: ParsableCommand {
     }
 
     func run() throws {
-        signal(SIGPIPE, SIG_IGN)
-        signal(SIGXFSZ, SIG_IGN)
         let isShown = StandardStreams.isTerminal(STDERR_FILENO)
         var lastShown = MonotonicClock.milliseconds()
         let report = try Salvage.run(file, into: into) { report in

@@ -1,3 +1,4 @@
+internal import LogbeamCore
 internal import LogbeamSpool
 
 /// What a salvage did, as text. Pure.
@@ -6,7 +7,7 @@ struct SalvageText {
 
     /// For the time while it runs.
     static func progress(_ report: SalvageReport) -> String {
-        let pages = "\(HumanUnits.count(report.scannedPages)) of \(HumanUnits.count(report.pages, "page"))"
+        let pages = "\(report.scannedPages.grouped) of \(HumanUnits.count(report.pages, "page"))"
         return "\(pages), \(HumanUnits.count(report.records, "record"))"
     }
 
@@ -44,13 +45,13 @@ struct SalvageText {
         var rows = [
             ["file", report.file],
             ["into", report.into],
-            ["records", HumanUnits.count(report.records)],
-            ["rejected", HumanUnits.count(report.rejected)],
-            ["streams", HumanUnits.count(report.streams)],
+            ["records", report.records.grouped],
+            ["rejected", report.rejected.grouped],
+            ["streams", report.streams.grouped],
             [
                 "pages",
-                "\(HumanUnits.count(report.pages)) of \(HumanUnits.count(report.pageSize)) bytes, "
-                    + "\(HumanUnits.count(report.freePages)) of them free",
+                "\(report.pages.grouped) of \(report.pageSize.grouped) bytes, "
+                    + "\(report.freePages.grouped) of them free",
             ],
         ]
         rows += fact("gaps", report.gaps, "gap", "")

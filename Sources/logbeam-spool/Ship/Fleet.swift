@@ -17,7 +17,7 @@ final class Fleet: Sendable {
     private let service: SharedService
     private let limits: BatchLimits
     private let members = Mutex<[String: ShippedSpool]>([:])
-    private let hasToldOfTooMany = Mutex(false)
+    private let hasToldOfTooMany = Atomic(false)
 
     /// Each takes three threads and about ten descriptors.
     static let maximumCount = 256
@@ -56,20 +56,12 @@ final class Fleet: Sendable {
     }
 
     private func tellOfTooMany() {
-        guard
-            hasToldOfTooMany.withLock({ hasTold in
-                defer { hasTold = true }
-                return !hasTold
-            })
-        else { return }
+        guard !hasToldOfTooMany.exchange(true, ordering: .relaxed) else { return }
         Ship.tell("more than \(Self.maximumCount) spools; the others wait until some of these are gone")
     }
 
     private static func canonical(_ path: String) -> String {
-        let (directory, name) =
-            path.lastIndex(of: "/").map {
-                (String(path[...$0]), String(path[path.index(after: $0)...]))
-            } ?? (".", path)
+        let (directory, name) = SpoolSafety.split(path)
         // A link in place of the spool itself is refused, so it is not followed here.
         guard let resolved = realpath(directory, nil) else { return path }
         defer { free(resolved) }

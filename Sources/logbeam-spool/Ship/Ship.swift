@@ -107,8 +107,6 @@ struct Ship: ParsableCommand {
         let signals = try TerminationSignals.watch(haste: .recordsRemain) {
             hangup.hasCome.store(true, ordering: .relaxed)
         }
-        // A reader of standard error that is gone is no reason to end.
-        signal(SIGPIPE, SIG_IGN)
         Self.raiseDescriptorLimit()
         var configuration = aws.service
         configuration.report = { Ship.tell($0) }

@@ -22,6 +22,6 @@ struct SpoolPattern: Sendable {
         guard glob(text, 0, nil, &found) == 0, let start = found.gl_pathv else { return [] }
         return UnsafeBufferPointer(start: start, count: Int(found.gl_pathc))
             .compactMap { $0.map { String(cString: $0) } }
-            .filter { !SpoolFiles.isCompanion($0) }
+            .filter { !SpoolSafety.isCompanion($0) }
     }
 }

@@ -68,14 +68,12 @@ struct Status: ParsableCommand {
     var json = false
 
     func validate() throws {
-        try spool.validate { _ in }
         if let watch, !(0.1...86_400).contains(watch) {
             throw ValidationError("--watch is \(watch); it must be 0.1 to 86400 seconds")
         }
     }
 
     func run() throws {
-        signal(SIGPIPE, SIG_IGN)
         if let watch {
             return try WatchLoop(path: spool.path, isJSON: json, interval: Int64(watch * 1_000)).run()
         }

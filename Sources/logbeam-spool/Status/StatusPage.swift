@@ -116,7 +116,7 @@ struct StatusPage {
         let tenths = Int(exactly: (rate * 10).rounded()) ?? .max
         return tenths.magnitude < 100 && tenths % 10 != 0
             ? "\(tenths < 0 ? "-" : "")\(tenths.magnitude / 10).\(tenths.magnitude % 10)"
-            : HumanUnits.count(tenths / 10)
+            : (tenths / 10).grouped
     }
 
     private func moment(_ time: Int64) -> String {

@@ -87,7 +87,7 @@ struct StatusWatch {
             .duration(milliseconds: status.oldest.map { max(0, now.subtractingSaturated($0)) }),
             Self.rate(rates?.logged),
             Self.rate(rates?.delivered), .count(status.delivered), .count(status.rejected), .count(status.dropped),
-            .count(status.inDoubt), status.uploader.map { .forms(people: "", programs: "\($0.processID)") } ?? .none,
+            .count(status.inDoubt), status.uploader.map { .text("\($0.processID)") } ?? .none,
             .text(status.lastError?.message ?? "-"),
         ])
     }

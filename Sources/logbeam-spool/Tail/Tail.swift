@@ -48,7 +48,6 @@ struct Tail: ParsableCommand {
     var json = false
 
     func validate() throws {
-        try spool.validate { _ in }
         if lines < 0 { throw ValidationError("--lines is \(lines); it must be 0 or more") }
     }
 
@@ -60,7 +59,6 @@ struct Tail: ParsableCommand {
     func run() throws {
         // A second one ends it where a terminal takes nothing.
         let signals = try TerminationSignals.watch(haste: .done)
-        signal(SIGPIPE, SIG_IGN)
         let follower = try RecordFollower(path: spool.path, filter: selection.filter, newest: lines)
         let output = TailOutput(isJSON: json, terminal: Terminal.at(STDOUT_FILENO), signals: signals)
         var told: String?

@@ -6,7 +6,6 @@ struct Cell: Equatable {
     private enum Value: Equatable {
         case none
         case text(String)
-        case forms(people: String, programs: String)
         case count(Int)
         case bytes(Int)
         case duration(Int64)
@@ -19,11 +18,6 @@ struct Cell: Equatable {
 
     /// Of what comes from records, names, or anywhere; empty text is shown as it is.
     static func text(_ text: String) -> Cell { Cell(value: .text(text)) }
-
-    /// Two forms of one thing, where none of the others fits.
-    static func forms(people: String, programs: String) -> Cell {
-        Cell(value: .forms(people: people, programs: programs))
-    }
 
     /// `10,000`, and `10000`.
     static func count(_ number: Int) -> Cell { Cell(value: .count(number)) }
@@ -53,8 +47,7 @@ struct Cell: Equatable {
         switch value {
         case .none: "-"
         case .text(let text): text.printable
-        case .forms(let people, let programs): (terminal == nil ? programs : people).printable
-        case .count(let number): terminal == nil ? "\(number)" : HumanUnits.count(number)
+        case .count(let number): terminal == nil ? "\(number)" : number.grouped
         case .bytes(let number): terminal == nil ? "\(number)" : HumanUnits.bytes(number)
         case .duration(let milliseconds):
             terminal == nil ? "\(milliseconds / 1_000)" : HumanUnits.duration(milliseconds: milliseconds)

@@ -2,19 +2,9 @@ internal import LogbeamCore
 
 /// Quantities as people read them.
 enum HumanUnits {
-    /// `10,000`
-    static func count(_ number: Int) -> String {
-        var text = ""
-        for (index, digit) in String(number.magnitude).reversed().enumerated() {
-            if index > 0, index % 3 == 0 { text.append(",") }
-            text.append(digit)
-        }
-        return (number < 0 ? "-" : "") + String(text.reversed())
-    }
-
     /// `1 record`, `10,000 records`
     static func count(_ number: Int, _ noun: String, plural: String? = nil) -> String {
-        "\(count(number)) \(number == 1 ? noun : plural ?? noun + "s")"
+        "\(number.grouped) \(number == 1 ? noun : plural ?? noun + "s")"
     }
 
     /// Powers of a thousand, as disks are sold: `999 B`, `1.2 kB`, `12 MB`.
@@ -38,7 +28,7 @@ enum HumanUnits {
         case ..<60_000: "\(seconds) s"
         case ..<3_600_000: "\(seconds / 60) min \(seconds % 60) s"
         case ..<86_400_000: "\(seconds / 3_600) h \(seconds / 60 % 60) min"
-        default: "\(count(Int(seconds / 86_400))) d \(seconds / 3_600 % 24) h"
+        default: "\(Int(seconds / 86_400).grouped) d \(seconds / 3_600 % 24) h"
         }
     }
 

@@ -17,31 +17,12 @@ extension Spool {
                 )
             )
         }
-        try appendNotes(of: draft, streams: streams)
-    }
-
-    /// Appends what another file knows of records that are not pending: those that were rejected, and the gaps.
-    ///
-    /// - Parameter streams: by the ids that the streams have there, those that they have here.
-    func appendNotes(of source: Connection, streams: [Int64: Int64]) throws(SpoolError) {
         for table in NoteTable.all {
-            try appendSlices(of: source.prepare(table.select)) { (writer, row) throws(SpoolError) in
+            try appendSlices(of: draft.prepare(table.select)) { (writer, row) throws(SpoolError) in
                 try table.add(writer, row, streams)
             }
         }
         mayHaveUntoldGaps.store(true, ordering: .releasing)
-    }
-
-    /// Makes known the streams of another file. Returns the ids that they have here, by those that they have there.
-    func streamIDs(of source: Connection) throws(SpoolError) -> [Int64: Int64] {
-        var streams: [Int64: Int64] = [:]
-        let names = try source.prepare("SELECT id, log_group, log_stream FROM streams ORDER BY id")
-        while try names.step() {
-            streams[names.integer(0)] = try streamID(
-                for: Destination(logGroup: names.text(1), logStream: names.text(2))
-            )
-        }
-        return streams
     }
 
     /// Writes rows, whose first columns are their texts, in short transactions, so that no other writer waits for long.
@@ -69,7 +50,4 @@ extension Spool {
             lock.giveWay()
         }
     }
-
-    /// Messages of a mebibyte in all are written within milliseconds.
-    static let sliceBytes = 1 << 20
 }
