@@ -175,17 +175,8 @@ extension LogShipper.Configuration {
         if !isInBounds { throw ConfigurationError(setting: setting, shown: value.exactSeconds, bound: bound) }
     }
 
-    /// Whether the text has the beginning of a URL and nothing that could end a line of a request or hold a secret.
     private static func isEndpointURL(_ text: String) -> Bool {
-        guard text.utf8.count <= 2_048, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "@") })
-        else {
-            return false
-        }
-        let lowercased = text.lowercased().utf8
-        return ["http://", "https://"].contains { scheme in
-            lowercased.starts(with: scheme.utf8)
-                && lowercased.dropFirst(scheme.utf8.count).first.map { $0 != UInt8(ascii: "/") } ?? false
-        }
+        text.utf8.count <= 2_048 && (try? Endpoint.parse(text, source: "", region: "")) != nil
     }
 }
 

@@ -67,6 +67,7 @@ public final class LogShipper: Sendable {
         let destination = Destination(logGroup: configuration.logGroupName, logStream: configuration.logStreamName)
         let resolved = try destination.resolved(facts)
         maximumMessageSize = configuration.effectiveMaximumMessageSize
+        FileSizeSignal.ignoreByDefault()
         processes = try ShippingProcesses { try ShippingProcess(configuration, makeService) }
         do {
             ownStream = try processes.current().stream(destination) { resolved }
@@ -206,12 +207,12 @@ public final class LogShipper: Sendable {
     @discardableResult
     public func flush(timeout: Duration = .seconds(5)) async -> Bool {
         guard let process = try? processes.current() else { return false }
-        await process.awayFromPool { $0.settleJournal(isPatient: true) }
-        return await process.uploader.flush(timeout: timeout)
+        let isSettled = await process.settleJournalAwayFromPool()
+        return await process.uploader.flush(timeout: timeout) && isSettled
     }
 
-    /// Flushes, then stops shipping. What is logged later is still committed to the spool. Does not flush where
-    /// ``Configuration/uploads`` is off.
+    /// Flushes, then stops shipping, also in a task that was cancelled. What is logged later is still committed to the spool.
+    /// Does not flush where ``Configuration/uploads`` is off.
     ///
     /// - Parameter timeout: how long to wait for the flush; what is not sent by then stays in the spool. A request that
     ///   is under way at its end is broken off. What may come on top is a second in which answers are awaited, and where
@@ -219,8 +220,11 @@ public final class LogShipper: Sendable {
     public func shutdown(timeout: Duration = .seconds(5)) async {
         // A child of the process that logged has nothing to stop.
         guard let process = processes.ours else { return }
-        await process.awayFromPool { $0.closeJournal() }
-        if configuration.uploads { _ = await process.uploader.flush(timeout: timeout) }
+        await process.closeJournalAwayFromPool()
+        if configuration.uploads {
+            // Its own task: the caller's is often cancelled by then, and the last records are those that matter.
+            _ = await Task { await process.uploader.flush(timeout: timeout) }.value
+        }
         await process.uploader.stop()
     }
 

@@ -4,7 +4,8 @@ internal import Synchronization
 /// The shippers of handlers that made none themselves, one for each set of settings.
 enum SharedShippers {
     private struct Key: Hashable {
-        var spool: String
+        /// The bytes of its path, for to Swift other bytes may be the same text.
+        var spool: [UInt8]
         var bufferDuration: Duration
         var batchCount: Int
         var batchSize: Int
@@ -17,7 +18,7 @@ enum SharedShippers {
     /// The shipper for a configuration; only the names of group and stream may differ from those it was made with.
     static func shipper(_ configuration: LogShipper.Configuration) throws -> LogShipper {
         let key = Key(
-            spool: configuration.spool,
+            spool: Array(configuration.spool.utf8),
             bufferDuration: configuration.bufferDuration,
             batchCount: configuration.batchCount,
             batchSize: configuration.batchSize,

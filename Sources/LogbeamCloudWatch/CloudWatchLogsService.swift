@@ -98,6 +98,8 @@ package final class CloudWatchLogsService: DeliveryService {
 
     package var warning: String? { caller.credentialsTrouble }
 
+    package var clockOffset: Int64? { caller.clockOffset }
+
     package func cancel() {
         finder.cancel()
         credentials.cancel()

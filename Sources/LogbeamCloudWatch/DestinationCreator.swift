@@ -44,7 +44,7 @@ package final class DestinationCreator: Sendable {
 
     private let settings: CreationSettings
     private let report: @Sendable (String) -> Void
-    /// The groups that this made and that have no retention yet, and how often it was tried.
+    /// The groups that this made, or may have made, and that have no retention yet, and how often it was tried.
     private let owed = Mutex<[String: Int]>([:])
 
     /// - Parameter report: takes one line for a person when the retention of a group is given up.
@@ -67,10 +67,13 @@ package final class DestinationCreator: Sendable {
         }
         switch calls.createLogGroup(destination.logGroup, settings) {
         case .created:
-            if settings.retentionDays != nil { owed.withLock { $0[destination.logGroup] = 0 } }
+            owe(retentionOf: destination.logGroup)
             settleRetention(ofLogGroup: destination.logGroup, by: calls)
         case .existed: break
-        case .failed(let outcome): return Self.withoutBatch(outcome)
+        case .failed(let outcome):
+            // The group may be there by now, and nobody else will set its retention.
+            if outcome.failure?.mayHaveArrived == true { owe(retentionOf: destination.logGroup) }
+            return Self.withoutBatch(outcome)
         }
         let secondTry = stream(destination, by: calls).failure
         // The new group isn't known everywhere yet.
@@ -92,6 +95,10 @@ package final class DestinationCreator: Sendable {
             }
         case .denied(let failure), .invalid(let failure): giveUp(name, days, failure)
         }
+    }
+
+    private func owe(retentionOf name: String) {
+        if settings.retentionDays != nil { owed.withLock { $0[name] = 0 } }
     }
 
     private func giveUp(_ name: String, _ days: Int, _ failure: DeliveryFailure) {

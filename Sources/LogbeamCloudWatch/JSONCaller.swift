@@ -23,6 +23,8 @@ final class JSONCaller: Sendable {
         var offset: Int64 = 0
         /// How far the clock of whoever answered last was ahead of ours.
         var observedOffset: Int64?
+        /// The same of the last answer that was the service's own.
+        var serviceOffset: Int64?
     }
 
     private let service: AWSService
@@ -122,7 +124,9 @@ final class JSONCaller: Sendable {
         }
         let offset = noteClock(of: response)
         if (200..<300).contains(response.status) {
-            return success(response, mayBeEmpty: hasEmptyAnswer)
+            let result = success(response, mayBeEmpty: hasEmptyAnswer)
+            if case .success = result { clock.withLock { $0.serviceOffset = offset ?? $0.serviceOffset ?? 0 } }
+            return result
         }
         let refusal = ServiceError(response, now: now())
         if refusal.mayHealWithFreshSignature {
@@ -209,6 +213,14 @@ extension JSONCaller {
 
     /// Now by the clock of whoever answered last, in seconds since 1970-01-01T00:00:00Z.
     var observedTime: Int64 { now() + clock.withLock { $0.observedOffset ?? $0.offset } }
+
+    /// See ``DeliveryService/clockOffset``.
+    var clockOffset: Int64? {
+        clock.withLock { $0.serviceOffset }.map { offset in
+            let (milliseconds, overflow) = offset.multipliedReportingOverflow(by: 1_000)
+            return overflow ? (offset < 0 ? .min : .max) : milliseconds
+        }
+    }
 
     /// Takes a clock for the right one. False if signatures by ours are good there: AWS takes them for 5 minutes
     /// (https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html).

@@ -11,7 +11,7 @@ package struct BatchPlanner: Sendable {
         case full
         /// The service will never take it.
         case refused(RejectionReason)
-        /// The service will not take it before this time, in milliseconds since 1970-01-01T00:00:00Z.
+        /// The service will not take it before this time of our clock, in milliseconds since 1970-01-01T00:00:00Z.
         case early(until: Int64)
     }
 
@@ -66,15 +66,23 @@ package struct BatchPlanner: Sendable {
 
     /// Adds a record, if it belongs into this batch.
     ///
-    /// - Parameter rows: how many rows further on than the record of its stream before it; 1 if it is the next one.
-    package mutating func add(_ header: RecordHeader, rows: Int = 1, now: Int64) -> Verdict {
+    /// - Parameters:
+    ///   - rows: how many rows further on than the record of its stream before it; 1 if it is the next one.
+    ///   - accepted: the times that the service takes now; `nil`: by our clock.
+    package mutating func add(
+        _ header: RecordHeader,
+        rows: Int = 1,
+        now: Int64,
+        accepted: ClosedRange<Int64>? = nil
+    ) -> Verdict {
         guard header.byteCount <= limits.messageBytes else { return .refused(.tooLarge) }
         if limits.takesAnyTime { return take(header, rows: rows, now: now, fitsInTime: true) }
-        guard header.timestamp >= now - BatchLimits.maximumAge else { return .refused(.tooOld) }
+        let accepted = accepted ?? (now - BatchLimits.maximumAge)...(now + BatchLimits.maximumAhead)
+        guard header.timestamp >= accepted.lowerBound else { return .refused(.tooOld) }
         // Where the clock was set back, the batch may reach further ahead than a record may lie now.
-        guard header.timestamp <= max(now + BatchLimits.maximumAhead, latest) else {
+        guard header.timestamp <= max(accepted.upperBound, latest) else {
             if count > 0 { earliestLeftOut = min(earliestLeftOut, header.timestamp) }
-            return .early(until: header.timestamp - BatchLimits.maximumAhead)
+            return .early(until: now.addingSaturated(header.timestamp.subtractingSaturated(accepted.upperBound)))
         }
         let span = max(latest, header.timestamp) - min(earliest, header.timestamp)
         return take(

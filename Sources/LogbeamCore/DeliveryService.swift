@@ -15,6 +15,10 @@ package protocol DeliveryService: Sendable {
     /// What will go wrong before long though batches are accepted now, for `status`; `nil` if nothing is known to.
     var warning: String? { get }
 
+    /// How far its clock is ahead of the time of day here, in milliseconds; `nil` as long as it has not told. By that it
+    /// calls records too old or too new. Of a service that does not tell, 0: there is no better clock than ours.
+    var clockOffset: Int64? { get }
+
     /// Makes the call in progress, and every later one, return soon with a transient failure.
     func cancel()
 }
@@ -23,6 +27,8 @@ extension DeliveryService {
     package func lookUp(_ batch: EventBatch) -> LookUpOutcome { .found([]) }
 
     package var warning: String? { nil }
+
+    package var clockOffset: Int64? { 0 }
 }
 
 /// What came of looking for the events of a batch.

@@ -9,6 +9,22 @@ package struct Destination: Sendable, Hashable {
     }
 }
 
+/// By their bytes, as CloudWatch Logs and SQLite do it: an é may be one scalar or two, and is the same character to Swift.
+extension Destination {
+    package static func == (a: Destination, b: Destination) -> Bool {
+        a.logGroup.hasSameBytes(as: b.logGroup) && a.logStream.hasSameBytes(as: b.logStream)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        for var name in [logGroup, logStream] { name.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) } }
+    }
+}
+
+extension String {
+    /// Whether it is the same text, written in the same way.
+    package func hasSameBytes(as other: String) -> Bool { utf8.elementsEqual(other.utf8) }
+}
+
 /// The names that CloudWatch Logs takes: see CreateLogGroup and CreateLogStream in its API Reference.
 extension Destination {
     /// What a log group is named with, for people.

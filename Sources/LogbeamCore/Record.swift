@@ -20,6 +20,16 @@ package struct RecordHeader: Sendable, Equatable {
 /// The records of one batch, told exactly and in little space, so that the same batch can be named again after a crash:
 /// the pending records of `stream` from `first` to `last` that are not later than `latest`.
 package struct BatchRange: Sendable, Hashable {
+    /// Two batches that hold as much together, as there may be records in it that were not sent.
+    ///
+    /// - Parameter ids: the ids of the batch, ascending; two at least.
+    package func halves(_ ids: [Int64]) -> [BatchRange] {
+        var (lower, upper) = (self, self)
+        upper.first = ids[ids.count / 2]
+        lower.last = upper.first - 1
+        return [lower, upper]
+    }
+
     package var stream: Int64
     package var first: Int64
     package var last: Int64

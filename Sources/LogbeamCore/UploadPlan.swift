@@ -22,6 +22,8 @@ package struct UploadPlan: Sendable {
     private(set) package var inFlight = 0
     /// Some stream left out records that the service will take only later.
     private var hasEarly = false
+    /// The service's clock counts, and not ours, for what is too far ahead: it has called records too new that were not.
+    private var trustsServiceClock = false
     /// When the next batch may be sent, on the monotonic clock, for the bound on batches a second.
     private var nextPut: Int64 = .min
     /// When the next batch of a failing stream may be sent, on the monotonic clock.
@@ -81,10 +83,9 @@ package struct UploadPlan: Sendable {
     }
 
     /// Everything up to an id is to be sent now, also by streams that are waiting to try again, unless the service itself
-    /// asked them to wait.
+    /// asked them to wait. However often that is asked for, those try no more often than ``Pacing/retryInterval`` says.
     package mutating func flush(through id: Int64) {
         flushTarget = max(flushTarget, id)
-        nextRetry = .min
         for key in Array(streams.keys) {
             change(key) { [flushTarget, cursor] stream in
                 stream.retryAt = .min
@@ -123,6 +124,16 @@ package struct UploadPlan: Sendable {
         finish(range, then: [])
         recover(range.stream)
         forgetRead(range)
+    }
+
+    /// Some of a batch that was delivered is still there: the service will take it only later.
+    ///
+    /// - Parameters:
+    ///   - id: that of the first of them.
+    ///   - time: when, by our clock, in milliseconds since 1970-01-01T00:00:00Z.
+    package mutating func leftOut(_ range: BatchRange, from id: Int64, until time: Int64) {
+        trustsServiceClock = true
+        leaveOut(id, of: range.stream, until: time)
     }
 
     /// The batch was not sent: there are no records in it any more.
@@ -169,13 +180,10 @@ package struct UploadPlan: Sendable {
     /// - Returns: the halves.
     @discardableResult
     package mutating func split(_ range: BatchRange, ids: [Int64]) -> [BatchRange] {
-        var (lower, upper) = (range, range)
-        upper.first = ids[ids.count / 2]
-        // Together they reach as far as the whole: there may be records in it that were not sent.
-        lower.last = upper.first - 1
-        finish(range, then: [lower, upper])
+        let halves = range.halves(ids)
+        finish(range, then: halves)
         recover(range.stream)
-        return [lower, upper]
+        return halves
     }
 
     private mutating func finish(_ range: BatchRange, then replays: [BatchRange]) {
@@ -242,7 +250,9 @@ package struct UploadPlan: Sendable {
                     guard catchingUp == nil else { return stopCatchingUp() }
                     pass(header)
                 case .refused(let reason): refused.append(RefusedRecord(id: header.id, reason: reason))
-                case .early(let until): leaveOut(header, until: until, at: now)
+                case .early(let until):
+                    let shortest = now.wall + max(limits.age, Self.shortestPostponement)
+                    leaveOut(header.id, of: header.stream, until: max(until, shortest))
                 case .taken: looked += takeRun(of: header.stream, at: now)
                 }
             }
@@ -267,11 +277,11 @@ package struct UploadPlan: Sendable {
     /// Adds what follows the first header and is simply taken as that was: mostly all of a batch, and one look at its stream
     /// for all of it. Returns how many; the next one is looked at by itself.
     private mutating func takeRun(of key: Int64, at now: Moment) -> Int {
-        change(key) { [unread, rowsPerHeader, catchingUp] stream in
+        change(key) { [unread, rowsPerHeader, catchingUp, accepted = acceptedTimes(at: now)] stream in
             var count = 0
             for header in unread.dropFirst() {
                 guard header.stream == key,
-                    stream.planner.add(header, rows: rowsPerHeader, now: now.wall) == .taken
+                    stream.planner.add(header, rows: rowsPerHeader, now: now.wall, accepted: accepted) == .taken
                 else { break }
                 count += 1
             }
@@ -281,13 +291,23 @@ package struct UploadPlan: Sendable {
     }
 
     private mutating func add(_ header: RecordHeader, at now: Moment) -> BatchPlanner.Verdict {
-        change(header.stream) { [position, rowsPerHeader, catchingUp] stream in
+        change(header.stream) { [position, rowsPerHeader, catchingUp, accepted = acceptedTimes(at: now)] stream in
             if stream.planner.count == 0 { stream.gatheringSince = now.monotonic }
             let rows = catchingUp == nil ? position - stream.position : rowsPerHeader
-            let verdict = stream.planner.add(header, rows: rows, now: now.wall)
+            let verdict = stream.planner.add(header, rows: rows, now: now.wall, accepted: accepted)
             if verdict == .taken { stream.position = position }
             return verdict
         }
+    }
+
+    /// The times of records that the service takes now. What is too old is never sent, so both clocks must say so, and ours
+    /// alone is no clock to throw records away by; what is too far ahead is sent later.
+    private func acceptedTimes(at now: Moment) -> ClosedRange<Int64> {
+        let service = now.wall.addingSaturated(now.serviceOffset ?? 0)
+        let oldest =
+            now.serviceOffset == nil ? .min : min(now.wall, service).subtractingSaturated(BatchLimits.maximumAge)
+        let newest = (trustsServiceClock ? service : now.wall).addingSaturated(BatchLimits.maximumAhead)
+        return oldest...max(oldest, newest)
     }
 
     /// Leaves a record for later: its stream waits, or catches up, or the record does not ask to be sent.
@@ -307,16 +327,16 @@ package struct UploadPlan: Sendable {
         catchingUp = nil
     }
 
-    /// Notes to turn back to a record when its time comes, or a little later: to turn back means to read all that was
-    /// left out again, which must not happen for every one of many records.
-    private mutating func leaveOut(_ header: RecordHeader, until: Int64, at now: Moment) {
-        let until = max(until, now.wall + max(limits.age, Self.shortestPostponement))
+    /// Notes to turn back to a record at a time.
+    private mutating func leaveOut(_ id: Int64, of key: Int64, until: Int64) {
         hasEarly = true
-        change(header.stream) { stream in
-            stream.early = (stream.early?.firstID ?? header.id, min(stream.early?.until ?? until, until))
+        change(key) { stream in
+            let early = stream.early ?? (id, until)
+            stream.early = (min(early.firstID, id), min(early.until, until))
         }
     }
 
+    /// To turn back to what was left out means to read all of it again, which must not happen for every one of many records.
     /// In milliseconds; the batches' age, if that is longer.
     private static let shortestPostponement: Int64 = 1_000
 

@@ -20,6 +20,8 @@ extension UploadPlan {
     package struct Moment: Sendable {
         package var wall: Int64
         package var monotonic: Int64
+        /// How far the service's clock is ahead of the time of day here; `nil` as long as it has not told.
+        package var serviceOffset: Int64? = 0
 
         package init(wall: Int64, monotonic: Int64) {
             self.wall = wall

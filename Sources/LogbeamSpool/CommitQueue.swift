@@ -81,6 +81,8 @@ final class CommitQueue: @unchecked Sendable {
     /// A round takes no further record once it has this many bytes, so that no thread waits for a commit of much more
     /// than a megabyte and the longest of messages.
     private static let roundBytes = 1 << 20
+    /// How long SQLite's lock is waited for at most, in nanoseconds; `nil`: as long as this one.
+    private let busyTimeout: UInt64?
     /// For how long a waiting thread lets others run before it sleeps, in nanoseconds.
     private let yieldTime: UInt64
     /// For how long one that waits alone keeps its core before it sleeps, in nanoseconds.
@@ -100,6 +102,7 @@ final class CommitQueue: @unchecked Sendable {
     init(
         lock: TimedLock,
         writer: Writer,
+        busyTimeout: UInt64? = nil,
         yieldTime: UInt64 = 200_000,
         spinTime: UInt64 = 100_000,
         longestSleep: UInt64 = 100_000_000
@@ -107,6 +110,7 @@ final class CommitQueue: @unchecked Sendable {
         path = writer.connection.canonicalPath
         self.lock = lock
         self.writer = writer
+        self.busyTimeout = busyTimeout
         self.yieldTime = yieldTime
         self.spinTime = spinTime
         self.longestSleep = longestSleep
@@ -141,7 +145,7 @@ final class CommitQueue: @unchecked Sendable {
             // Theirs may be the core that this thread runs on, and would go on running on until the next tick.
             if hasLetWait { MonotonicClock.sleep(nanoseconds: Self.pause) }
         }
-        writer.connection.setBusyDeadline(deadline)
+        setBusyDeadline(deadline)
         return try body(writer)
     }
 
@@ -223,7 +227,7 @@ final class CommitQueue: @unchecked Sendable {
     private func commit(_ record: NewRecord, until deadline: UInt64) throws(SpoolError) -> Int64 {
         var sleepers: UInt64 = 0
         defer { letGo(waking: sleepers) }
-        writer.connection.setBusyDeadline(deadline)
+        setBusyDeadline(deadline)
         guard waitingRecords > 0 else {
             crowd.store(1, ordering: .relaxed)
             return try writer.append(record)
@@ -233,6 +237,12 @@ final class CommitQueue: @unchecked Sendable {
         } catch {
             return try writer.append(record)
         }
+    }
+
+    private func setBusyDeadline(_ deadline: UInt64) {
+        writer.connection.setBusyDeadline(
+            busyTimeout.map { min(deadline, MonotonicClock.nanoseconds() &+ $0) } ?? deadline
+        )
     }
 
     /// With the lock held: commits the records that wait, and one of the caller's, in one transaction.

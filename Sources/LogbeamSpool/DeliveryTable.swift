@@ -26,7 +26,7 @@ final class DeliveryTable {
         )
         update = try connection.prepare(
             """
-            UPDATE deliveries SET acknowledged = 1
+            UPDATE deliveries SET acknowledged = 1, latest_timestamp = ?4
             WHERE stream_id = ?1 AND first_id = ?2 AND last_id = ?3 AND acknowledged = 0
             """
         )
@@ -51,8 +51,9 @@ final class DeliveryTable {
         try run(delete, range)
     }
 
-    /// Marks a batch as acknowledged. False if it was before.
+    /// Marks a batch as acknowledged, up to its latest time, which may have become less. False if it was before.
     func mark(_ range: BatchRange) throws(SpoolError) -> Bool {
+        try update.bind(range.latest, at: 4)
         try run(update, range)
         return sqlite3_changes(connection.handle) > 0
     }

@@ -3,10 +3,10 @@ internal import LogbeamCore
 /// The table `rejected`: the records that the service will not take, kept for people to look at, within bounds.
 ///
 /// Not thread-safe: belongs to ``Writer``, which calls it inside of a transaction.
-final class RejectedTable {
+package final class RejectedTable {
     /// How many records are kept: as many as the service takes in one request, so that a batch that is refused as a whole
     /// can be looked at as a whole. More than that nobody reads; a sample of each trouble will do.
-    static let recordLimit = 10_000
+    package static let recordLimit = 10_000
     /// How many UTF-8 bytes of messages are kept: 64 of the longest that the service takes. It is what the write-ahead log
     /// may grow to as well, so that no disk that has room for a spool lacks it for this.
     static let byteLimit = 64 << 20
@@ -31,10 +31,13 @@ final class RejectedTable {
             FROM records WHERE id = ?1
             """
         )
+        // An id that is taken is that of a record of another spool: see `NoteTable`.
         copyRecord = try connection.prepare(
             """
-            INSERT OR IGNORE INTO rejected (id, stream_id, timestamp, message, reason, rejected_at)
-            SELECT id, stream_id, timestamp, message, ?2, ?3 FROM records WHERE id = ?1
+            INSERT INTO rejected (id, stream_id, timestamp, message, reason, rejected_at)
+            SELECT CASE WHEN EXISTS (SELECT 1 FROM rejected WHERE id = ?1)
+                THEN (SELECT max(id) + 1 FROM rejected) ELSE id END, stream_id, timestamp, message, ?2, ?3
+            FROM records WHERE id = ?1
             """
         )
         deleteRecord = try connection.prepare("DELETE FROM records WHERE id = ?1")

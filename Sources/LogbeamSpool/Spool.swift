@@ -21,6 +21,8 @@ package final class Spool: Sendable {
         package var commitTimeout: Duration
         /// How large the spool may become by what this process appends; `nil` for no bound.
         package var limit: SpoolLimit?
+        /// For how long opening waits while another process holds the file.
+        var openTimeout = SpoolFile.openTimeout
         /// How many bytes may be written beside a file.
         var freeSpace: @Sendable (_ path: String) -> Int64 = DiskSpace.free
 
@@ -35,11 +37,20 @@ package final class Spool: Sendable {
             self.commitTimeout = commitTimeout
             self.limit = limit
         }
+
+        func opening(within timeout: Duration) -> Options {
+            var options = self
+            options.openTimeout = min(timeout, openTimeout)
+            return options
+        }
     }
 
     /// Absolute and without symbolic links, so that it names the same file if the working directory changes.
     package let path: String
     private let commitTimeout: UInt64
+    /// How long the threads of this process wait for one another, in nanoseconds: what the commit timeout is for is another
+    /// process, and among themselves they are soon done. Not less than a second: a thread may be long in coming to its turn.
+    private let lockTimeout: UInt64
     let lock = TimedLock()
     /// For who deletes an acknowledged batch.
     let deletion = TimedLock()
@@ -65,6 +76,7 @@ package final class Spool: Sendable {
     /// Opens a spool, or makes one. A file that is no spool, or one of a later version, is left as it is.
     package init(path: String, options: Options = Options()) throws(SpoolError) {
         commitTimeout = options.commitTimeout.nanoseconds
+        lockTimeout = max(commitTimeout, 1_000_000_000)
         limit = options.limit
         let walMonitor = options.limit.map { WALMonitor(safetyThreshold: $0.safetyPages) } ?? WALMonitor()
         self.walMonitor = walMonitor
@@ -72,7 +84,8 @@ package final class Spool: Sendable {
             let connection = try SpoolFile.openForWriting(
                 path: path,
                 create: options.create,
-                powerLossSafe: options.powerLossSafe
+                powerLossSafe: options.powerLossSafe,
+                timeout: options.openTimeout
             )
             return try Writer(
                 connection: connection,
@@ -83,7 +96,11 @@ package final class Spool: Sendable {
         }
         self.path = writer.connection.canonicalPath
         forkNumber = ForkGate.number
-        queue = CommitQueue(lock: lock, writer: writer)
+        queue = CommitQueue(
+            lock: lock,
+            writer: writer,
+            busyTimeout: commitTimeout < lockTimeout ? commitTimeout : nil
+        )
         logSync = LogSync(path: self.path)
         ForkGate.add(queue)
         // Where that fails, the journals stay for the next time.
@@ -95,9 +112,9 @@ package final class Spool: Sendable {
         if forkNumber == ForkGate.number { ForkGate.remove(queue) }
     }
 
-    /// Runs `body` with the lock held, for at most the commit timeout of waiting in all.
+    /// Runs `body` with the lock held, for at most the commit timeout of waiting in all, or a second if that is longer.
     func write<Result>(_ body: (Writer) throws(SpoolError) -> Result) throws(SpoolError) -> Result {
-        try queue.write(until: MonotonicClock.nanoseconds() &+ commitTimeout, body)
+        try queue.write(until: MonotonicClock.nanoseconds() &+ lockTimeout, body)
     }
 
     /// Messages of a mebibyte in all are written within milliseconds.
@@ -184,8 +201,8 @@ package final class Spool: Sendable {
         try write { writer throws(SpoolError) in try writer.begin(range, in: epoch) }
     }
 
-    func abandon(_ range: BatchRange, in epoch: Int64? = nil) throws(SpoolError) {
-        try write { writer throws(SpoolError) in try writer.abandon(range, in: epoch) }
+    func abandon(_ range: BatchRange, for parts: [BatchRange] = [], in epoch: Int64? = nil) throws(SpoolError) {
+        try write { writer throws(SpoolError) in try writer.abandon(range, for: parts, in: epoch) }
     }
 
     func acknowledge(
@@ -313,8 +330,9 @@ package final class Spool: Sendable {
     ) throws(SpoolError) -> Result {
         let start = MonotonicClock.nanoseconds()
         lastAppend.store(start, ordering: .relaxed)
-        var deadline = start &+ commitTimeout
+        var deadline = start &+ lockTimeout
         var isFirst = true
+        var refusal: SpoolError?
         while true {
             let seen = roomAlarm.count
             do throws(SpoolError) {
@@ -326,7 +344,9 @@ package final class Spool: Sendable {
                     try bearHeldLog(error, since: start)
                     continue
                 }
-                guard error.kind == .atLimit else { throw error }
+                // Whoever has waited for room in vain has no time left to wait for other threads.
+                guard error.kind == .atLimit else { throw error.kind == .busy ? refusal ?? error : error }
+                refusal = error
                 switch limit.whenFull {
                 case .dropOldest:
                     // Once at least, however short the time is.

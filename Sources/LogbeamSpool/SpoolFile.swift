@@ -7,12 +7,20 @@ internal import Darwin
 /// The file of a spool: where it lies, who may read it, how it comes to be.
 package enum SpoolFile {
     /// Opens a spool for writing. With `create`, a missing file is made, and its missing directories.
-    static func openForWriting(path: String, create: Bool, powerLossSafe: Bool) throws(SpoolError) -> Connection {
+    ///
+    /// - Parameter timeout: for how long it waits while another process holds the file.
+    static func openForWriting(
+        path: String,
+        create: Bool,
+        powerLossSafe: Bool,
+        timeout: Duration = openTimeout
+    ) throws(SpoolError) -> Connection {
+        let deadline = MonotonicClock.nanoseconds() &+ timeout.nanoseconds
         switch try SpoolSafety.size(path: path) {
         case nil:
             guard create else { throw missing(path) }
             try refuseStrayLog(path: path)
-            try make(path: path)
+            try make(path: path, until: deadline)
             // Another process, or another user, may have been faster.
             _ = try SpoolSafety.size(path: path)
         case 0:
@@ -25,7 +33,7 @@ package enum SpoolFile {
             try Schema.verify(path: path)
         }
         try SpoolSafety.verifyCompanions(path: path)
-        let connection = try openAsSpool(path: path)
+        let connection = try openAsSpool(path: path, until: deadline)
         // The log is there now, and stays as long as the connection does.
         try SpoolSafety.verifyCompanions(path: path)
         try connection.execute(Spool.connectionSettings(powerLossSafe: powerLossSafe))
@@ -35,9 +43,8 @@ package enum SpoolFile {
     /// Opens an empty file or a spool, and brings it to the current version and into WAL mode.
     ///
     /// The schema is written before WAL mode is entered, so that the main file says from its first moment what it is.
-    private static func openAsSpool(path: String) throws(SpoolError) -> Connection {
+    private static func openAsSpool(path: String, until deadline: UInt64) throws(SpoolError) -> Connection {
         let connection = try Connection(path: path, mode: .readWrite)
-        let deadline = MonotonicClock.nanoseconds() + openTimeout
         connection.setBusyDeadline(deadline)
         try Schema.migrate(connection)
         while true {
@@ -69,7 +76,7 @@ package enum SpoolFile {
         try Schema.verify(path: path)
         do throws(SpoolError) {
             let connection = try Connection(path: path, mode: .readOnly)
-            connection.setBusyDeadline(MonotonicClock.nanoseconds() + openTimeout)
+            connection.setBusyDeadline(MonotonicClock.nanoseconds() + openTimeout.nanoseconds)
             // The file may be older than its write-ahead log.
             _ = try Schema.knownVersion(of: connection)
             return connection
@@ -93,7 +100,7 @@ package enum SpoolFile {
     static func openAgain(
         path: String,
         _ mode: Connection.Mode,
-        until deadline: UInt64 = MonotonicClock.nanoseconds() + openTimeout
+        until deadline: UInt64 = MonotonicClock.nanoseconds() + openTimeout.nanoseconds
     ) throws(SpoolError) -> Connection {
         let connection = try Connection(path: path, mode: mode)
         connection.setBusyDeadline(deadline)
@@ -114,8 +121,8 @@ package enum SpoolFile {
         }
     }
 
-    /// For how long opening waits while another process holds the file, in nanoseconds.
-    private static let openTimeout: UInt64 = 10_000_000_000
+    /// For how long opening waits while another process holds the file.
+    static let openTimeout = Duration.seconds(10)
 
     private static func missing(_ path: String) -> SpoolError {
         SpoolError(.missing, path: path, message: "no such spool")
@@ -125,7 +132,7 @@ package enum SpoolFile {
     /// SQLite gives `-wal` and `-shm` the mode of the main file.
     ///
     /// The file is made beside its place and appears there complete, so that no other process ever sees half of it.
-    private static func make(path: String) throws(SpoolError) {
+    private static func make(path: String, until deadline: UInt64) throws(SpoolError) {
         for (index, byte) in path.utf8.enumerated().dropFirst() where byte == UInt8(ascii: "/") {
             let directory = String(decoding: path.utf8.prefix(index), as: UTF8.self)
             if mkdir(directory, 0o700) == 0 {
@@ -140,9 +147,17 @@ package enum SpoolFile {
         // A disk that is full may have left more than the draft alone.
         defer { for suffix in ["", "-journal", "-wal", "-shm"] { unlink(draft + suffix) } }
         // The connection closes here, and takes its write-ahead log with it.
-        _ = try openAsSpool(path: draft)
-        // Whoever is first wins; the spool of the other process is as good as ours.
-        guard link(draft, path) == 0 || errno == EEXIST else { throw .unwritable(path, "can not be made") }
+        _ = try openAsSpool(path: draft, until: deadline)
+        try Quarantine.withLock(on: path, until: deadline) { () throws(SpoolError) in
+            // What is left of a spool that is gone may be open still: with it, whoever has it and we would share an empty log,
+            // or the log's index.
+            if FileIdentity(path) == nil {
+                try refuseStrayLog(path: path)
+                for suffix in ["-wal", "-shm"] { unlink(path + suffix) }
+            }
+            // Whoever is first wins; the spool of the other process is as good as ours.
+            guard link(draft, path) == 0 || errno == EEXIST else { throw .unwritable(path, "can not be made") }
+        }
         syncDirectory(of: path)
     }
 

@@ -134,14 +134,16 @@ package enum SpoolSafety {
             let other = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
             }
-            if other.hasPrefix(name + infix) { found.append(directory + "/" + other) }
+            if other.utf8.starts(with: (name + infix).utf8) { found.append(directory + "/" + other) }
         }
         return found.sorted()
     }
 
     /// The directory in which a file lies, and its name there.
     package static func split(_ path: String) -> (directory: String, name: String) {
-        guard let slash = path.lastIndex(of: "/") else { return (".", path) }
-        return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
+        // By bytes: to Swift a slash and what combines with it are one character.
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
+        let name = path.utf8.index(after: slash)
+        return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[name...]))
     }
 }

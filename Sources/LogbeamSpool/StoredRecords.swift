@@ -31,8 +31,8 @@ package struct RecordFilter: Sendable, Equatable {
     }
 
     func takes(_ destination: Destination) -> Bool {
-        (logGroup ?? destination.logGroup) == destination.logGroup
-            && (logStream ?? destination.logStream) == destination.logStream
+        (logGroup ?? destination.logGroup).hasSameBytes(as: destination.logGroup)
+            && (logStream ?? destination.logStream).hasSameBytes(as: destination.logStream)
     }
 }
 

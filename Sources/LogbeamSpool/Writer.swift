@@ -203,9 +203,12 @@ final class Writer {
         try delivering(in: epoch) { () throws(SpoolError) in try deliveries.add(range) }
     }
 
-    /// Forgets a batch that the service has not taken: nothing in it is in doubt.
-    func abandon(_ range: BatchRange, in epoch: Int64? = nil) throws(SpoolError) {
-        try delivering(in: epoch) { () throws(SpoolError) in try deliveries.remove(range) }
+    /// Forgets a batch that the service has not taken: nothing is in doubt but some parts of it.
+    func abandon(_ range: BatchRange, for parts: [BatchRange], in epoch: Int64? = nil) throws(SpoolError) {
+        try delivering(in: epoch) { () throws(SpoolError) in
+            try deliveries.remove(range)
+            for part in parts { try deliveries.add(part) }
+        }
         oldest.startOver()
     }
 

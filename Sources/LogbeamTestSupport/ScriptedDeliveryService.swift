@@ -13,6 +13,7 @@ package final class ScriptedDeliveryService: DeliveryService {
         var lookedUp: [EventBatch] = []
         var isCancelled = false
         var warning: String?
+        var clockOffset: Int64? = 0
     }
 
     private let state = Monitor(State())
@@ -74,6 +75,11 @@ package final class ScriptedDeliveryService: DeliveryService {
     package func warn(of warning: String?) { state.withLock { $0.warning = warning } }
 
     package var warning: String? { state.withLock { $0.warning } }
+
+    package var clockOffset: Int64? { state.withLock { $0.clockOffset } }
+
+    /// From now on its clock is so far ahead of ours, in milliseconds.
+    package func setClock(ahead offset: Int64?) { state.withLock { $0.clockOffset = offset } }
 
     package func cancel() {
         state.withLock { $0.isCancelled = true }

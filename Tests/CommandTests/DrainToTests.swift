@@ -64,7 +64,8 @@ struct DrainToTests {
             try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: file)
             try command.fill(["after"], timestamp: Self.time)
             #expect(try drain().code == 0)
-            #expect(try lines() == [line("before"), line("after")])
+            // It may be in no spool any more: a line too many is better than one too few.
+            #expect(try lines() == [line("before")] + (half == whole ? [line("before")] : []) + [line("after")])
         }
     }
 

@@ -55,6 +55,46 @@ struct RealDiskTests {
     }
 
     @Test(
+        "A drain ships what is in the spool, and then what a dead process's journal holds, though the disk is full",
+        .enabled(if: mayMount, "no user namespace in which to mount")
+    )
+    func fullDiskWithJournal() throws {
+        let endpoint = try LocalEndpoint()
+        var command = try Command()
+        command.environment["AWS_ENDPOINT_URL"] = endpoint.url
+        let directory = command.directory.file("disk")
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        command.environment["LOGBEAM_SPOOL"] = directory + "/spool.db"
+        command.environment["service"] = try BuiltProducts.executable("logbeam-demo-service")
+        let output = command.directory.file("output")
+        let ended = try command.runShell(
+            """
+            unshare -rm /bin/bash -c '
+                mount -t tmpfs -o size=8m none "\(directory)" || exit 99
+                JOURNAL=1 UPLOADS=0 COMMIT_MS=500 "$service" "$LOGBEAM_SPOOL" group stream 100000000 1 \
+                    > "\(output)" 2> "\(output).err" &
+                until grep -q "not spooled: " "\(output).err"; do sleep 0.1; done
+                kill -9 $!
+                wait $! 2> "\(output).end"
+                ls "\(directory)" | grep -c journal
+                "$command" drain --timeout 120; echo "drain $?"
+                "$command" status | grep -P "^(pending|in_doubt)\\t"
+                ls "\(directory)" | grep -c journal'
+            """
+        )
+        #expect(ended.output == "1\ndrain 0\npending\t0\nin_doubt\t0\n0\n", "\(ended.error)")
+        let arrived = endpoint.messages(in: Command.destination).filter { !$0.hasPrefix("logbeam: ") }
+        #expect(Set(arrived).count == arrived.count)
+        let lost = try String(contentsOfFile: output + ".err", encoding: .utf8).split(separator: "\n")
+            .filter { $0.hasPrefix("logbeam: not spooled: ") }.map { String($0.dropFirst(22)) }
+        let logged = try String(contentsOfFile: output, encoding: .utf8).split(separator: "\n").map {
+            "INFO demo: \($0)"
+        }
+        // What was killed may have written half a line.
+        #expect(Set(logged.dropLast()).subtracting(arrived).subtracting(lost) == [])
+    }
+
+    @Test(
         "Who can not read a spool where nothing can be written says what to do",
         .enabled(if: mayMount, "no user namespace in which to mount")
     )

@@ -57,6 +57,12 @@ struct TextTests {
         #expect(HumanUnits.age(of: time, now: now) == text)
     }
 
+    @Test("Lines end where they end, whatever ends them")
+    func printableLines() {
+        #expect("a\r\nb\n\nc".printableLines == ["a\\r", "b", "", "c"])
+        #expect("".printableLines == [""])
+    }
+
     @Test("What controls a terminal is escaped, all else is left as it is")
     func printable() {
         #expect("plain ä € 😀 \"\\".printable == "plain ä € 😀 \"\\")

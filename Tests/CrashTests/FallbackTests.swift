@@ -55,7 +55,7 @@ struct FallbackTests {
             let service = try ChildProcess(
                 "/bin/bash",
                 [
-                    "-c", #"trap '' XFSZ; ulimit -f 200; exec "$0" "$@""#,
+                    "-c", #"ulimit -f 200; exec "$0" "$@""#,
                     BuiltProducts.executable("logbeam-demo-service"),
                     bed.spool, TestBed.stream.logGroup, TestBed.stream.logStream, "8000", "4",
                 ],
@@ -88,7 +88,7 @@ struct FallbackTests {
             let service = try ChildProcess(
                 "/bin/bash",
                 [
-                    "-c", #"trap '' XFSZ; ulimit -f 200; exec 2> >(:); wait $!; exec "$0" "$@""#,
+                    "-c", #"ulimit -f 200; exec 2> >(:); wait $!; exec "$0" "$@""#,
                     BuiltProducts.executable("logbeam-demo-service"),
                     bed.spool, TestBed.stream.logGroup, TestBed.stream.logStream, "2000", "1",
                 ],

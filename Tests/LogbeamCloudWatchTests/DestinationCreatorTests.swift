@@ -89,6 +89,17 @@ struct DestinationCreatorTests {
         #expect(forever.names == ["stream", "group", "stream"])
     }
 
+    @Test("sets the retention of the group whose creation was answered to nobody", arguments: [true, false])
+    func lostAnswer(mayHaveArrived: Bool) {
+        let lost = DeliveryFailure(code: "Timeout", message: "", mayHaveArrived: mayHaveArrived)
+        let calls = Calls(streams: [Self.missing], group: .failed(.transient(lost)))
+        let creator = creator()
+        #expect(creator.create(destination, by: calls) == .transient(lost))
+        // The group was there, and so the batch has arrived.
+        creator.settleRetention(ofLogGroup: "group", by: calls)
+        #expect(calls.names == ["stream", "group"] + (mayHaveArrived ? ["30 days"] : []))
+    }
+
     @Test("delivers although the retention fails, and tries it again after the next batches")
     func retentionLater() {
         let reports = Reports()

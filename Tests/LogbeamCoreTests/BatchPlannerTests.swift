@@ -119,6 +119,21 @@ struct BatchPlannerTests {
         #expect((planner.count, planner.isFull(now: Self.now)) == (expected == .taken ? 1 : 0, false))
     }
 
+    @Test("goes by the times that the service takes, where they are known to be others")
+    func accepted() {
+        var planner = BatchPlanner(limits: BatchLimits())
+        func verdict(_ time: Int64) -> BatchPlanner.Verdict {
+            planner.add(Self.header(1, at: time), now: Self.now, accepted: (Self.now - 5)...(Self.now + 5))
+        }
+        #expect(verdict(Self.now - 6) == .refused(.tooOld) && verdict(Self.now + 8) == .early(until: Self.now + 3))
+        #expect(verdict(Self.now - 5) == .taken && verdict(Self.now + 5) == .taken)
+        var any = BatchPlanner(limits: BatchLimits())
+        for time in [Int64.min, .max] {
+            #expect(any.add(Self.header(1, at: time), now: Self.now, accepted: .min ... .max) == .taken)
+            any = BatchPlanner(limits: BatchLimits())
+        }
+    }
+
     @Test("names exactly what it holds: nothing before the first, after the last, or later than the latest")
     func range() {
         var planner = BatchPlanner(limits: BatchLimits(count: 3))

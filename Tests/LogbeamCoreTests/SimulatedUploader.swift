@@ -122,7 +122,6 @@ struct SimulatedUploader {
         trace.append(.flush(through: lastID))
         flushTarget = lastID
         retryAt = [:]
-        nextRetry = 0
         plan.flush(through: lastID)
     }
 

@@ -349,6 +349,19 @@ struct UploadPlanTests {
         #expect(uploader.sent == [[1, 4]])
     }
 
+    @Test(
+        "refuses what is too old by both clocks alone, and nothing before it knows that of the service",
+        arguments: [(0, true), (nil, false), (-20 * 24 * hour, false), (20 * 24 * hour, true)] as [(Int64?, Bool)]
+    )
+    func clocks(serviceOffset: Int64?, refuses: Bool) throws {
+        var uploader = SimulatedUploader()
+        uploader.now.serviceOffset = serviceOffset
+        uploader.append(age: 15 * 24 * Self.hour)
+        try uploader.settle()
+        #expect(uploader.rejected == (refuses ? [RefusedRecord(id: 1, reason: .tooOld)] : []))
+        #expect(uploader.sent == (refuses ? [] : [[1]]))
+    }
+
     @Test("waits as long as the service asked, though a batch that was on its way as well failed without such a word")
     func notBefore() {
         var plan = UploadPlan(

@@ -1,6 +1,7 @@
 import Foundation
 import LogbeamCore
 import LogbeamTestSupport
+import Synchronization
 import Testing
 
 @testable import LogbeamSpool
@@ -101,5 +102,22 @@ extension SpoolLimitTests {
         try other.begin(range)
         try other.acknowledge(range, refused: [], delivered: 500)
         #expect(try await appended > taken[taken.count - 1])
+    }
+
+    @Test("Who has waited for room in vain is told of that, though the time is up for all else as well")
+    func reason() throws {
+        let directory = try TemporaryDirectory()
+        let (spool, stream) = try spool(.block(timeout: .milliseconds(1)), in: directory)
+        let message = [UInt8](repeating: 65, count: 100_000)
+        while spoolError({ try spool.append(message, stream: stream) }) == nil {}
+        // Another thread has the lock when the wait is over.
+        let isWaiting = Atomic(false)
+        let holder = Thread {
+            while !isWaiting.load(ordering: .relaxed) { _ = try? spool.write { _ in usleep(2_000) } }
+        }
+        holder.start()
+        let errors = (0..<200).compactMap { _ in spoolError { try spool.append(message, stream: stream) } }
+        #expect(!errors.isEmpty && errors.allSatisfy { $0.kind == .atLimit })
+        isWaiting.store(true, ordering: .relaxed)
     }
 }

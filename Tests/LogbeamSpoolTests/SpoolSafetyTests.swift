@@ -242,4 +242,17 @@ struct SpoolSafetyTests {
         #expect(try ids(in: path).count == 3)
     }
     #endif
+
+    @Test("A name that begins with what combines with a slash is found beside others all the same")
+    func combiningName() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("\u{301}x.db")
+        #expect(SpoolSafety.split(path).directory == directory.path)
+        #expect(SpoolSafety.split(path).name.unicodeScalars.elementsEqual("\u{301}x.db".unicodeScalars))
+        for split in [("a", ".", "a"), ("/a", "/", "a"), ("a/b", "a", "b"), ("/a/", "/a", "")] {
+            #expect(SpoolSafety.split(split.0) == (split.1, split.2))
+        }
+        #expect(FileManager.default.createFile(atPath: path + ".journal-1", contents: nil))
+        #expect(SpoolSafety.siblings(of: path, ".journal-").count == 1)
+    }
 }

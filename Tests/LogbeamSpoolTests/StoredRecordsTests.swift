@@ -53,6 +53,9 @@ struct StoredRecordsTests {
         #expect(try all(test.path, RecordFilter(logGroup: "group")).count == 5)
         #expect(try all(test.path, RecordFilter(logGroup: "group", logStream: "other")).count == 2)
         #expect(try all(test.path, RecordFilter(logGroup: "Group")).isEmpty)
+        // The same text to Swift, and to nobody else.
+        let name = Destination(logGroup: "g", logStream: "caf\u{E9}")
+        #expect(RecordFilter(logStream: "caf\u{E9}").takes(name) && !RecordFilter(logStream: "cafe\u{301}").takes(name))
         let ids = try test.ids()
         try test.spool.reject([
             RefusedRecord(id: ids[0], reason: .invalid), RefusedRecord(id: ids[3], reason: .tooOld),

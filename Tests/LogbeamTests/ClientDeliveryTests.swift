@@ -340,6 +340,34 @@ import Testing
         await first.shipper.shutdown()
     }
 
+    @Test("What a task logs that a call of the client has begun, and that outlives it, is a record like any other")
+    func quietTask() async throws {
+        let logger = Mutex<Logger?>(nil)
+        let isOver = Promise<Bool>()
+        let client = Client { number in
+            if number == 1 {
+                let logger = logger.withLock { $0 }
+                // A pool of connections, or a loop that renews credentials, begins so: with the first call.
+                Task {
+                    _ = await isOver.value()
+                    logger?.info("tick")
+                }
+            }
+            return .init()
+        }
+        let fixture = try SpoolFixture {
+            $0.logsClient = client
+            $0.bufferDuration = .milliseconds(100)
+        }
+        let shipper = try LogShipper(fixture.configuration)
+        logger.withLock { $0 = fixture.logger(shipper) }
+        fixture.logger(shipper).info("first")
+        try await waitUntil("the first is shipped") { try fixture.status().delivered == 1 }
+        isOver.fulfill(true)
+        try await waitUntil("what it logged is shipped") { try fixture.status().delivered == 2 }
+        withExtendedLifetime(shipper) {}
+    }
+
     @Test("Records that the spool does not take are counted, and the count reaches the spool when it can")
     func losses() async throws {
         // What is not held up must not fail on a busy machine either.

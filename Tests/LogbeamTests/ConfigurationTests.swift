@@ -92,11 +92,15 @@ import Testing
             .throwing("region", #""a-""#, region) { $0.region = "a-" },
             .passes("endpointURL", "http") { $0.endpointURL = "http://127.0.0.1:5000" },
             .passes("endpointURL", "https") { $0.endpointURL = "HTTPS://logs.example/path" },
-            .passes("endpointURL", "2048") { $0.endpointURL = "http://" + long(2_041) },
+            .passes("endpointURL", "2048") { $0.endpointURL = "http://h/" + long(2_039) },
             .throwing("endpointURL", "\"http://\(long(73))\"… (2049 characters)", endpoint) {
                 $0.endpointURL = "http://" + long(2_042)
             },
             .throwing("endpointURL", #""""#, endpoint) { $0.endpointURL = "" },
+            .throwing("endpointURL", #""https://h:99999""#, endpoint) { $0.endpointURL = "https://h:99999" },
+            .throwing("endpointURL", #""https://h?x=1""#, endpoint) { $0.endpointURL = "https://h?x=1" },
+            .throwing("endpointURL", #""https://[::1""#, endpoint) { $0.endpointURL = "https://[::1" },
+            .throwing("endpointURL", #""https://:443""#, endpoint) { $0.endpointURL = "https://:443" },
             .throwing("endpointURL", #""http://""#, endpoint) { $0.endpointURL = "http://" },
             .throwing("endpointURL", #""http:///path""#, endpoint) { $0.endpointURL = "http:///path" },
             .throwing("endpointURL", #""ftp://host""#, endpoint) { $0.endpointURL = "ftp://host" },

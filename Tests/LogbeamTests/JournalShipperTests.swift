@@ -1,10 +1,11 @@
 import Foundation
 import Logbeam
 import LogbeamCore
-import LogbeamSpool
 import LogbeamTestSupport
 import Logging
 import Testing
+
+@testable import LogbeamSpool
 
 @Suite("A shipper with a journal", .onOwnThreads, .timeLimit(.minutes(10)))
 struct JournalShipperTests {
@@ -187,5 +188,80 @@ struct JournalShipperTests {
         #expect(numbers().contains(whenFull == .dropOldest ? 399 : 0))
         await shipper.shutdown(timeout: patience)
         #expect(try journals(fixture) == [])
+    }
+
+    @Test("A flush has not sent everything while the spool does not take what stands in the journal")
+    func flushOfJournal() async throws {
+        let fixture = try SpoolFixture {
+            $0.usesJournal = true
+            $0.commitTimeout = .milliseconds(50)
+        }
+        let service = ScriptedDeliveryService()
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        let logger = fixture.logger(shipper)
+        logger.info("one")
+        #expect(await shipper.flush(timeout: patience))
+        let blocker = try await onOwnThread { try SQLiteShell.lock(fixture.configuration.spool) }
+        logger.info("two")
+        #expect(await shipper.flush(timeout: .milliseconds(500)) == false)
+        try await onOwnThread {
+            try blocker.write("ROLLBACK;\n.quit\n")
+            _ = try blocker.wait()
+        }
+        #expect(await shipper.flush(timeout: patience))
+        #expect(service.sent.map(\.texts) == [["one"], ["two"]])
+    }
+
+    @Test("However many flush at once, one thread moves what the journal holds")
+    func flushThreads() async throws {
+        let fixture = try SpoolFixture {
+            $0.usesJournal = true
+            $0.commitTimeout = .milliseconds(50)
+        }
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        let logger = fixture.logger(shipper)
+        let blocker = try await onOwnThread { try SQLiteShell.lock(fixture.configuration.spool) }
+        logger.info("one")
+        func settlers() throws -> Int {
+            try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count {
+                (try? String(contentsOfFile: "/proc/self/task/\($0)/comm", encoding: .utf8)) == "logbeam-settle\n"
+            }
+        }
+        let before = try settlers()
+        let most = try await withThrowingTaskGroup(of: Bool.self) { group in
+            for _ in 0..<100 { group.addTask { await shipper.flush(timeout: .milliseconds(1)) } }
+            var most = 0
+            while try await group.next() != nil { most = max(most, try settlers() - before) }
+            return most
+        }
+        // Those of other tests may be among them.
+        #expect(most < 50)
+        try await onOwnThread {
+            try blocker.write("ROLLBACK;\n.quit\n")
+            _ = try blocker.wait()
+        }
+    }
+
+    @Test("What waits for the disk has all before it there, though the spool did not take that a moment ago")
+    func overtaking() async throws {
+        let fixture = try SpoolFixture {
+            $0.usesJournal = true
+            $0.uploads = false
+            $0.durability = .powerLoss(from: .error)
+            $0.commitTimeout = .milliseconds(50)
+        }
+        let disk = TestDisk(directory: fixture.directory.path)
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        let logger = fixture.logger(shipper)
+        let other = try Connection(path: fixture.configuration.spool, mode: .readWrite)
+        other.setBusyDeadline(.max)
+        try other.execute("BEGIN IMMEDIATE")
+        logger.info("before")
+        // Fails, and is not tried again for a moment.
+        #expect(await shipper.flush(timeout: .zero) == false)
+        try other.execute("ROLLBACK")
+        logger.error("synced")
+        #expect(try afterPowerCut(disk) == ["before", "synced"])
+        withExtendedLifetime(shipper) {}
     }
 }

@@ -1,8 +1,10 @@
-import Logbeam
+import LogbeamCore
 import LogbeamSpool
 import LogbeamTestSupport
 import Logging
 import Testing
+
+@testable import Logbeam
 
 /// Shippers that are shut down, or never came to be.
 extension LogShipperTests {
@@ -40,6 +42,23 @@ extension LogShipperTests {
         let pending = try fixture.pending()
         #expect(pending.first?.contains("kkkk") == true && pending.count == (length > 4 ? 3 : 2))
         #expect(pending.last?.contains("1 record dropped") == true)
+    }
+
+    @Test("A shutdown in a task that was cancelled sends what is pending, as in any other")
+    func cancelledShutdown() async throws {
+        let fixture = try SpoolFixture()
+        let service = ScriptedDeliveryService()
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        fixture.logger(shipper).info("the last words")
+        let isCancelled = Promise<Bool>()
+        let task = Task {
+            _ = await isCancelled.value()
+            await shipper.shutdown(timeout: patience)
+        }
+        task.cancel()
+        isCancelled.fulfill(true)
+        await task.value
+        #expect(service.sent.map(\.texts) == [["the last words"]])
     }
 
     @Test("However long a flush or a shutdown may take, it takes as long as it does")
@@ -85,5 +104,34 @@ extension LogShipperTests {
             // That we broke it off ourselves is no trouble of the stream's.
             #expect(try fixture.status().streams.map(\.lastError) == [nil])
         }
+    }
+
+    @Test("Log streams whose names are written with other scalars are other streams")
+    func normalization() async throws {
+        let fixture = try SpoolFixture()
+        let service = ScriptedDeliveryService()
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        for name in ["caf\u{E9}", "cafe\u{301}"] {
+            let handler = try CloudWatchLogsHandler(label: "l", shipper: shipper, logStreamName: name)
+            Logger(label: "l") { _ in handler }.info("\(name.unicodeScalars.count)")
+        }
+        #expect(await shipper.flush(timeout: patience))
+        let sent = service.sent.map { "\($0.destination.logStream.unicodeScalars.count): \($0.texts)" }.sorted()
+        #expect(sent.count == 2 && zip(sent, ["4: [", "5: ["]).allSatisfy { $0.hasPrefix($1) })
+    }
+
+    @Test("Threads of one process lose no records to one another, though they wait for no other process")
+    func noCommitTimeout() async throws {
+        let fixture = try SpoolFixture {
+            $0.commitTimeout = .zero
+            $0.uploads = false
+        }
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        let logger = fixture.logger(shipper)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<8 { group.addTask { try await onOwnThread { for _ in 0..<100 { logger.info("x") } } } }
+            try await group.waitForAll()
+        }
+        #expect(try fixture.pending().count == 800)
     }
 }

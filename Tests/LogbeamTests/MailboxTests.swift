@@ -28,6 +28,46 @@ struct MailboxTests {
         #expect(time < .milliseconds(longest))
     }
 
+    @Test("asks once for all flushes that wait for the same records, and not for those that nobody waits for any more")
+    func staleFlushes() {
+        var asked = 0
+        func update() {
+            mailbox.updateFlushes(target: { 7 }) { _ in
+                asked += 1
+                return false
+            }
+        }
+        let numbers = (0..<100).map { _ in mailbox.flush { _ in } }
+        update()
+        update()
+        #expect(asked == 2)
+        for number in numbers { mailbox.forgetFlush(number) }
+        update()
+        asked = 0
+        update()
+        #expect(asked == 0)
+        // One that was given up before anybody has looked asks for its flush all the same.
+        var hasTarget = false
+        mailbox.forgetFlush(mailbox.flush { _ in })
+        mailbox.updateFlushes(
+            target: {
+                hasTarget = true
+                return 8
+            },
+            isDone: { _ in false }
+        )
+        #expect(hasTarget)
+        update()
+        #expect(asked == 0)
+    }
+
+    @Test("keeps nothing for an uploader that is no more")
+    func quietForEver() {
+        mailbox.stop()
+        mailbox.appendedQuietly(id: 1)
+        #expect(mailbox.takeQuiet() == [])
+    }
+
     @Test("ends the flushes that it has heard of, and no others, where nothing can be sent; at the end all of them")
     func endFlushes() {
         flush("early")

@@ -131,6 +131,7 @@ private final class Relay: DeliveryService {
     func lookUp(_ batch: EventBatch) -> LookUpOutcome { service.lookUp(batch) }
     func cancel() { service.cancel() }
     var warning: String? { service.warning }
+    var clockOffset: Int64? { service.clockOffset }
 }
 
 extension DeliveryOutcome {

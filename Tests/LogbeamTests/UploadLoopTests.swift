@@ -13,7 +13,7 @@ import Testing
         let uploader = try SteppedUploader(service: ScriptedDeliveryService(), commitTimeout: .milliseconds(20))
         let id = try uploader.append("one")
         let stream = try uploader.spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
-        try uploader.lease.begin(BatchRange(stream: stream, first: id, last: id, latest: .max))
+        try uploader.lease.begin(BatchRange(stream: stream, first: id, last: id, latest: uploader.clock.now.wall))
         let other = try Connection(path: uploader.spool.path, mode: .readWrite)
         try other.execute("DELETE FROM records")
         try uploader.restart()

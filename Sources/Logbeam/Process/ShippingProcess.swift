@@ -11,6 +11,7 @@ final class ShippingProcess: Sendable {
     let losses = Losses()
     /// By the names as they were given, with placeholders.
     private let streams = Mutex<[Destination: LiveStream]>([:])
+    private let settling = Mutex(Settling())
     private let forkNumber = ForkGate.number
 
     /// - Parameter makeService: makes what delivers; `nil` leaves the uploading to others.
@@ -85,15 +86,23 @@ final class ShippingProcess: Sendable {
     ) throws(SpoolError) -> Bool {
         guard let journal else { return false }
         if !isSynced, try journal.append(to: stream, timestamp: timestamp, message: message) { return true }
-        settleJournal()
+        settleJournal(isPatient: isSynced)
         return false
     }
 
     /// Moves into the spool what was logged before. What the spool does not take now is safe where it is.
     ///
     /// - Parameter isPatient: also tries where it has just failed.
-    func settleJournal(isPatient: Bool = false) {
-        _ = try? journal?.move(isPatient: isPatient)
+    /// - Returns: whether all of it is in the spool now.
+    @discardableResult
+    func settleJournal(isPatient: Bool = false) -> Bool {
+        guard let journal else { return true }
+        do throws(SpoolError) {
+            try journal.move(isPatient: isPatient)
+            return true
+        } catch {
+            return false
+        }
     }
 
     /// From now on records are appended to the spool itself.
@@ -101,20 +110,57 @@ final class ShippingProcess: Sendable {
         journal?.close()
     }
 
-    /// Does one of these two for a caller on Swift's cooperative pool: each may wait for the commit timeout several
-    /// times, and so has a thread of its own, unless the system has none left.
-    func awayFromPool(_ body: @escaping @Sendable (ShippingProcess) -> Void) async {
-        guard journal != nil else { return }
-        let isDone = Promise<Bool>()
-        do {
-            try BackgroundThread.start(name: "logbeam-settle") {
-                body(self)
-                isDone.fulfill(true)
-            }
-        } catch {
-            return body(self)
+    // MARK: For callers on Swift's cooperative pool. Each of the two may wait for the commit timeout several times, and so has
+    // a thread of its own, unless the system has none left.
+
+    /// ``settleJournal(isPatient:)``. However many call it at once, one thread does it for all.
+    func settleJournalAwayFromPool() async -> Bool {
+        guard journal != nil else { return true }
+        let isSettled = Promise<Bool>()
+        let isFirst = settling.withLock { settling in
+            settling.waiting.append(isSettled)
+            defer { settling.hasThread = true }
+            return !settling.hasThread
         }
-        _ = await isDone.value()
+        if isFirst { onOwnThread { self.settleForAll() } }
+        return await isSettled.value()
+    }
+
+    func closeJournalAwayFromPool() async {
+        guard journal != nil else { return }
+        let isClosed = Promise<Bool>()
+        onOwnThread {
+            self.closeJournal()
+            isClosed.fulfill(true)
+        }
+        _ = await isClosed.value()
+    }
+
+    private struct Settling {
+        var waiting: [Promise<Bool>] = []
+        var hasThread = false
+    }
+
+    private func settleForAll() {
+        while true {
+            // Who comes from now on may have logged something that is not moved this time.
+            let waiting = settling.withLock { settling in
+                defer { settling.waiting = [] }
+                if settling.waiting.isEmpty { settling.hasThread = false }
+                return settling.waiting
+            }
+            if waiting.isEmpty { return }
+            let isSettled = settleJournal(isPatient: true)
+            for promise in waiting { promise.fulfill(isSettled) }
+        }
+    }
+
+    private func onOwnThread(_ body: @escaping @Sendable () -> Void) {
+        do {
+            try BackgroundThread.start(name: "logbeam-settle", body)
+        } catch {
+            body()
+        }
     }
 
     /// False in a child of the process that made it: nothing of it may be used there, for threads that do not exist there

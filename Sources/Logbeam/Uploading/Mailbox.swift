@@ -9,6 +9,7 @@ internal import Synchronization
 package final class Mailbox: Sendable {
     /// Somebody who waits until everything is sent that was pending when they asked.
     struct Flush {
+        var number: Int
         /// The id up to which; `nil` until the uploader has looked.
         var target: Int64?
         /// Called once, on the uploader's thread; with false if the uploader stops first.
@@ -19,6 +20,10 @@ package final class Mailbox: Sendable {
         var isStopped = false
         var hasNews = false
         var flushes: [Flush] = []
+        /// How many flushes were asked for so far.
+        var flushCount = 0
+        /// The numbers of those that nobody waits for any more.
+        var forgotten: Set<Int> = []
         /// Records that must not cause an upload, since an upload caused them.
         var quiet: Set<Int64> = []
     }
@@ -63,18 +68,32 @@ package final class Mailbox: Sendable {
 
     /// A record was committed that an upload caused. It wakes nobody.
     func appendedQuietly(id: Int64) {
-        state.change { _ = $0.quiet.insert(id) }
+        state.change { state in
+            if !state.isStopped { state.quiet.insert(id) }
+        }
     }
 
     /// Asks for a flush. The completion is called at once, with false, if the uploader has stopped.
-    func flush(_ completion: @escaping @Sendable (Bool) -> Void) {
-        let isStopped = state.change { state in
-            guard !state.isStopped else { return true }
-            state.flushes.append(Flush(completion: completion))
+    ///
+    /// - Returns: the number of the flush.
+    @discardableResult
+    func flush(_ completion: @escaping @Sendable (Bool) -> Void) -> Int {
+        let (number, isStopped) = state.change { state in
+            state.flushCount += 1
+            guard !state.isStopped else { return (state.flushCount, true) }
+            state.flushes.append(Flush(number: state.flushCount, completion: completion))
             state.hasNews = true
-            return false
+            return (state.flushCount, false)
         }
         if isStopped { completion(false) }
+        return number
+    }
+
+    /// Nobody waits for a flush any more. What it asked for is sent all the same.
+    func forgetFlush(_ number: Int) {
+        state.change { state in
+            if !state.isStopped { state.forgotten.insert(number) }
+        }
     }
 
     /// There is something to do that no record tells of.
@@ -103,16 +122,28 @@ package final class Mailbox: Sendable {
         // The completions, and all that the closures do, run outside of the lock.
         var flushes = state.change { state in
             defer { state.flushes = [] }
+            if state.flushes.isEmpty { state.forgotten = [] }
             return state.flushes
         }
         guard !flushes.isEmpty else { return }
         if flushes.contains(where: { $0.target == nil }), let now = target() {
             for index in flushes.indices where flushes[index].target == nil { flushes[index].target = now }
         }
-        let isDone = flushes.map { $0.target.map(isDone) ?? false }
-        for (flush, isDone) in zip(flushes, isDone) where isDone { flush.completion(true) }
-        let open = zip(flushes, isDone).filter { !$0.1 }.map(\.0)
-        state.change { $0.flushes.insert(contentsOf: open, at: 0) }
+        // Many may wait for the same records.
+        var known: [Int64: Bool] = [:]
+        var open: [Flush] = []
+        for flush in flushes {
+            let isDone = flush.target.map { target in
+                let answer = known[target] ?? isDone(target)
+                known[target] = answer
+                return answer
+            }
+            if isDone == true { flush.completion(true) } else { open.append(flush) }
+        }
+        state.change { state in
+            state.flushes = open.filter { !state.forgotten.contains($0.number) } + state.flushes
+            state.forgotten = []
+        }
     }
 
     /// To be called when another process has taken over, which was not told of the flushes that this one was at, or when the

@@ -49,6 +49,17 @@ final class SenderPool: Sendable {
         var records: Int
         /// The UTF-8 bytes of the messages.
         var bytes: Int
+        /// Those that stay, for the service will take them later.
+        var early: Early?
+    }
+
+    /// The records of a batch from a time on, in milliseconds since 1970-01-01T00:00:00Z.
+    struct Early: Sendable {
+        var from: Int64
+        /// The id of the first of them.
+        var firstID: Int64
+        /// When the service will take it, by our clock.
+        var until: Int64
     }
 
     /// What a thread does with the spool.
@@ -183,6 +194,7 @@ final class SenderPool: Sendable {
             }
         var answer = Answer(job: job, result: result, found: found)
         answer.warning = warning
+        if case .delivered(let delivered, _) = result, delivered.early != nil { answer.warning = Self.earlyWarning }
         // Without its stream the batch is nowhere.
         answer.isInDoubt = !isNowhere && outcome.failure?.mayHaveArrived ?? false
         if case .invalid = outcome { answer.ids = batch.events.map(\.id).sorted() }
@@ -194,13 +206,16 @@ final class SenderPool: Sendable {
     }
 
     private func acknowledge(_ batch: EventBatch, _ refused: RefusedEvents, found: Int, _ job: Job) -> Answer.Result {
-        let records = batch.events.enumerated().compactMap { index, event in
+        let early = early(batch, refused)
+        let taken = early.map { early in batch.events.prefix { $0.timestamp < early.from } } ?? batch.events[...]
+        let records = taken.enumerated().compactMap { index, event in
             refused.reason(at: index).map { RefusedRecord(id: event.id, reason: $0) }
         }
         let delivered = Delivered(
             refused: records,
-            records: batch.count - records.count + found,
-            bytes: batch.messages.count
+            records: taken.count - records.count + found,
+            bytes: batch.messages.count,
+            early: early
         )
         do throws(SpoolError) {
             try access.acknowledge(job, delivered)
@@ -210,6 +225,24 @@ final class SenderPool: Sendable {
             return .delivered(delivered, isWritten: false)
         }
     }
+
+    /// What the service calls too new because our clock is ahead of its: that was logged just now, and it will take it.
+    /// Otherwise somebody gave the records such a time, and they are refused.
+    private func early(_ batch: EventBatch, _ refused: RefusedEvents) -> Early? {
+        guard let start = refused.tooNewStart, batch.events.indices.contains(start),
+            let offset = service.clockOffset, offset < -Self.rightClock
+        else { return nil }
+        let time = batch.events[start].timestamp
+        guard let firstID = batch.events.filter({ $0.timestamp >= time }).map(\.id).min() else { return nil }
+        let opening = time.subtractingSaturated(BatchLimits.maximumAhead).subtractingSaturated(offset)
+        return Early(from: time, firstID: firstID, until: opening)
+    }
+
+    /// As far off may a clock be that is right, in milliseconds: AWS takes its signatures
+    /// (https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html).
+    private static let rightClock: Int64 = 300_000
+    private static let earlyWarning =
+        "the clock of this machine is ahead: records more than 2 hours ahead of CloudWatch Logs' clock wait; set it right"
 
     private static let cancelled = DeliveryOutcome.transient(
         DeliveryFailure(code: DeliveryFailure.cancelled, message: "the uploader was stopped")

@@ -59,19 +59,24 @@ extension UploadLoop {
 
     /// - Parameter isInDoubt: some of the batch was found to have arrived, and is to be looked for again in the halves.
     private func split(_ range: BatchRange, ids: [Int64], isInDoubt: Bool) throws(SpoolError) {
-        let inDoubtSince = begun[range]?.inDoubtSince
-        abandon(range)
-        for half in plan.split(range, ids: ids) where isInDoubt {
-            try lease.begin(half)
-            begun[half] = Delivery(lastSent: .min, inDoubtSince: inDoubtSince)
+        let halves = isInDoubt ? range.halves(ids) : []
+        do throws(SpoolError) {
+            try lease.abandon(range, for: halves)
+        } catch {
+            // Where the spool can not be written, it stays one batch, and is sent once more.
+            plan.postpone(range, until: now().monotonic + Self.spoolRetry)
+            throw error
         }
+        let inDoubtSince = begun.removeValue(forKey: range)?.inDoubtSince
+        for half in halves { begun[half] = Delivery(lastSent: .min, inDoubtSince: inDoubtSince) }
+        plan.split(range, ids: ids)
     }
 
     func write(_ acknowledgement: Acknowledgement) throws(SpoolError) {
         unwritten = acknowledgement
         let delivered = acknowledgement.delivered
         try lease.acknowledge(
-            acknowledgement.range,
+            acknowledgement.range.sparing(delivered.early),
             ids: acknowledgement.ids,
             refused: delivered.refused,
             delivered: delivered.records,
@@ -93,7 +98,14 @@ extension UploadLoop {
         totals.rejected += delivered.refused.count
         if delivered.records > 0 { totals.lastDelivery = now().wall }
         plan.delivered(range)
+        if let early = delivered.early {
+            let soonest = now().wall.addingSaturated(Self.shortestWait)
+            plan.leftOut(range, from: early.firstID, until: max(soonest, early.until))
+        }
     }
+
+    /// For how long records wait at least that the service calls too new, in milliseconds.
+    private static let shortestWait: Int64 = 60_000
 
     /// Forgets that a batch was begun. Where the spool can not, the batch merely stays noted as in doubt.
     private func abandon(_ range: BatchRange) {
@@ -148,5 +160,14 @@ extension UploadLoop {
                 time: wall
             )
         }
+    }
+}
+
+extension BatchRange {
+    /// The batch without the records that stay.
+    func sparing(_ early: SenderPool.Early?) -> BatchRange {
+        var range = self
+        if let early { range.latest = min(latest, early.from.subtractingSaturated(1)) }
+        return range
     }
 }

@@ -136,7 +136,11 @@ package final class UploadLoop {
         self.lease = lease
         self.reconcileDelay = reconcileDelay
         self.chosen = chosen
-        self.now = now
+        self.now = { [service] in
+            var moment = now()
+            moment.serviceOffset = service.clockOffset
+            return moment
+        }
         self.chance = chance
         reader = try SpoolReader(path: lease.spool.path)
         batches = try BatchReader(path: lease.spool.path)
@@ -159,6 +163,12 @@ package final class UploadLoop {
             if delivery.acknowledged {
                 try lease.finish(delivery.range)
             } else if chosen?.contains(delivery.range.stream) ?? true {
+                let latest = now().wall.addingSaturated(BatchLimits.maximumAhead)
+                guard limits.takesAnyTime || delivery.range.latest <= latest else {
+                    // Made for a file, which takes what the service does not take yet.
+                    try lease.abandon(delivery.range)
+                    continue
+                }
                 begun[delivery.range] = Delivery(lastSent: .min, inDoubtSince: now().monotonic)
                 plan.restore(delivery.range)
             }
@@ -189,7 +199,7 @@ package final class UploadLoop {
             acknowledge: { [weak lease, path = lease.spool.path] job, delivered throws(SpoolError) in
                 guard let lease else { throw SpoolError(.superseded, path: path, message: "the uploader has ended") }
                 try lease.acknowledge(
-                    job.range,
+                    job.range.sparing(delivered.early),
                     ids: job.ids,
                     refused: delivered.refused,
                     delivered: delivered.records

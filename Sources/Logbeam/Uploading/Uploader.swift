@@ -85,13 +85,17 @@ package final class Uploader: Sendable {
 
     /// True if everything that was pending at the time of the call was sent within the timeout.
     func flush(timeout: Duration) async -> Bool {
-        let isSent = requestFlush()
+        let isSent = Promise<Bool>()
+        let number = mailbox.flush { isSent.fulfill($0) }
         let timer = Task {
             // The clock has no numbers for the longest durations of all.
             try await Task.sleep(for: min(timeout, .seconds(100 * 365 * 86_400)))
             isSent.fulfill(false)
         }
-        defer { timer.cancel() }
+        defer {
+            timer.cancel()
+            mailbox.forgetFlush(number)
+        }
         return await withTaskCancellationHandler {
             await isSent.value()
         } onCancel: {

@@ -82,7 +82,7 @@ extension UInt8 {
 extension Endpoint {
     /// Takes a URL apart: `http` or `https`, a host, perhaps a port and a path. User names, queries and fragments have no
     /// place in an endpoint.
-    static func parse(_ url: String, source: String, region: String) throws(EndpointError) -> Endpoint {
+    package static func parse(_ url: String, source: String, region: String) throws(EndpointError) -> Endpoint {
         func invalid(_ reason: String) -> EndpointError {
             // What stands before an @ may be a password.
             let shown = url.lastIndex(of: "@").map { "…" + url[$0...] } ?? url

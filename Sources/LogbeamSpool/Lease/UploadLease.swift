@@ -160,8 +160,10 @@ package final class UploadLease: Sendable {
     }
 
     /// Takes back ``begin(_:)``: the service answered, and has not taken the batch.
-    package func abandon(_ range: BatchRange) throws(SpoolError) {
-        try spool.abandon(range, in: epoch)
+    ///
+    /// - Parameter parts: what is in doubt instead.
+    package func abandon(_ range: BatchRange, for parts: [BatchRange] = []) throws(SpoolError) {
+        try spool.abandon(range, for: parts, in: epoch)
     }
 
     /// Deletes the records of a batch that the service has; moves those that it refused to `rejected`.

@@ -55,7 +55,8 @@ package final class LiveSpool: Sendable {
         report: @escaping @Sendable (String) -> Void,
         onReplacement: @escaping @Sendable (LiveSpool) -> Void = { _ in }
     ) throws(SpoolError) {
-        self.options = options
+        // `log()` may be the one who opens the next file.
+        self.options = options.opening(within: options.commitTimeout)
         self.report = report
         self.onReplacement = onReplacement
         self.lookInterval = lookInterval.nanoseconds

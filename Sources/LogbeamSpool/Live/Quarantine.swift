@@ -39,22 +39,18 @@ package enum Quarantine {
         }
     }
 
-    /// Moves out of the way the log of a spool that is not there any more, if it still lies there.
+    /// Moves out of the way the log of a spool that is not there any more, and the log's index, as far as they still lie
+    /// there: a new file would share them.
     ///
-    /// - Parameters:
-    ///   - log: the write-ahead log of the spool.
-    ///   - main: the spool: where it is there, the log is in its place.
-    /// - Returns: what it is called now: where it was put, without `-wal`.
-    static func setAsideLog(
-        _ path: String,
-        log: FileIdentity,
-        of main: FileIdentity,
-        until deadline: UInt64
-    ) throws(SpoolError) -> String? {
+    /// - Returns: what they are called now: where they were put, without `-wal` and `-shm`.
+    static func setAsideLog(of old: Generation, _ path: String, until deadline: UInt64) throws(SpoolError) -> String? {
         try withLock(on: path, until: deadline) { () throws(SpoolError) in
-            guard FileIdentity(path) != main, FileIdentity(path + "-wal") == log else { return nil }
+            let left = [("-wal", old.log), ("-shm", old.index)].filter { suffix, identity in
+                identity.map { FileIdentity(path + suffix) == $0 } ?? false
+            }.map(\.0)
+            guard FileIdentity(path) != old.main, !left.isEmpty else { return nil }
             let place = try reserve(path)
-            for suffix in ["-wal", "-shm"] where link(path + suffix, place + suffix) == 0 { unlink(path + suffix) }
+            for suffix in left where link(path + suffix, place + suffix) == 0 { unlink(path + suffix) }
             return place
         }
     }
@@ -160,8 +156,8 @@ package enum Quarantine {
         throw .unwritable(path, "nothing can be set aside beside it")
     }
 
-    /// Runs `body` while no other process, and no other thread, sets anything aside in the same directory.
-    private static func withLock<Result>(
+    /// Runs `body` while no other process, and no other thread, sets anything aside in the same directory, or makes a spool.
+    static func withLock<Result>(
         on path: String,
         until deadline: UInt64,
         _ body: () throws(SpoolError) -> Result

@@ -127,7 +127,12 @@ extension LiveSpool {
     /// What is wrong with the file, as a connection of its own finds it; `nil` if nothing is, or it can not be told now.
     private func probe(isThorough: Bool) -> SpoolError? {
         do throws(SpoolError) {
-            let connection = try SpoolFile.openForWriting(path: path, create: false, powerLossSafe: false)
+            let connection = try SpoolFile.openForWriting(
+                path: path,
+                create: false,
+                powerLossSafe: false,
+                timeout: options.commitTimeout
+            )
             connection.setBusyDeadline(deadline)
             try connection.execute(
                 """
@@ -197,9 +202,7 @@ extension LiveSpool {
     private func succeed(_ generation: Generation, _ trouble: Trouble) throws(SpoolError) {
         if trouble == .replaced { try verifySuccessor() }
         // SQLite would take the log of the old file for one of the new.
-        if let log = generation.log,
-            let place = try? Quarantine.setAsideLog(path, log: log, of: generation.main, until: deadline)
-        {
+        if let place = try? Quarantine.setAsideLog(of: generation, path, until: deadline) {
             repairs.leftovers += ["", "-wal", "-shm"].map { place + $0 }
         }
         var told: [String] = []

@@ -121,8 +121,6 @@ struct Drain: ParsableCommand {
         )
         if let told = Quarantine.copyDamagedLog(of: path) { StandardStreams.complain(told) }
         let spool = try Spool(path: path, options: Spool.Options(create: false))
-        // It was done when the spool was opened, but for what failed: then nothing must seem to be shipped.
-        try spool.takeInJournals()
         let chosen = try chosenStreams(of: path)
         let lines = try to.map { LineDelivery(try LineFile($0)) }
         guard let lease = try lease(of: spool, stop) else { return }
@@ -185,11 +183,16 @@ struct Drain: ParsableCommand {
             progress?.finish(Summary.text(loop.totals, milliseconds: elapsed))
         }
         let drainer = Drainer(loop: loop, stop: stop, progress: progress) {
+            // What the spool had no room for when it was opened.
+            let taken = (try? spool.takeInJournals()) ?? 0
             // What is not told now, the next program tells.
             let told = ((try? spool.untoldGaps()) ?? []).filter { (try? spool.tellGap($0)) == true }
-            return !told.isEmpty
+            return taken > 0 || !told.isEmpty
         }
-        return try drainer.run()
+        let end = try drainer.run()
+        // What is left in a journal is not shipped.
+        if end == .empty { try spool.takeInJournals() }
+        return end
     }
 
     private func progress(_ path: String) throws(SpoolError) -> ProgressDisplay? {
@@ -269,10 +272,12 @@ struct Drain: ParsableCommand {
     }
 
     private static func rejected(_ count: Int, _ path: String) -> String {
-        """
-        \(HumanUnits.count(count, "record")) that CloudWatch Logs does not take \(count == 1 ? "was" : "were") moved to \
-        the table rejected; see them with: logbeam-spool rejected list --spool \(path.shellQuoted)
-        """
+        let limit = RejectedTable.recordLimit
+        let kept = count > limit ? ", which keeps the last \(limit.grouped)" : ""
+        return """
+            \(HumanUnits.count(count, "record")) that CloudWatch Logs does not take \(count == 1 ? "was" : "were") moved to \
+            the table rejected\(kept); see them with: logbeam-spool rejected list --spool \(path.shellQuoted)
+            """
     }
 }
 

@@ -1,3 +1,4 @@
+internal import LogbeamAWS
 internal import LogbeamCore
 internal import LogbeamSpool
 internal import Synchronization
@@ -143,7 +144,7 @@ final class LineFile: Sendable {
             SpoolFile.syncDirectory(of: name)
         }
         try Self.verify(descriptor, name)
-        try Self.cutUnfinishedLine(descriptor, name)
+        try Self.endLastLine(descriptor, name)
     }
 
     deinit {
@@ -190,9 +191,9 @@ final class LineFile: Sendable {
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw failure(name, "another process writes to it") }
     }
 
-    /// A drain that was killed may have left half a line at the end: its record is still in the spool. What does not begin
-    /// like a line of ours is left alone.
-    private static func cutUnfinishedLine(_ descriptor: Int32, _ name: String) throws(Failure) {
+    /// A drain that was killed may have left half a line at the end, which is cut off: its record is still in the spool. A
+    /// whole one that only lacks its end gets it. What does not begin like a line of ours is left alone.
+    private static func endLastLine(_ descriptor: Int32, _ name: String) throws(Failure) {
         let size = lseek(descriptor, 0, SEEK_END)
         var start = size
         var tail: [UInt8] = []
@@ -214,10 +215,17 @@ final class LineFile: Sendable {
         guard beginning.starts(with: tail.prefix(beginning.count)) else {
             throw failure(name, "its last line has no end, and is none of JSON Lines; choose another file")
         }
-        guard ftruncate(descriptor, start) == 0 else { throw failure(name, String(cString: strerror(errno))) }
+        var line = [UInt8](repeating: 0, count: Int(min(size - start, longestLine)))
+        let isWhole = pread(descriptor, &line, line.count, start) == size - start && JSONValue(line)?.isObject == true
+        let isEnded =
+            isWhole
+            ? StandardStreams.writeAll([UInt8(ascii: "\n")], to: descriptor) == 0 : ftruncate(descriptor, start) == 0
+        guard isEnded else { throw failure(name, String(cString: strerror(errno))) }
     }
 
     private static let partSize = 65_536
+    /// No line of ours is longer: each byte of the longest message may take six in JSON.
+    private static let longestLine: off_t = 8 << 20
     /// How each line of ``JSONLines`` begins.
     private static let beginning = Array(#"{"time":""#.utf8)
 

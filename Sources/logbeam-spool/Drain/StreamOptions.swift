@@ -34,6 +34,6 @@ struct StreamOptions: ParsableArguments {
 
     private static func matches(_ name: String, _ patterns: [String]) -> Bool {
         // Names of streams may hold brackets, as Lambda's do: one that is given as it is always counts.
-        patterns.isEmpty || patterns.contains { $0 == name || fnmatch($0, name, 0) == 0 }
+        patterns.isEmpty || patterns.contains { $0.hasSameBytes(as: name) || fnmatch($0, name, 0) == 0 }
     }
 }

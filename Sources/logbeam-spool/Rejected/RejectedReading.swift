@@ -110,7 +110,7 @@ struct RejectedShow: ParsableCommand {
         if terminal == nil { facts.append(("message", .text(message))) }
         try StandardStreams.print(Table(facts: facts).text(on: terminal))
         guard terminal != nil else { return }
-        let lines = message.split(separator: "\n", omittingEmptySubsequences: false).map { String($0).printable }
+        let lines = message.printableLines
         try StandardStreams.print("\n" + lines.joined(separator: "\n") + "\n")
     }
 }

@@ -16,7 +16,8 @@ final class Fleet: Sendable {
     private let patterns: [SpoolPattern]
     private let service: SharedService
     private let limits: BatchLimits
-    private let members = Mutex<[String: ShippedSpool]>([:])
+    /// By the bytes of their paths, for to Swift other bytes may be the same text.
+    private let members = Mutex<[[UInt8]: ShippedSpool]>([:])
     private let hasToldOfTooMany = Atomic(false)
 
     /// Each takes three threads and about ten descriptors.
@@ -35,18 +36,19 @@ final class Fleet: Sendable {
     func look() {
         var known = members.withLock { $0 }
         for spool in known.values { spool.start() }
-        var present: Set<String> = []
+        var present: Set<[UInt8]> = []
         for path in patterns.flatMap(\.paths) {
             // However many symbolic links lead to it.
             let place = Self.canonical(path)
-            guard present.insert(place).inserted, known[place] == nil else { continue }
+            let key = Array(place.utf8)
+            guard present.insert(key).inserted, known[key] == nil else { continue }
             guard known.count < Self.maximumCount else {
                 tellOfTooMany()
                 continue
             }
             let spool = ShippedSpool(path: place, service: service, limits: limits)
             spool.start()
-            known[place] = spool
+            known[key] = spool
         }
         for (path, spool) in known where !present.contains(path) && spool.isDone {
             spool.stop(waitingUntil: 0)
@@ -90,24 +92,26 @@ final class Fleet: Sendable {
     func stop(deadline: Int64, whileWaiting: () -> Void) -> [ShippedSpool.Remainder] {
         let all = spools
         var open = all.filter(\.isOurs).map { ($0, $0.requestFlush()) }
-        var unsent = all.filter { !$0.isOpen }
+        // Whose program goes on logging, there something may remain though all was sent.
+        var ours = all.filter { $0.isOurs || !$0.isOpen }
         while let (spool, isSent) = open.first, MonotonicClock.milliseconds() < deadline {
             whileWaiting()
             let turn = min(deadline, MonotonicClock.milliseconds() + Self.turn)
-            guard let isSent = isSent?.wait(until: turn) else {
+            guard isSent?.wait(until: turn) != nil else {
                 // Another process has taken over, and ships the rest.
-                if !spool.isOurs { open.removeFirst() }
+                if !spool.isOurs {
+                    ours.removeAll { $0 === spool }
+                    open.removeFirst()
+                }
                 continue
             }
-            if !isSent { unsent.append(spool) }
             open.removeFirst()
         }
-        unsent += open.map(\.0)
         service.end()
         for spool in all { spool.stop(waitingUntil: 0) }
         let landing = MonotonicClock.milliseconds() + Self.landing
         for spool in all { spool.stop(waitingUntil: landing) }
-        return unsent.compactMap(\.remainder)
+        return ours.compactMap(\.remainder)
     }
 
     private static let turn: Int64 = 200

@@ -38,7 +38,11 @@ final class SharedService: DeliveryService {
 
     func create(_ destination: Destination) -> DeliveryOutcome { current.create(destination) }
 
+    func lookUp(_ batch: EventBatch) -> LookUpOutcome { current.lookUp(batch) }
+
     var warning: String? { current.warning }
+
+    var clockOffset: Int64? { current.clockOffset }
 
     /// Does nothing: an uploader that ends before the others has nothing on its way. See ``end()``.
     func cancel() {}

@@ -38,7 +38,7 @@ final class TailOutput {
             return [time, group, stream, message].map(\.printable).joined(separator: "\t") + "\n"
         }
         let time = terminal.painted(terminal.zone.text(record.timestamp, milliseconds: true), .faint)
-        let lines = message.split(separator: "\n", omittingEmptySubsequences: false).map { String($0).printable }
+        let lines = message.printableLines
         return "\(time)  \("\(group) \(stream)".printable)  \(lines.joined(separator: "\n    "))\n"
     }
 

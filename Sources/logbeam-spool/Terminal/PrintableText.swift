@@ -4,6 +4,11 @@ extension String {
         escaped { $0.isUnprintable }
     }
 
+    /// Its lines, each ``printable``. Not by characters: to Swift the two that end a line of Windows are one.
+    var printableLines: [String] {
+        unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map { String($0).printable }
+    }
+
     /// As a JSON string, with quotes, that is harmless for a terminal too.
     var jsonQuoted: String {
         "\"\(escaped { $0.isUnprintable || $0 == "\"" || $0 == "\\" })\""

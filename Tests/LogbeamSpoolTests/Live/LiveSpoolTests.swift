@@ -19,6 +19,11 @@ struct LiveSpoolTests {
     static let fates = [
         Fate(script: "rm $0"),
         Fate(script: "rm $0 $0-wal $0-shm"),
+        Fate(script: "rm $0 $0-wal"),
+        Fate(script: "rm $0 $0-shm"),
+        Fate(script: "mv $0 $0-old; mv $0-wal $0-old-wal"),
+        // As one restores a copy.
+        Fate(script: "cp $0 $0-new; rm $0-wal; mv $0-new $0"),
         Fate(script: "rm -r $(dirname $0)"),
         Fate(script: "mv $(dirname $0) $(dirname $0)-old"),
         Fate(script: "mv $0 $0-old"),
@@ -78,6 +83,48 @@ struct LiveSpoolTests {
         for number in 0..<3 { try live.log("more \(number)") }
         #expect(live.reported == told)
         #expect(try live.pending().suffix(3) == ["more 0", "more 1", "more 2"])
+    }
+
+    @Test("shares no log with the file that another process makes in its place, though its own is still empty")
+    func emptyLog() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("spool/logs.db")
+        do {
+            let spool = try Spool(path: path)
+            let stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
+            for number in 0..<100 { try spool.append("old \(number)", stream: stream) }
+        }
+        let live = try LiveFixture(in: directory)
+        #expect(try size(path + "-wal") == 0)
+        try live.shell("rm $0")
+        let other = try exerciser("append", path, 1)
+        try other.waitForOutput { $0.utf8.count { $0 == UInt8(ascii: "\n") } > 50 }
+        other.kill(SIGKILL)
+        _ = try other.wait()
+        try live.log("new")
+        #expect(live.spool.settle(holdsLease: true))
+        let pending = try live.pending()
+        #expect(Set(pending).isSuperset(of: (0..<100).map { "old \($0)" } + ["new"]))
+        #expect(pending.count > 150, "what the other process has logged is there too")
+    }
+
+    @Test("No spool is made while something is set aside beside it")
+    func makesUnderLock() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("spool.db")
+        var options = Spool.Options()
+        options.openTimeout = .milliseconds(10)
+        try Quarantine.withLock(on: path, until: .max) { () throws(SpoolError) in
+            #expect(spoolError { _ = try Spool(path: path, options: options) }?.kind == .busy)
+        }
+        #expect(FileIdentity(path) == nil)
+        _ = try Spool(path: path, options: options)
+    }
+
+    @Test("opens the file in the place of its own within the commit timeout, for log() waits for that")
+    func opensInTime() throws {
+        let live = try LiveFixture(commitTimeout: .milliseconds(200))
+        #expect(live.spool.options.openTimeout == .milliseconds(200))
     }
 
     @Test("tells each stream's records apart in the new file too, where the ids are others")

@@ -112,6 +112,23 @@ struct SalvageTests {
         #expect(report.damagedLogFrames == 1 && !report.isComplete)
     }
 
+    @Test("keeps what is refused afterwards, whatever ids it has given to what was refused before", arguments: [1, 2])
+    func rejectedTwice(times: Int) throws {
+        let old = try original.append(1)
+        try original.spool.reject([RefusedRecord(id: old[0], reason: .tooOld)])
+        let test = try TestSpool()
+        // Of one commit: their ids follow one another.
+        try test.spool.appendGroup(of: 2, Array("x".utf8), stream: test.stream)
+        let ids = try test.ids()
+        #expect(ids[1] == ids[0] + 1)
+        try test.spool.reject([RefusedRecord(id: ids[0], reason: .tooOld)])
+        for _ in 0..<times { _ = try Salvage.run(original.path, into: test.path) }
+        try test.spool.reject([RefusedRecord(id: ids[1], reason: .tooOld)])
+        #expect(try test.ids() == [])
+        #expect(try SpoolStatus.read(path: test.path).rejected == 2 + times)
+        #expect(try test.number("SELECT count(*) FROM rejected WHERE message = 'x'") == 2)
+    }
+
     @Test("reads nothing where whoever writes to the log cuts it off meanwhile")
     func shorterLog() throws {
         try original.spool.append([UInt8](repeating: 65, count: 20_000), stream: original.stream)
