@@ -26,9 +26,10 @@
 /// }
 /// ```
 ///
-/// A client may log, also through a logger that ships by logbeam: what the task of the call and its children log causes no
-/// upload, and goes along with the next. What it logs elsewhere, on threads of its own or in detached tasks, is a record
-/// like any other: let that go to a logger which does not ship by the same client, or each upload causes another.
+/// A client may log, also through a logger that ships by logbeam: what the task of the call, and the tasks that it begins, log
+/// until the call is over causes no upload, and goes along with the next. What it logs elsewhere or later, on threads of its
+/// own, in detached tasks, or in those that outlive the call, is a record like any other: where each upload leads to such a
+/// record, let that go to a logger which does not ship by the same client, or each upload causes another.
 public protocol CloudWatchLogsClient: Sendable {
     /// Sends a batch. Returning means that the service has it, but for what the response refuses; its records are then
     /// deleted from the spool.

@@ -83,6 +83,9 @@ extension LogShipper {
             ///
             /// Threads that wait are woken by this process's uploader, and look ten times a second whether that of another
             /// process has made room. What a client of your own logs during an upload does not wait.
+            ///
+            /// With a client of your own (``logsClient``), let threads wait, and no tasks: the calls of the client run where
+            /// tasks do, and as many tasks that wait as there are processors keep it from making room until their time is up.
             case block(timeout: Duration)
         }
 
@@ -219,7 +222,8 @@ extension LogShipper {
         public var exitFlushTimeout: Duration
 
         /// The longest that `log()` waits while another process writes to the spool. After it the record goes to
-        /// standard error. Zero, which does not wait, to 1 minute; 5 s by default.
+        /// standard error. Zero, which does not wait, to 1 minute; 5 s by default. Where it is less than a second, threads of
+        /// this process wait up to a second for one another all the same: each has its turn after a commit.
         public var commitTimeout: Duration
 
         /// How long the process that uploads may show no sign of life before another takes over. 1 second to 1 hour; 30 s by
