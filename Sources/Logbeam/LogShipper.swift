@@ -127,10 +127,7 @@ public final class LogShipper: Sendable {
         isSynced: Bool,
         in process: ShippingProcess
     ) -> Bool {
-        let upload = UploadContext.ofCaller.flatMap { upload in
-            upload.spool == process.spool.path
-                ? upload.mailbox : configuration.logsClient != nil ? process.uploader.mailbox : nil
-        }
+        let upload = uploadOfCaller(in: process)
         do {
             if upload == nil, configuration.oversize == .split, message.utf8.count > maximumMessageSize {
                 try appendParts(of: message, stream: stream, timestamp: timestamp, in: process)
@@ -162,6 +159,15 @@ public final class LogShipper: Sendable {
             tell("not spooled", message)
             return false
         }
+    }
+
+    /// Where the caller is code that an upload has called: the mailbox of the uploader that must not be woken by what that
+    /// logs. By whichever shipper of the process it is logged, it would lead back there: to the same spool, or to a client
+    /// which may log as well.
+    private func uploadOfCaller(in process: ShippingProcess) -> Mailbox? {
+        guard let upload = UploadContext.ofCaller else { return nil }
+        if upload.spool == process.spool.path { return upload.mailbox }
+        return configuration.logsClient == nil ? nil : process.uploader.mailbox
     }
 
     /// Writes a record to standard error, as the spool would have taken it.

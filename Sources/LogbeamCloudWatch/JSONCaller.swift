@@ -98,11 +98,11 @@ final class JSONCaller: Sendable {
     /// `nil` if the body goes as it is. AWS speaks HTTPS alone: behind a plain HTTP endpoint stands a substitute on this
     /// machine, where compressing saves nothing, and moto's server (5.2) can not take it.
     private func compress(_ body: [UInt8], for endpoint: Endpoint) -> [UInt8]? {
-        guard compresses.load(ordering: .relaxed), body.count > Self.compressionThreshold, endpoint.isEncrypted,
-            // Without zlib's memory the body goes as it is.
-            var gzip = try? Gzip()
-        else { return nil }
-        return try? gzip.compress(body)
+        guard compresses.load(ordering: .relaxed), body.count > Self.compressionThreshold, endpoint.isEncrypted else {
+            return nil
+        }
+        // Without zlib's memory the body goes as it is.
+        return try? Gzip.compress(body)
     }
 
     private func attempt(

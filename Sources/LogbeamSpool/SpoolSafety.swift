@@ -120,7 +120,7 @@ package enum SpoolSafety {
     private static func removeDrafts(of path: String, _ spool: stat) {
         for file in siblings(of: path, draftSuffix) {
             var status = stat()
-            if lstat(file, &status) == 0, status.st_ino == spool.st_ino, status.st_dev == spool.st_dev { unlink(file) }
+            if lstat(file, &status) == 0, FileIdentity(status) == FileIdentity(spool) { unlink(file) }
         }
     }
 

@@ -7,13 +7,19 @@ extension Spool {
     /// A journal that can not be read whole gives what can be read. One that the spool does not take now stays as it is: who
     /// opens a spool, or uploads, does not wait for the room that only an upload makes.
     ///
-    /// - Returns: how many records were moved.
+    /// - Returns: how many records were moved. It throws only if none was: there may be room for the others later.
     @discardableResult
     package func takeInJournals() throws(SpoolError) -> Int {
         var records = 0
+        var failure: SpoolError?
         for file in JournalFile.abandoned(besideSpool: path) {
-            records += try takeIn(file)
+            do throws(SpoolError) {
+                records += try takeIn(file)
+            } catch {
+                failure = error
+            }
         }
+        if let failure, records == 0 { throw failure }
         return records
     }
 

@@ -135,8 +135,7 @@ final class JournalFile: Sendable {
     var isInPlace: Bool {
         var ours = stat()
         var found = stat()
-        return fstat(descriptor, &ours) == 0 && lstat(path, &found) == 0 && ours.st_ino == found.st_ino
-            && ours.st_dev == found.st_dev
+        return fstat(descriptor, &ours) == 0 && lstat(path, &found) == 0 && FileIdentity(ours) == FileIdentity(found)
     }
 
     /// False if the disk does not take all of it.

@@ -10,12 +10,7 @@ internal import Darwin
 /// a lock is the lease only while its file is the one in place.
 final class LeaseFile: Sendable {
     /// Which file it is, whatever its name.
-    struct Identity: Sendable, Equatable {
-        var device: UInt64
-        var number: UInt64
-    }
-
-    let identity: Identity
+    let identity: FileIdentity
     private let place: String
     private let file: LockedFile
     private var descriptor: Int32 { file.descriptor }
@@ -25,7 +20,7 @@ final class LeaseFile: Sendable {
         file = LockedFile(descriptor)
         var status = stat()
         fstat(descriptor, &status)
-        identity = Identity(status)
+        identity = FileIdentity(status)
     }
 
     // MARK: Opening
@@ -95,14 +90,14 @@ final class LeaseFile: Sendable {
     /// Whether this is the file that everybody opens, and not one that was there before.
     var isInPlace: Bool {
         var status = stat()
-        return lstat(place, &status) == 0 && Identity(status) == identity
+        return lstat(place, &status) == 0 && FileIdentity(status) == identity
     }
 
     /// Whether another file is in place, or nobody is kept from making one. Where the directory itself is out of reach,
     /// nobody comes by this name: it may be called otherwise now, or the process has another root.
     var isReplaced: Bool {
         var status = stat()
-        if lstat(place, &status) == 0 { return Identity(status) != identity }
+        if lstat(place, &status) == 0 { return FileIdentity(status) != identity }
         return lstat(SpoolSafety.split(place).directory, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
@@ -134,11 +129,5 @@ final class LeaseFile: Sendable {
         let time = status.st_mtimespec
         #endif
         return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
-    }
-}
-
-extension LeaseFile.Identity {
-    fileprivate init(_ status: stat) {
-        self.init(device: UInt64(truncatingIfNeeded: status.st_dev), number: UInt64(status.st_ino))
     }
 }

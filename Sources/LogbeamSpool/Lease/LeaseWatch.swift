@@ -51,6 +51,6 @@ struct LeaseWatch: Sendable {
 
 /// What a look at a lease has shown.
 struct LeaseSighting: Sendable, Equatable {
-    var file: LeaseFile.Identity
+    var file: FileIdentity
     var note: LeaseNote
 }

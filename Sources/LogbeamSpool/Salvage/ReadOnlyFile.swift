@@ -70,7 +70,6 @@ final class ReadOnlyFile {
     func isSame(as other: String) -> Bool {
         var ours = stat()
         var theirs = stat()
-        return fstat(descriptor, &ours) == 0 && stat(other, &theirs) == 0 && ours.st_dev == theirs.st_dev
-            && ours.st_ino == theirs.st_ino
+        return fstat(descriptor, &ours) == 0 && stat(other, &theirs) == 0 && FileIdentity(ours) == FileIdentity(theirs)
     }
 }

@@ -183,15 +183,13 @@ struct Drain: ParsableCommand {
             progress?.finish(Summary.text(loop.totals, milliseconds: elapsed))
         }
         let drainer = Drainer(loop: loop, stop: stop, progress: progress) {
-            // What the spool had no room for when it was opened.
-            let taken = (try? spool.takeInJournals()) ?? 0
             // What is not told now, the next program tells.
             let told = ((try? spool.untoldGaps()) ?? []).filter { (try? spool.tellGap($0)) == true }
-            return taken > 0 || !told.isEmpty
+            return !told.isEmpty
         }
-        let end = try drainer.run()
-        // What is left in a journal is not shipped.
-        if end == .empty { try spool.takeInJournals() }
+        var end = try drainer.run()
+        // What a full disk had no room for when the spool was opened.
+        while end == .empty, try spool.takeInJournals() > 0 { end = try drainer.run() }
         return end
     }
 

@@ -21,7 +21,7 @@ final class Drainer {
     private let loop: UploadLoop
     private let stop: Stop
     private let progress: ProgressDisplay?
-    private let addLast: () -> Bool
+    private let tellGaps: () -> Bool
     private var lastFailure: String?
     /// What was told already: each kind of failure is told once.
     private var toldCodes: Set<String> = []
@@ -29,10 +29,10 @@ final class Drainer {
     /// The longest rest, in milliseconds: after it records of other processes are looked for.
     private static let pollInterval: Int64 = 1_000
 
-    /// - Parameter addLast: called once, when what was pending is gone or must stay, for what comes after it: that streams are
-    ///   told of what they miss. True if there is something.
-    init(loop: UploadLoop, stop: Stop, progress: ProgressDisplay?, addLast: @escaping () -> Bool) {
-        self.addLast = addLast
+    /// - Parameter tellGaps: called once, when what was pending is gone or must stay, for streams to be told of what they
+    ///   miss. True if one was.
+    init(loop: UploadLoop, stop: Stop, progress: ProgressDisplay?, tellGaps: @escaping () -> Bool) {
+        self.tellGaps = tellGaps
         self.loop = loop
         self.stop = stop
         self.progress = progress
@@ -47,7 +47,7 @@ final class Drainer {
             if try !loop.hasRecords(through: target) {
                 // What came meanwhile is sent too, once: whoever appends without end does not keep us for ever.
                 if isSecondRound { return .empty }
-                _ = addLast()
+                _ = tellGaps()
                 if try !loop.hasRecords() { return .empty }
                 isSecondRound = true
                 target = try loop.flush()
@@ -57,7 +57,7 @@ final class Drainer {
             if loop.isSuperseded { return .superseded }
             guard try loop.hasRecords(through: target) else { continue }
             if loop.inFlight == 0, let end = try consider() {
-                if isSecondRound || !addLast() { return end }
+                if isSecondRound || !tellGaps() { return end }
                 isSecondRound = true
                 target = try loop.flush()
                 continue

@@ -1,3 +1,4 @@
+import Foundation
 import LogbeamTestSupport
 import Testing
 
@@ -26,7 +27,7 @@ struct LeaseWatchTests {
     private static func sighting(_ beat: UInt64, epoch: Int64 = 1, interval: Int64 = 400) -> LeaseSighting {
         let beat = LeaseNote.Beat(epoch: epoch, number: beat, interval: interval)
         return LeaseSighting(
-            file: LeaseFile.Identity(device: 1, number: 1),
+            file: FileIdentity(stat()),
             note: LeaseNote(processID: 7, host: "host", beat: beat)
         )
     }
@@ -105,7 +106,9 @@ struct LeaseWatchTests {
         #expect(!Self.lapses(3, then: Self.sighting(1), 1))
         #expect(Self.lapses(4, then: Self.sighting(1), 1))
         var others = [Self.sighting(1, epoch: 2), Self.sighting(1), Self.sighting(1)]
-        others[1].file.number = 2
+        var other = stat()
+        other.st_ino = 2
+        others[1].file = FileIdentity(other)
         others[2].note.processID = 8
         for other in others {
             for more in 1...4 { #expect(!Self.lapses(4, then: other, more)) }

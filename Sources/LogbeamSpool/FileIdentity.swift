@@ -34,7 +34,7 @@ package struct FileIdentity: Sendable, Hashable {
         self = identity
     }
 
-    private init(_ status: stat) {
+    init(_ status: stat) {
         device = UInt64(truncatingIfNeeded: status.st_dev)
         inode = UInt64(truncatingIfNeeded: status.st_ino)
     }
