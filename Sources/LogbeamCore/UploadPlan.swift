@@ -277,7 +277,8 @@ package struct UploadPlan: Sendable {
     /// Adds what follows the first header and is simply taken as that was: mostly all of a batch, and one look at its stream
     /// for all of it. Returns how many; the next one is looked at by itself.
     private mutating func takeRun(of key: Int64, at now: Moment) -> Int {
-        change(key) { [unread, rowsPerHeader, catchingUp, accepted = acceptedTimes(at: now)] stream in
+        change(key) {
+            [unread, rowsPerHeader, catchingUp, accepted = now.acceptedTimes(byService: trustsServiceClock)] stream in
             var count = 0
             for header in unread.dropFirst() {
                 guard header.stream == key,
@@ -291,23 +292,14 @@ package struct UploadPlan: Sendable {
     }
 
     private mutating func add(_ header: RecordHeader, at now: Moment) -> BatchPlanner.Verdict {
-        change(header.stream) { [position, rowsPerHeader, catchingUp, accepted = acceptedTimes(at: now)] stream in
+        change(header.stream) {
+            [position, rowsPerHeader, catchingUp, accepted = now.acceptedTimes(byService: trustsServiceClock)] stream in
             if stream.planner.count == 0 { stream.gatheringSince = now.monotonic }
             let rows = catchingUp == nil ? position - stream.position : rowsPerHeader
             let verdict = stream.planner.add(header, rows: rows, now: now.wall, accepted: accepted)
             if verdict == .taken { stream.position = position }
             return verdict
         }
-    }
-
-    /// The times of records that the service takes now. What is too old is never sent, so both clocks must say so, and ours
-    /// alone is no clock to throw records away by; what is too far ahead is sent later.
-    private func acceptedTimes(at now: Moment) -> ClosedRange<Int64> {
-        let service = now.wall.addingSaturated(now.serviceOffset ?? 0)
-        let oldest =
-            now.serviceOffset == nil ? .min : min(now.wall, service).subtractingSaturated(BatchLimits.maximumAge)
-        let newest = (trustsServiceClock ? service : now.wall).addingSaturated(BatchLimits.maximumAhead)
-        return oldest...max(oldest, newest)
     }
 
     /// Leaves a record for later: its stream waits, or catches up, or the record does not ask to be sent.

@@ -27,5 +27,16 @@ extension UploadPlan {
             self.wall = wall
             self.monotonic = monotonic
         }
+
+        /// The times of records that the service takes now. What is too old is never sent, so both clocks must say so, and
+        /// ours alone is no clock to throw records away by; what is too far ahead is sent later.
+        ///
+        /// - Parameter trustsService: its clock says what is too far ahead, and not ours.
+        func acceptedTimes(byService trustsService: Bool) -> ClosedRange<Int64> {
+            let service = wall.addingSaturated(serviceOffset ?? 0)
+            let oldest = serviceOffset == nil ? .min : min(wall, service).subtractingSaturated(BatchLimits.maximumAge)
+            let newest = (trustsService ? service : wall).addingSaturated(BatchLimits.maximumAhead)
+            return oldest...max(oldest, newest)
+        }
     }
 }

@@ -41,6 +41,23 @@ struct ShipTests {
         #expect(endpoint.messages(in: Command.destination) == ["a", "b"])
     }
 
+    @Test("What a program has logged since everything was sent remains: 75")
+    func logsOn() throws {
+        let service = try ChildProcess(
+            BuiltProducts.executable("logbeam-demo-service"),
+            [command.spoolPath, Command.destination.logGroup, Command.destination.logStream, "100000000", "1"],
+            environment: command.environment.merging(["UPLOADS": "0"]) { $1 }
+        )
+        try service.waitForOutput { !$0.isEmpty }
+        let process = try start()
+        #expect(endpoint.wait { !$0.events(in: Command.destination).isEmpty })
+        process.kill(SIGTERM)
+        #expect(try process.wait().exitCode == 75)
+        #expect(process.text(.standardError).contains("records remain in \(command.spoolPath)"))
+        service.kill(SIGKILL)
+        _ = try service.wait()
+    }
+
     @Test("A pattern: all its spools, also those that come later; those that are gone are let go")
     func pattern() throws {
         for name in ["one", "two"] { try fill(name) }

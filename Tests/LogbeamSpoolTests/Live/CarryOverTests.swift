@@ -147,4 +147,21 @@ struct CarryOverTests {
         #expect(try messages(in: new.path) == (hasRecords ? (0..<10).map(String.init) : []))
         #expect(try new.untoldGaps().map(\.records) == [3])
     }
+
+    @Test("leaves nothing of what it has moved in a file that lies elsewhere now, for whoever opens that")
+    func movedAway() throws {
+        let live = try LiveFixture()
+        let old = try live.spool.current.spool
+        try old.reject([RefusedRecord(id: live.log("refused"), reason: .invalid)])
+        try live.log("before")
+        try live.spool.noteGap(Gap(stream: 0, reason: "disk full", records: 3, first: 1, last: 2), of: live.other)
+        try live.shell("mv $0 $0-old; mv $0-wal $0-old-wal; mv $0-shm $0-old-shm")
+        try live.log("after")
+        #expect(live.spool.settle(holdsLease: true))
+        let here = try SpoolStatus.read(path: live.path)
+        #expect((here.pending, here.rejected, here.dropped) == (2, 1, 3))
+        let there = try SpoolStatus.read(path: live.path + "-old")
+        #expect((there.pending, there.rejected, there.dropped) == (0, 0, 0))
+        #expect(try Spool(path: live.path + "-old").untoldGaps() == [])
+    }
 }

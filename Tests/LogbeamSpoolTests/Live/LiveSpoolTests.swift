@@ -108,19 +108,6 @@ struct LiveSpoolTests {
         #expect(pending.count > 150, "what the other process has logged is there too")
     }
 
-    @Test("No spool is made while something is set aside beside it")
-    func makesUnderLock() throws {
-        let directory = try TemporaryDirectory()
-        let path = directory.file("spool.db")
-        var options = Spool.Options()
-        options.openTimeout = .milliseconds(10)
-        try Quarantine.withLock(on: path, until: .max) { () throws(SpoolError) in
-            #expect(spoolError { _ = try Spool(path: path, options: options) }?.kind == .busy)
-        }
-        #expect(FileIdentity(path) == nil)
-        _ = try Spool(path: path, options: options)
-    }
-
     @Test("opens the file in the place of its own within the commit timeout, for log() waits for that")
     func opensInTime() throws {
         let live = try LiveFixture(commitTimeout: .milliseconds(200))
@@ -197,23 +184,6 @@ struct LiveSpoolTests {
         #expect(status.rejected == 1)
         #expect(status.dropped == 3)
         #expect(status.streams.map(\.destination.logStream) == ["other", "stream"])
-    }
-
-    @Test("leaves nothing of what it has moved in a file that lies elsewhere now, for whoever opens that")
-    func movedAway() throws {
-        let live = try LiveFixture()
-        let old = try live.spool.current.spool
-        try old.reject([RefusedRecord(id: live.log("refused"), reason: .invalid)])
-        try live.log("before")
-        try live.spool.noteGap(Gap(stream: 0, reason: "disk full", records: 3, first: 1, last: 2), of: live.other)
-        try live.shell("mv $0 $0-old; mv $0-wal $0-old-wal; mv $0-shm $0-old-shm")
-        try live.log("after")
-        #expect(live.spool.settle(holdsLease: true))
-        let here = try SpoolStatus.read(path: live.path)
-        #expect((here.pending, here.rejected, here.dropped) == (2, 1, 3))
-        let there = try SpoolStatus.read(path: live.path + "-old")
-        #expect((there.pending, there.rejected, there.dropped) == (0, 0, 0))
-        #expect(try Spool(path: live.path + "-old").untoldGaps() == [])
     }
 
     @Test("tells how many records can not be read any more in a file that is replaced, and counts them as a gap")

@@ -95,6 +95,18 @@ struct QuarantineTests {
         }
         #expect(Set(Quarantine.files(of: path)) == places)
     }
+
+    @Test("No spool is made while something is set aside beside it")
+    func makesUnderLock() throws {
+        let path = directory.file("new.db")
+        var options = Spool.Options()
+        options.openTimeout = .milliseconds(10)
+        try Quarantine.withLock(on: path, until: .max) { () throws(SpoolError) in
+            #expect(spoolError { _ = try Spool(path: path, options: options) }?.kind == .busy)
+        }
+        #expect(FileIdentity(path) == nil)
+        _ = try Spool(path: path, options: options)
+    }
 }
 
 @Suite("The log of a dead process", .onOwnThreads)
