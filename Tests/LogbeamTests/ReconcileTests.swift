@@ -1,6 +1,7 @@
 import Logbeam
 import LogbeamAWS
 import LogbeamCloudWatch
+import LogbeamCore
 import LogbeamSpool
 import LogbeamTestSupport
 import Logging
@@ -25,6 +26,37 @@ import Testing
         let arrived = endpoint.messages(in: SpoolFixture.destination)
         let sent = texts.map { $0.isEmpty ? " " : $0 }
         #expect(arrived == (reconciles ? sent : sent + sent + sent))
+    }
+
+    @Test(
+        "What was found to have arrived is not sent again where the rest is split, though the spool is locked meanwhile",
+        arguments: [false, true]
+    )
+    func split(isLocked: Bool) throws {
+        let service = ScriptedDeliveryService(
+            search: { batch in .found(Set(batch.texts.indices.filter { batch.texts[$0] == "one" })) }
+        ) { number, _ in
+            switch number {
+            case 1: .lost
+            case 2: .invalid
+            default: .accepted(.none)
+            }
+        }
+        let uploader = try SteppedUploader(service: service, commitTimeout: .milliseconds(20), reconcileDelay: 0)
+        for text in ["one", "two", "three"] { try uploader.append(text) }
+        uploader.run { service.sent.count < 2 }
+        #expect(service.sent.map(\.texts) == [["one", "two", "three"], ["two", "three"]])
+        uploader.loop.waitForAnswer(until: MonotonicClock.milliseconds() + 60_000)
+        let blocker = isLocked ? try SQLiteShell.lock(uploader.spool.path) : nil
+        _ = uploader.loop.step()
+        #expect(uploader.loop.spoolError?.kind == (isLocked ? .busy : nil))
+        try blocker?.write("ROLLBACK;\n.quit\n")
+        _ = try blocker?.wait()
+        // The whole, or both halves.
+        #expect(try uploader.inDoubtCount() == (isLocked ? 1 : 2))
+        try uploader.run { try uploader.pendingCount() > 0 }
+        #expect(service.sent.dropFirst(2).flatMap(\.texts).sorted() == ["three", "two"])
+        #expect(try uploader.inDoubtCount() == 0)
     }
 
     @Test("The next shipper looks for what a dead one left in doubt")
