@@ -133,24 +133,24 @@ struct AbandonedJournalTests {
         #expect(try left.numbers == Array(0..<20_000))
     }
 
-    @Test("of which the spool takes no more does not keep it from taking another one")
+    @Test("that the spool does not take keeps it from taking no other one; where none is left, it is told")
     func oneAfterTheOther() throws {
-        let left = try Leftover(20_000, isRefused: true)
+        let left = try Leftover(20, isRefused: true)
         // Before and after it in the order of their names.
         for name in ["0", "f"] {
             let other = try Leftover(10, isRefused: true)
-            let copy = left.path + ".journal-" + String(repeating: name, count: 16)
-            try FileManager.default.moveItem(atPath: other.file, toPath: copy)
+            let place = left.path + JournalFile.infix + String(repeating: name, count: 16)
+            try FileManager.default.moveItem(atPath: other.file, toPath: place)
         }
-        let limit = SpoolLimit(bytes: 1 << 20, whenFull: .dropNewest)
-        let small = try Spool(path: left.path, options: .init(commitTimeout: .seconds(30), limit: limit))
-        // What that had room for is there; the rest needs room.
-        #expect(spoolError { try small.takeInJournals() }?.kind == .atLimit)
-        try small.write { writer throws(SpoolError) in
-            try writer.connection.execute("DELETE FROM records; PRAGMA incremental_vacuum")
-            writer.room.noteDeletion()
-        }
-        #expect(try small.takeInJournals() > 0)
+        try left.live.shell(
+            #"""
+            sqlite3 "$0" "CREATE TRIGGER guard BEFORE INSERT ON records WHEN NEW.message LIKE '15 %'
+            BEGIN SELECT raise(ABORT, 'not this one'); END"
+            """#
+        )
+        let spool = try Spool(path: left.path)
+        #expect(try left.numbers.sorted() == (0..<10).flatMap { [$0, $0] })
+        #expect(spoolError { try spool.takeInJournals() }?.message == "not this one")
     }
 
     @Test("stays as it is where records wait for room: nobody waits to open the spool")
