@@ -45,7 +45,7 @@ package struct BatchRange: Sendable, Hashable {
     }
 
     /// Whether a record is in the batch.
-    func contains(_ header: RecordHeader) -> Bool {
+    package func contains(_ header: RecordHeader) -> Bool {
         header.stream == stream && first <= header.id && header.id <= last && header.timestamp <= latest
     }
 }

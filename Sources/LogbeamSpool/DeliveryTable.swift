@@ -12,6 +12,9 @@ final class DeliveryTable {
     private let selectSliceEnd: Statement
     private let deleteSlice: Statement
     private let deleteRecord: Statement
+    private let selectLastRecord: Statement
+    private let deleteRecords: Statement
+    private let deleteAcknowledged: Statement
 
     init(connection: Connection) throws(SpoolError) {
         self.connection = connection
@@ -39,6 +42,11 @@ final class DeliveryTable {
         deleteRecord = try connection.prepare(
             "DELETE FROM records WHERE id = ?1 AND stream_id = ?2 AND timestamp <= ?3"
         )
+        selectLastRecord = try connection.prepare("SELECT max(id) FROM records")
+        // Frees the pages without a look at what is on them
+        // (https://www.sqlite.org/lang_delete.html#the_truncate_optimization).
+        deleteRecords = try connection.prepare("DELETE FROM records")
+        deleteAcknowledged = try connection.prepare("DELETE FROM deliveries WHERE acknowledged = 1")
     }
 
     func add(_ range: BatchRange) throws(SpoolError) {
@@ -86,6 +94,18 @@ final class DeliveryTable {
         return limit < rest.count ? rest.prefix(limit).last : nil
     }
 
+    /// The highest id of all records; 0 if there are none.
+    func lastRecord() throws(SpoolError) -> Int64 {
+        defer { selectLastRecord.reset() }
+        return try selectLastRecord.step() ? selectLastRecord.integer(0) : 0
+    }
+
+    /// Deletes all records, of whatever batch, and the notes of those batches that are acknowledged.
+    func deleteAllRecords() throws(SpoolError) {
+        try deleteRecords.run()
+        try deleteAcknowledged.run()
+    }
+
     /// Where the ids begin that are not less than `start`.
     private static func firstIndex(in ids: [Int64], from start: Int64) -> Int {
         var (low, high) = (0, ids.count)
@@ -105,6 +125,11 @@ final class DeliveryTable {
 }
 
 extension Connection {
+    /// The batches that the service has, and whose records are still to be deleted: those are pending no more.
+    func spentBatches() throws(SpoolError) -> [BatchRange] {
+        try deliveries().filter(\.acknowledged).map(\.range)
+    }
+
     /// The batches that were in flight when their process died, oldest first, and whether each was acknowledged already.
     func deliveries() throws(SpoolError) -> [(range: BatchRange, acknowledged: Bool)] {
         let rows = try prepare(

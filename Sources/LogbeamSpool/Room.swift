@@ -142,6 +142,13 @@ final class Room {
         return true
     }
 
+    /// Whether there is so much room, by the limit and on the disk, that nothing need be deleted for the sake of it.
+    func isAmple() throws(SpoolError) -> Bool {
+        guard freeSpace(path) >= Self.plenty else { return false }
+        guard let limit else { return true }
+        return try measure() >= limit.databaseBytes / 2
+    }
+
     /// Copies the log into the database, and leaves as much of its file as it takes to send and delete a batch. What fails
     /// here leaves the log as it is.
     func cutLog() {

@@ -76,8 +76,14 @@ package struct SpoolStatus: Sendable, Equatable {
                 GROUP BY stream_id, cause ORDER BY cause
                 """
             )
+            let pending = try pending(connection)
             try readStreams(connection) { id, stream in
                 var stream = stream
+                if let pending = pending[id] {
+                    (stream.pending, stream.pendingBytes, stream.oldest) = (
+                        pending.count, pending.bytes, pending.oldest
+                    )
+                }
                 stream.rejections = rejections[id] ?? []
                 stream.gaps = gaps[id] ?? []
                 status.streams.append(stream)
@@ -89,33 +95,58 @@ package struct SpoolStatus: Sendable, Equatable {
         return status
     }
 
+    /// What is pending of a stream.
+    private struct Pending {
+        var count = 0
+        var bytes = 0
+        var oldest = Int64.max
+    }
+
+    /// By the id of the stream. What the service has, and is still to be deleted, is not pending.
+    private static func pending(_ connection: Connection) throws(SpoolError) -> [Int64: Pending] {
+        let spent = try connection.spentBatches()
+        let records = try connection.prepare("SELECT id, stream_id, timestamp, message FROM records ORDER BY id")
+        defer { records.reset() }
+        var streams: [Int64: Pending] = [:]
+        while try records.step() {
+            let header = RecordHeader(
+                id: records.integer(0),
+                stream: records.integer(1),
+                timestamp: records.integer(2),
+                byteCount: records.byteCount(3)
+            )
+            if spent.contains(where: { $0.contains(header) }) { continue }
+            var pending = streams[header.stream] ?? Pending()
+            pending.count += 1
+            pending.bytes += header.byteCount
+            pending.oldest = min(pending.oldest, header.timestamp)
+            streams[header.stream] = pending
+        }
+        return streams
+    }
+
     private static func readStreams(
         _ connection: Connection,
         _ body: (_ id: Int64, Stream) -> Void
     ) throws(SpoolError) {
         let statement = try connection.prepare(
             """
-            SELECT id, log_group, log_stream, coalesce(p.count, 0), coalesce(p.bytes, 0), p.oldest,
+            SELECT id, log_group, log_stream,
                 (SELECT count(*) FROM deliveries WHERE stream_id = streams.id AND acknowledged = 0),
                 last_delivery_at, last_error_at, last_error
-            FROM streams LEFT JOIN (
-                SELECT stream_id, count(*) AS count, sum(length(CAST(message AS BLOB))) AS bytes, min(timestamp) AS oldest
-                FROM records GROUP BY stream_id
-            ) AS p ON p.stream_id = streams.id
-            ORDER BY log_group, log_stream
+            FROM streams ORDER BY log_group, log_stream
             """
         )
         defer { statement.reset() }
         while try statement.step() {
             let stream = Stream(
                 destination: Destination(logGroup: statement.text(1), logStream: statement.text(2)),
-                pending: Int(statement.integer(3)),
-                pendingBytes: Int(statement.integer(4)),
-                oldest: statement.optionalInteger(5),
-                inDoubt: Int(statement.integer(6)),
-                lastDelivery: statement.optionalInteger(7),
-                lastErrorTime: statement.optionalInteger(8),
-                lastError: statement.isNull(9) ? nil : statement.text(9)
+                pending: 0,
+                pendingBytes: 0,
+                inDoubt: Int(statement.integer(3)),
+                lastDelivery: statement.optionalInteger(4),
+                lastErrorTime: statement.optionalInteger(5),
+                lastError: statement.isNull(6) ? nil : statement.text(6)
             )
             body(statement.integer(0), stream)
         }

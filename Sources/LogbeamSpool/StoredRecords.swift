@@ -123,6 +123,7 @@ package final class StoredRecords {
         try statement.bind(id, at: 1)
         try statement.bind(last, at: 2)
         try statement.bind(Int64(Self.pageRecords), at: 3)
+        let spent = table == .pending ? try connection.spentBatches() : []
         defer { statement.reset() }
         var page = Page(last: id)
         var bytes = 0
@@ -135,6 +136,15 @@ package final class StoredRecords {
             page.last = statement.integer(0)
             let destination = try destination(ofStream: statement.integer(1))
             guard filter.takes(destination) else { continue }
+            if !spent.isEmpty {
+                let header = RecordHeader(
+                    id: page.last,
+                    stream: statement.integer(1),
+                    timestamp: statement.integer(2),
+                    byteCount: 0
+                )
+                if spent.contains(where: { $0.contains(header) }) { continue }
+            }
             var record = StoredRecord(
                 id: page.last,
                 destination: destination,
@@ -195,7 +205,7 @@ package final class StoredRecords {
         package var newestID: Int64
         /// Records that are acknowledged are still to be deleted.
         package var isDeleting: Bool
-        /// How many records are pending up to the id that was asked for.
+        /// How many records there are up to the id that was asked for, those included that are still to be deleted.
         package var pending: Int64
     }
 

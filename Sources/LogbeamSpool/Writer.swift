@@ -272,6 +272,21 @@ final class Writer {
         }
     }
 
+    /// Deletes every record, and the notes of their deliveries, if there is none with a higher id by now. False if there is.
+    ///
+    /// - Parameter last: the highest id that there was when all records were seen to be acknowledged.
+    func deleteAll(through last: Int64, in epoch: Int64? = nil) throws(SpoolError) -> Bool {
+        try delivering(in: epoch) { () throws(SpoolError) in
+            // What came since has a higher id: see `ids`.
+            guard try deliveries.lastRecord() == last else { return false }
+            try deliveries.deleteAllRecords()
+            room.noteDeletion()
+            try raiseLastID.bind(last, at: 1)
+            try raiseLastID.run()
+            return true
+        }
+    }
+
     /// Whether another process has written in the last second, as far as the calls of this have shown.
     func othersAreWriting() throws(SpoolError) -> Bool {
         defer { selectDataVersion.reset() }

@@ -124,7 +124,7 @@ struct BreakdownBench {
         return (costs[1].cpuSeconds - costs[0].cpuSeconds) * 1e6 / Double(records)
     }
 
-    /// By this thread alone: reads batch after batch, and acknowledges them.
+    /// By this thread alone: reads batch after batch, and deletes them as where nobody logs.
     private func readAndDeleted() throws -> (read: Double, deleted: Double) {
         let path = drainBench.directory.file("parts-read.db")
         defer { DrainBench.removeSpool(path) }
@@ -134,18 +134,25 @@ struct BreakdownBench {
         let (reader, batches) = (try SpoolReader(path: path), try BatchReader(path: path))
         var (read, deleted) = (UInt64(0), UInt64(0))
         var batch = EventBatch(destination: DrainBench.destination)
+        var position: Int64 = 0
         while true {
             let begin = CPUClock.thread.nanoseconds
-            let headers = try reader.headers(after: 0, limit: 10_000, byteLimit: 870_000).headers
+            let headers = try reader.headers(after: position, limit: 10_000, byteLimit: 870_000).headers
             guard let first = headers.first, let last = headers.last else { break }
+            position = last.id
             let range = BatchRange(stream: first.stream, first: first.id, last: last.id, latest: .max)
             try batches.read(range, for: DrainBench.destination, into: &batch)
             let middle = CPUClock.thread.nanoseconds
             try lease.begin(range)
-            try lease.acknowledge(range, refused: [], delivered: batch.count)
+            try lease.confirm(range, refused: [], delivered: batch.count)
             read += middle - begin
             deleted += CPUClock.thread.nanoseconds - middle
         }
+        // To fill the spool was to log.
+        MonotonicClock.sleep(nanoseconds: 1_100_000_000)
+        let begin = CPUClock.thread.nanoseconds
+        guard try lease.deleteAll(reader: reader) else { throw BenchError("not all of \(path) is shipped") }
+        deleted += CPUClock.thread.nanoseconds - begin
         return (Double(read) / 1000 / Double(records), Double(deleted) / 1000 / Double(records))
     }
 }

@@ -117,27 +117,24 @@ struct Emit: AsyncParsableCommand {
 
     /// What was pending when the process began. It is being shipped from then on.
     private struct Backlog {
-        private let reader: SpoolReader
-        private let last: Int64
+        private let records: StoredRecords
+        private let count: Int64
 
-        /// Waits until the first of it is gone, so that what is logged then is logged while it is drained; nil if there
+        /// Waits until the first of it is shipped, so that what is logged then is logged while it is drained; nil if there
         /// is none.
         init?(ifAny: Bool) throws {
             guard ifAny else { return nil }
-            reader = try SpoolReader(path: LogShipper.Configuration.defaultSpoolPath())
-            guard let last = try reader.lastID(), let first = try reader.headers(after: 0, limit: 1).headers.first
-            else {
-                return nil
-            }
-            self.last = last
+            records = try StoredRecords(path: LogShipper.Configuration.defaultSpoolPath())
+            count = try records.facts(pendingThrough: .max).pending
+            if count == 0 { return nil }
             let deadline = ContinuousClock.now + .seconds(60)
-            while try reader.hasRecords(through: first.id) {
+            while try records.facts().delivered == 0 {
                 guard ContinuousClock.now < deadline else { throw BenchError("the backlog is not shipped") }
                 MonotonicClock.sleep(nanoseconds: 1_000_000)
             }
         }
 
-        func isLeft() throws -> Bool { try reader.hasRecords(through: last) }
+        func isLeft() throws -> Bool { try records.facts().delivered < count }
     }
 
     private static func logging(_ lines: [String], _ logger: Logger) -> @Sendable (Int) -> Void {

@@ -56,8 +56,8 @@ final class FullDiskTests: Sendable {
         _ = try loop.flush()
         var errors: [SpoolError] = []
         while try loop.hasRecords(), errors.count < 30 {
-            loop.wake()
             guard case .waiting = loop.step() else { continue }
+            loop.wake()
             if let error = loop.spoolError {
                 errors.append(error)
             } else if loop.inFlight == 0 {

@@ -1,8 +1,9 @@
 import Foundation
 import Logbeam
 import LogbeamCore
-import LogbeamSpool
 import LogbeamTestSupport
+
+@testable import LogbeamSpool
 
 /// An upload loop on a real spool, in the hands of a test: it steps when the test says so, by a clock that the test moves.
 ///
@@ -36,7 +37,10 @@ final class SteppedUploader {
         // In memory, where there is such a place: nothing here depends on a disk.
         let memory = "/dev/shm"
         let directory = try TemporaryDirectory(in: FileManager.default.fileExists(atPath: memory) ? memory : nil)
-        let spool = try Spool(path: directory.file("spool.db"), options: .init(commitTimeout: commitTimeout))
+        var options = Spool.Options(commitTimeout: commitTimeout)
+        // However small that place is.
+        options.freeSpace = { _ in .max }
+        let spool = try Spool(path: directory.file("spool.db"), options: options)
         let clock = ManualClock(wall: WallClock.milliseconds())
         makeLoop = { lease in
             let relay = Relay(service: relayed ?? service)
@@ -117,6 +121,10 @@ final class SteppedUploader {
         }
     }
 
+    /// The records that are pending, and those that the service has and are still to be deleted.
+    func storedCount() throws -> Int64 {
+        try Connection(path: spool.path, mode: .readOnly).integer("SELECT count(*) FROM records")
+    }
     func pendingCount() throws -> Int { try SpoolStatus.read(path: spool.path).pending }
     func inDoubtCount() throws -> Int { try SpoolStatus.read(path: spool.path).inDoubt }
 }

@@ -74,14 +74,7 @@ extension UploadLoop {
 
     func write(_ acknowledgement: Acknowledgement) throws(SpoolError) {
         unwritten = acknowledgement
-        let delivered = acknowledgement.delivered
-        try lease.acknowledge(
-            acknowledgement.range.sparing(delivered.early),
-            ids: acknowledgement.ids,
-            refused: delivered.refused,
-            delivered: delivered.records,
-            showsLife: true
-        )
+        try lease.note(acknowledgement, showsLife: true)
         unwritten = nil
         note(acknowledgement)
     }
@@ -97,6 +90,7 @@ extension UploadLoop {
         totals.bytes += delivered.bytes
         totals.rejected += delivered.refused.count
         if delivered.records > 0 { totals.lastDelivery = now().wall }
+        if acknowledgement.ids.isEmpty { spent.add(acknowledgement.taken, at: now().monotonic) }
         plan.delivered(range)
         if let early = delivered.early {
             let soonest = now().wall.addingSaturated(Self.shortestWait)
@@ -163,11 +157,36 @@ extension UploadLoop {
     }
 }
 
-extension BatchRange {
+/// What the service has said of a batch.
+struct Acknowledgement {
+    var range: BatchRange
+    var ids: [Int64]
+    var delivered: SenderPool.Delivered
+
     /// The batch without the records that stay.
-    func sparing(_ early: SenderPool.Early?) -> BatchRange {
-        var range = self
-        if let early { range.latest = min(latest, early.from.subtractingSaturated(1)) }
-        return range
+    var taken: BatchRange {
+        var taken = range
+        if let early = delivered.early { taken.latest = min(range.latest, early.from.subtractingSaturated(1)) }
+        return taken
+    }
+}
+
+extension UploadLease {
+    /// Writes down that the service has a batch. A sparse one is deleted at once: later it would have to be looked for.
+    ///
+    /// - Parameter showsLife: see ``acknowledge(_:ids:refused:delivered:showsLife:)``.
+    func note(_ acknowledgement: Acknowledgement, showsLife: Bool = false) throws(SpoolError) {
+        let (taken, delivered) = (acknowledgement.taken, acknowledgement.delivered)
+        if acknowledgement.ids.isEmpty {
+            try confirm(taken, refused: delivered.refused, delivered: delivered.records)
+        } else {
+            try acknowledge(
+                taken,
+                ids: acknowledgement.ids,
+                refused: delivered.refused,
+                delivered: delivered.records,
+                showsLife: showsLife
+            )
+        }
     }
 }

@@ -76,6 +76,8 @@ package final class UploadLoop {
     private var answers: ArraySlice<SenderPool.Answer> = []
     /// What the service has acknowledged and the spool does not know yet.
     var unwritten: Acknowledgement?
+    /// What both know of, and is still to be deleted.
+    var spent = SpentBatches()
     /// The disk was full at the last step, and the log has been begun anew for this one.
     private var isRelieved = false
 
@@ -91,12 +93,6 @@ package final class UploadLoop {
     struct Failing {
         var count: Int
         var since: Int64
-    }
-
-    struct Acknowledgement {
-        var range: BatchRange
-        var ids: [Int64]
-        var delivered: SenderPool.Delivered
     }
 
     /// Headers read at once. At about 32 bytes each this is a third of a megabyte.
@@ -159,19 +155,19 @@ package final class UploadLoop {
         guard try !lease.spool.hasMoved() else {
             throw SpoolError(.other, path: lease.spool.path, message: "another file has taken the place of the spool")
         }
-        for delivery in try reader.deliveries() {
-            if delivery.acknowledged {
-                try lease.finish(delivery.range)
-            } else if chosen?.contains(delivery.range.stream) ?? true {
-                let latest = now().wall.addingSaturated(BatchLimits.maximumAhead)
-                guard limits.takesAnyTime || delivery.range.latest <= latest else {
-                    // Made for a file, which takes what the service does not take yet.
-                    try lease.abandon(delivery.range)
-                    continue
-                }
-                begun[delivery.range] = Delivery(lastSent: .min, inDoubtSince: now().monotonic)
-                plan.restore(delivery.range)
+        let deliveries = try reader.deliveries()
+        // Before anything is read, or it would be sent again.
+        spent.add(contentsOf: deliveries.filter(\.acknowledged).map(\.range))
+        try spent.deleteAll(by: lease, reader)
+        for (range, isAcknowledged) in deliveries where !isAcknowledged && chosen?.contains(range.stream) ?? true {
+            let latest = now().wall.addingSaturated(BatchLimits.maximumAhead)
+            guard limits.takesAnyTime || range.latest <= latest else {
+                // Made for a file, which takes what the service does not take yet.
+                try lease.abandon(range)
+                continue
             }
+            begun[range] = Delivery(lastSent: .min, inDoubtSince: now().monotonic)
+            plan.restore(range)
         }
         for stream in try reader.troubledStreams() {
             failing[stream.stream] = Failing(count: stream.failures, since: .min)
@@ -198,12 +194,7 @@ package final class UploadLoop {
             mayPost: { [weak lease] in lease?.isInPlace == true },
             acknowledge: { [weak lease, path = lease.spool.path] job, delivered throws(SpoolError) in
                 guard let lease else { throw SpoolError(.superseded, path: path, message: "the uploader has ended") }
-                try lease.acknowledge(
-                    job.range.sparing(delivered.early),
-                    ids: job.ids,
-                    refused: delivered.refused,
-                    delivered: delivered.records
-                )
+                try lease.note(Acknowledgement(range: job.range, ids: job.ids, delivered: delivered))
                 // What can not be copied now is copied later.
                 try? copier.copy()
             }
@@ -281,6 +272,7 @@ package final class UploadLoop {
                 try? maintenance.whileBusy()
                 return .advanced
             }
+            if spent.isDue(hasAmpleRoom: lease.hasAmpleRoom) { return try deleteSpent(mayBeAll: false) }
             return try take(plan.next(at: now()))
         } catch {
             note(error)
@@ -314,6 +306,15 @@ package final class UploadLoop {
             // What can not be written now is in doubt after all.
             if let answer = answers.popFirst() { attempt { () throws(SpoolError) in try settle(answer) } }
         }
+        while plan.inFlight == 0, !spent.isEmpty, !isSuperseded, MonotonicClock.milliseconds() < deadline {
+            guard attempt({ () throws(SpoolError) in _ = try deleteSpent(mayBeAll: true) }) else { break }
+        }
+    }
+
+    private func deleteSpent(mayBeAll: Bool) throws(SpoolError) -> Progress {
+        try spent.deleteSome(by: lease, reader, mayBeAll: mayBeAll && chosen == nil)
+        try? maintenance.whileBusy()
+        return .advanced
     }
 
     /// Keeps the file small while there is nothing to do.
@@ -330,8 +331,10 @@ package final class UploadLoop {
     private func take(_ step: UploadPlan.Step) throws(SpoolError) -> Progress {
         switch step {
         case .scan(let after):
+            try spent.delete(after: after, by: lease)
             found(try reader.headers(after: after, limit: Self.pageSize, byteLimit: Self.pageBytes))
         case .catchUp(let stream, let after, let through):
+            try spent.delete(after: after, ofStream: stream, by: lease)
             found(
                 try reader.headers(
                     ofStream: stream,
@@ -353,7 +356,9 @@ package final class UploadLoop {
                 throw error
             }
         case .wait(let until):
-            return .waiting(until: until)
+            guard let time = spent.time(inFlight: inFlight) else { return .waiting(until: until) }
+            guard now().monotonic >= time else { return .waiting(until: min(until ?? time, time)) }
+            return try deleteSpent(mayBeAll: until == nil && inFlight == 0)
         }
         return .advanced
     }

@@ -187,6 +187,29 @@ package final class UploadLease: Sendable {
         }
     }
 
+    /// Writes down that the service has a batch, and moves what it refused of it to `rejected`, in one transaction. Its
+    /// records stay until ``deleteSlice(of:from:)``, ``finish(_:ids:)`` or ``deleteAll(reader:)`` deletes them; if the process
+    /// dies before, the next one does. If the call throws, it may be made again. ``begin(_:)`` must have come before.
+    package func confirm(_ range: BatchRange, refused: [RefusedRecord], delivered: Int) throws(SpoolError) {
+        try spool.confirm(range, refused: refused, delivered: delivered, in: epoch)
+    }
+
+    /// Deletes the next records of a confirmed batch, from an id on: 4,000 at the most, or 500 where somebody logs. Returns
+    /// where the next slice starts; `nil` when all are gone.
+    package func deleteSlice(of range: BatchRange, from start: Int64) throws(SpoolError) -> Int64? {
+        try spool.deleteSlice(of: range, from: start, in: epoch)
+    }
+
+    /// Deletes all records at once, if all of them are of confirmed batches and nobody has logged for a second. False if not.
+    ///
+    /// - Parameter reader: the calling thread's own.
+    package func deleteAll(reader: SpoolReader) throws(SpoolError) -> Bool {
+        try spool.deleteAll(in: epoch, reader: reader)
+    }
+
+    /// Whether there was so much room when a batch was last confirmed that its records need not be deleted at once.
+    package var hasAmpleRoom: Bool { spool.hasAmpleRoom.load(ordering: .relaxed) }
+
     /// Deletes what is left of an acknowledged batch.
     package func finish(_ range: BatchRange, ids: [Int64] = []) throws(SpoolError) {
         try spool.finish(range, ids: ids, in: epoch) { _ = beat() }

@@ -105,7 +105,7 @@ struct QuarantineTests {
             #expect(spoolError { _ = try Spool(path: path, options: options) }?.kind == .busy)
         }
         #expect(FileIdentity(path) == nil)
-        _ = try Spool(path: path, options: options)
+        _ = try Spool(path: path)
     }
 }
 

@@ -1,0 +1,85 @@
+internal import LogbeamCore
+internal import LogbeamSpool
+
+/// The batches that the service has, and whose records are still to be deleted.
+///
+/// To delete a record takes longer than to send it, and nobody waits for that. So it is done when there is nothing to send,
+/// or the answers are awaited: where they come as fast as batches can be sent, the processor is left to those. The spool
+/// knows of these batches, so that after a crash their records are deleted and not sent.
+struct SpentBatches {
+    private var ranges: ArraySlice<BatchRange> = []
+    /// Where the next slice of the first one begins.
+    private var start: Int64?
+    /// When the last one came, in milliseconds of the monotonic clock.
+    private var lastAdded: Int64 = .min
+    /// All records of the spool may belong to these batches: that was not looked at since the last one came.
+    private var mayBeAll = false
+
+    /// So many wait at the most. At up to 10,000 records each, the next process deletes them within some seconds.
+    static let most = 256
+    /// When no answer has come for so long, the service is what is waited for, and not the processor. In milliseconds.
+    static let patience: Int64 = 20
+
+    var isEmpty: Bool { ranges.isEmpty }
+
+    mutating func add(_ range: BatchRange, at time: Int64) {
+        ranges.append(range)
+        lastAdded = time
+        mayBeAll = true
+    }
+
+    mutating func add(contentsOf ranges: [BatchRange]) {
+        self.ranges += ranges
+        mayBeAll = true
+    }
+
+    /// Whether some must be deleted before anything else is sent.
+    func isDue(hasAmpleRoom: Bool) -> Bool { ranges.count >= (hasAmpleRoom ? Self.most : 1) }
+
+    /// From when on some may be deleted while there is nothing to send, in milliseconds of the monotonic clock; `nil` if
+    /// there are none.
+    func time(inFlight: Int) -> Int64? {
+        if ranges.isEmpty { return nil }
+        return inFlight > 0 ? lastAdded.addingSaturated(Self.patience) : .min
+    }
+
+    /// Deletes a slice of the first one, or all at once where the spool has nothing else.
+    ///
+    /// - Parameter mayBeAll: whether to look for that: it takes a look at every record.
+    mutating func deleteSome(by lease: UploadLease, _ reader: SpoolReader, mayBeAll: Bool) throws(SpoolError) {
+        if mayBeAll, self.mayBeAll, ranges.count > 1 {
+            self.mayBeAll = false
+            if try lease.deleteAll(reader: reader) {
+                (ranges, start) = ([], nil)
+                return
+            }
+        }
+        guard let first = ranges.first else { return }
+        start = try lease.deleteSlice(of: first, from: start ?? first.first)
+        if start == nil { ranges.removeFirst() }
+    }
+
+    /// Deletes all of them.
+    mutating func deleteAll(by lease: UploadLease, _ reader: SpoolReader) throws(SpoolError) {
+        while !isEmpty {
+            try deleteSome(by: lease, reader, mayBeAll: true)
+            _ = lease.beat()
+        }
+    }
+
+    /// Deletes what would be read, and sent, again by who reads the records after an id.
+    ///
+    /// - Parameter stream: whose records are read; `nil`: all.
+    mutating func delete(
+        after id: Int64,
+        ofStream stream: Int64? = nil,
+        by lease: UploadLease
+    ) throws(SpoolError) {
+        func isAffected(_ range: BatchRange) -> Bool { range.last > id && range.stream == stream ?? range.stream }
+        while let index = ranges.firstIndex(where: isAffected) {
+            if index == ranges.startIndex { start = nil }
+            try lease.finish(ranges[index])
+            ranges.remove(at: index)
+        }
+    }
+}

@@ -1,0 +1,95 @@
+import LogbeamCore
+import LogbeamTestSupport
+import Synchronization
+import Testing
+
+@testable import LogbeamSpool
+
+@Suite("All records are deleted at once", .onOwnThreads)
+struct DeleteAllTests {
+    private let test: TestSpool
+    private let reader: SpoolReader
+
+    init() throws {
+        test = try TestSpool()
+        reader = try SpoolReader(path: test.path)
+    }
+
+    /// Ten records in two batches that the service has.
+    private func spend() throws -> [Int64] {
+        let ids = try test.append(10)
+        for range in [test.range(ids[0], ids[4]), test.range(ids[5], ids[9])] {
+            try test.spool.begin(range)
+            try test.spool.confirm(range, refused: [], delivered: 5)
+        }
+        return ids
+    }
+
+    private func deleteAll() throws -> Bool {
+        test.spool.lastAppend.store(0, ordering: .relaxed)
+        return try test.spool.deleteAll(reader: reader)
+    }
+
+    @Test("if each belongs to a batch that is acknowledged, and their ids do not come again")
+    func all() throws {
+        let ids = try spend()
+        #expect(try deleteAll())
+        #expect(try test.ids().isEmpty && test.ids("deliveries").isEmpty)
+        #expect(try test.number("SELECT value FROM counters WHERE name = 'delivered'") == 10)
+        #expect(try test.append()[0] > ids[9])
+        #expect(try test.number("SELECT value FROM counters WHERE name = 'last_id'") == ids[9])
+        #expect(try !deleteAll())
+        #expect(try test.ids().count == 1)
+    }
+
+    @Test("not if somebody has logged within the last second")
+    func notWhileLogging() throws {
+        _ = try spend()
+        #expect(try !test.spool.deleteAll(reader: reader))
+        #expect(try test.ids().count == 10)
+    }
+
+    /// What there is beside the records of two batches that the service has.
+    enum Other: CaseIterable { case before, ofAnotherStream, later, between, behind, notAcknowledged }
+
+    @Test("not if there is any other record", arguments: Other.allCases)
+    func others(other: Other) throws {
+        if other == .before { try test.append() }
+        let first = try test.append()[0]
+        if other == .ofAnotherStream { try test.append(to: test.otherStream) }
+        if other == .later { try test.append(timestamp: 2_000) }
+        let second = try test.append()[0]
+        if other == .between { try test.append() }
+        let third = try test.append()[0]
+        if other == .behind { try test.append() }
+        let ranges = [test.range(first, second, latest: 1_000), test.range(third, third, latest: 1_000)]
+        let acknowledged = other == .notAcknowledged ? Array(ranges.prefix(1)) : ranges
+        for range in ranges { try test.spool.begin(range) }
+        for range in acknowledged { try test.spool.confirm(range, refused: [], delivered: 1) }
+        let before = try test.ids()
+        #expect(try !deleteAll())
+        #expect(try test.ids() == before)
+        // Each that is acknowledged is deleted by itself, and nothing else.
+        for range in acknowledged { try test.spool.finish(range) }
+        #expect(try test.ids().count == 1)
+    }
+
+    @Test("not if one came since all of them were looked at")
+    func late() throws {
+        let ids = try spend()
+        #expect(try reader.lastIfAllAcknowledged() == ids[9])
+        try test.append()
+        #expect(try !test.spool.write { writer throws(SpoolError) in try writer.deleteAll(through: ids[9]) })
+        #expect(try test.ids().count == 11)
+    }
+
+    @Test("not by who has lost the lease")
+    func superseded() throws {
+        let lease = try #require(try UploadLease.acquire(test.spool))
+        _ = try spend()
+        _ = try #require(try UploadLease.takeOver(test.spool))
+        test.spool.lastAppend.store(0, ordering: .relaxed)
+        #expect(throws: SpoolError.self) { try lease.deleteAll(reader: reader) }
+        #expect(try test.ids().count == 10)
+    }
+}

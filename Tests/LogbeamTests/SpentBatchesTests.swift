@@ -1,0 +1,97 @@
+import LogbeamCore
+import LogbeamSpool
+import LogbeamTestSupport
+import Synchronization
+import Testing
+
+@testable import Logbeam
+@testable import LogbeamSpool
+
+@Suite("What the service has is deleted when there is time", .onOwnThreads)
+struct SpentBatchesTests {
+    /// Logs records, and has the service take them in batches of two, one right after the other.
+    private func ship(_ numbers: ClosedRange<Int>, by uploader: SteppedUploader) throws {
+        for number in numbers {
+            try uploader.append("\(number)")
+            let batches = uploader.loop.totals.batches
+            if number.isMultiple(of: 2) { uploader.run { uploader.loop.totals.batches == batches } }
+        }
+    }
+
+    private func uploader(_ service: ScriptedDeliveryService = ScriptedDeliveryService()) throws -> SteppedUploader {
+        try SteppedUploader(service: service)
+    }
+
+    @Test("that is when nothing is left to send, and each record is sent once")
+    func whenIdle() throws {
+        let uploader = try uploader()
+        try ship(1...6, by: uploader)
+        #expect(try uploader.storedCount() == 6 && uploader.inDoubtCount() == 0)
+        let status = try SpoolStatus.read(path: uploader.spool.path)
+        #expect(status.delivered == 6 && status.pending == 0 && status.oldest == nil)
+        #expect(try StoredRecords(path: uploader.spool.path).page(after: 0).records.isEmpty)
+        uploader.settle()
+        #expect(try uploader.storedCount() == 0)
+        #expect(uploader.service.sent.map(\.texts) == [["1", "2"], ["3", "4"], ["5", "6"]])
+    }
+
+    @Test("the next process deletes it, and sends the rest", arguments: [false, true])
+    func afterCrash(isQuiet: Bool) throws {
+        let uploader = try uploader()
+        try ship(1...6, by: uploader)
+        for number in 7...8 { try uploader.append("\(number)") }
+        if isQuiet { uploader.spool.lastAppend.store(0, ordering: .relaxed) }
+        try uploader.restart()
+        #expect(try uploader.storedCount() == 2)
+        uploader.settle()
+        #expect(try uploader.storedCount() == 0)
+        #expect(uploader.service.sent.map(\.texts) == [["1", "2"], ["3", "4"], ["5", "6"], ["7", "8"]])
+    }
+
+    @Test("that is while an answer is awaited, but not while they come one after the other")
+    func whileAwaited() throws {
+        let gate = Gate()
+        let service = ScriptedDeliveryService { number, _ in
+            if number == 2 { gate.pass() }
+            return .accepted(.none)
+        }
+        let uploader = try uploader(service)
+        try ship(1...2, by: uploader)
+        for number in 3...4 { try uploader.append("\(number)") }
+        while uploader.loop.inFlight == 0 { _ = uploader.loop.step() }
+        try #require(gate.waitForArrivals())
+        // The second one is on its way, and the first is spent.
+        var progress = uploader.loop.step()
+        while progress == .advanced { progress = uploader.loop.step() }
+        #expect(progress == .waiting(until: uploader.clock.now.monotonic + SpentBatches.patience))
+        #expect(try uploader.storedCount() == 4)
+        uploader.clock.advance(SpentBatches.patience)
+        while uploader.loop.step() == .advanced {}
+        #expect(try uploader.storedCount() == 2)
+        gate.open()
+        uploader.settle()
+        #expect(try uploader.storedCount() == 0)
+    }
+
+    @Test("that is when the loop ends")
+    func atTheEnd() throws {
+        let uploader = try uploader()
+        try ship(1...6, by: uploader)
+        uploader.loop.land(until: MonotonicClock.milliseconds() + 60_000)
+        #expect(try uploader.storedCount() == 0)
+    }
+
+    @Test("that is before more is sent where room is short, or there are many")
+    func isDue() {
+        var spent = SpentBatches()
+        #expect(!spent.isDue(hasAmpleRoom: false) && spent.time(inFlight: 0) == nil)
+        spent.add(BatchRange(stream: 1, first: 1, last: 1, latest: 1), at: 7)
+        #expect(!spent.isDue(hasAmpleRoom: true) && spent.isDue(hasAmpleRoom: false))
+        #expect(spent.time(inFlight: 0) == .min && spent.time(inFlight: 1) == 7 + SpentBatches.patience)
+        for id in 2...Int64(SpentBatches.most) {
+            #expect(!spent.isDue(hasAmpleRoom: true))
+            spent.add(BatchRange(stream: 1, first: id, last: id, latest: 1), at: 7)
+        }
+        #expect(spent.isDue(hasAmpleRoom: true))
+    }
+}
