@@ -123,7 +123,7 @@ final class SteppedUploader {
 
     /// The records that are pending, and those that the service has and are still to be deleted.
     func storedCount() throws -> Int64 {
-        try Connection(path: spool.path, mode: .readOnly).integer("SELECT count(*) FROM records")
+        try StoredRecords(path: spool.path).facts(pendingThrough: .max).pending
     }
     func pendingCount() throws -> Int { try SpoolStatus.read(path: spool.path).pending }
     func inDoubtCount() throws -> Int { try SpoolStatus.read(path: spool.path).inDoubt }
