@@ -18,8 +18,8 @@ extension Spool {
         in epoch: Int64? = nil
     ) throws(SpoolError) {
         let isAmple = try write { writer throws(SpoolError) in
-            try writer.acknowledge(range, refused: refused, delivered: delivered, in: epoch)
-            return try writer.room.isAmple()
+            try writer.confirm(range, refused: refused, delivered: delivered, in: epoch)
+            return (try? writer.room.isAmple()) ?? false
         }
         hasAmpleRoom.store(isAmple, ordering: .relaxed)
         if !refused.isEmpty { mayHaveUntoldGaps.store(true, ordering: .releasing) }

@@ -213,7 +213,7 @@ final class Writer {
     }
 
     /// Writes down that the service has the batch, and moves to `rejected` what it refused of it.
-    func acknowledge(
+    func confirm(
         _ range: BatchRange,
         refused: [RefusedRecord],
         delivered: Int,

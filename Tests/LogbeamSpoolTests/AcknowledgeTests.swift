@@ -86,7 +86,7 @@ struct AcknowledgeTests {
         let range = test.range(ids[0], ids[2])
         try test.spool.begin(range)
         try test.spool.write { writer throws(SpoolError) in
-            try writer.acknowledge(range, refused: [], delivered: 3)
+            try writer.confirm(range, refused: [], delivered: 3)
         }
         #expect(try sqlite3(test.path, "SELECT value FROM counters WHERE name = 'last_id'") == "\(ids[2])\n")
     }
@@ -130,7 +130,7 @@ struct AcknowledgeTests {
         try test.spool.begin(range)
         // The first transaction, and one slice; then the call is made again from its beginning.
         try test.spool.write { writer throws(SpoolError) in
-            try writer.acknowledge(range, refused: refused, delivered: 1_299)
+            try writer.confirm(range, refused: refused, delivered: 1_299)
             _ = try writer.deleteSlice(of: range, from: range.first)
         }
         try test.spool.acknowledge(range, refused: refused, delivered: 1_299)
@@ -181,7 +181,7 @@ struct AcknowledgeTests {
         let range = test.range(ids[0], ids[1_299])
         try test.spool.begin(range)
         try test.spool.write { writer throws(SpoolError) in
-            try writer.acknowledge(range, refused: [], delivered: 1_300)
+            try writer.confirm(range, refused: [], delivered: 1_300)
             var next: Int64? = range.first
             for _ in 0..<slices {
                 if let start = next { next = try writer.deleteSlice(of: range, from: start) }

@@ -74,7 +74,7 @@ struct SparseBatchTests {
     func crash(seed: UInt64) throws {
         let one = try Interleaving(seed: seed)
         try one.test.spool.write { writer throws(SpoolError) in
-            try writer.acknowledge(one.range, refused: [], delivered: one.ids.count)
+            try writer.confirm(one.range, refused: [], delivered: one.ids.count)
             var next: Int64? = one.range.first
             for _ in 0..<Int(seed % 4) {
                 if let start = next {

@@ -204,7 +204,7 @@ struct RecordFollowerTests {
         let range = test.range(ids[0], ids[4])
         try test.spool.begin(range)
         try test.spool.write { writer throws(SpoolError) in
-            try writer.acknowledge(range, refused: [], delivered: 5)
+            try writer.confirm(range, refused: [], delivered: 5)
         }
         // They are pending no more.
         let look = try follower.look(at: 1)

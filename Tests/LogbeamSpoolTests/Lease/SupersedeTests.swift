@@ -34,7 +34,7 @@ struct SupersedeTests {
         try old.begin(begun)
         try old.begin(acknowledged)
         try test.spool.write { writer throws(SpoolError) in
-            try writer.acknowledge(acknowledged, refused: [], delivered: 2)
+            try writer.confirm(acknowledged, refused: [], delivered: 2)
         }
         let new = try #require(try UploadLease.takeOver(test.spool))
 
