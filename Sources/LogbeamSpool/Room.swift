@@ -142,11 +142,11 @@ final class Room {
         return true
     }
 
-    /// Whether there is so much room, by the limit and on the disk, that nothing need be deleted for the sake of it.
+    /// Whether there is so much room that nothing need be deleted for the sake of it: on the disk, and by the limit. Where
+    /// this process has none, another one that logs may have the usual one.
     func isAmple() throws(SpoolError) -> Bool {
         guard freeSpace(path) >= Self.plenty else { return false }
-        guard let limit else { return true }
-        return try measure() >= limit.databaseBytes / 2
+        return try usedBytes() <= (limit?.databaseBytes ?? Self.plenty) / 2
     }
 
     /// Copies the log into the database, and leaves as much of its file as it takes to send and delete a batch. What fails
@@ -174,7 +174,12 @@ final class Room {
     /// How many bytes may still be added to the database; negative if it has too many.
     func measure() throws(SpoolError) -> Int64 {
         guard let limit else { return .max }
-        return try limit.databaseBytes - (number(selectPages) - number(selectFreePages)) * SpoolLimit.pageSize
+        return try limit.databaseBytes - usedBytes()
+    }
+
+    /// What the pages take that are in use.
+    private func usedBytes() throws(SpoolError) -> Int64 {
+        try (number(selectPages) - number(selectFreePages)) * SpoolLimit.pageSize
     }
 
     private func number(_ statement: Statement) throws(SpoolError) -> Int64 {

@@ -373,11 +373,24 @@ final class Writer {
         return true
     }
 
+    /// Deletes a slice of what is acknowledged, which the process that uploads may have put off. False if there is nothing.
+    private func deleteSpentSlice() throws(SpoolError) -> Bool {
+        guard let range = try connection.spentBatches().first else { return false }
+        guard try deliveries.deleteRecords(of: range, from: range.first, limit: Self.sliceSize) == nil else {
+            return true
+        }
+        try raiseLastID.bind(range.last, at: 1)
+        try raiseLastID.run()
+        try deliveries.remove(range)
+        return true
+    }
+
     /// Drops a slice of the records that were committed first, and counts them. False if there is none that may be dropped.
     func dropOldestSlice() throws(SpoolError) -> Bool {
         try connection.transaction { () throws(SpoolError) in
             // It may be more than there is room for, now that the spool is given less.
             let isCleared = try rejected.makeRoom()
+            if try deleteSpentSlice() { return true }
             guard let last = try oldest.drop() else { return isCleared }
             try raiseLastID.bind(last, at: 1)
             try raiseLastID.run()

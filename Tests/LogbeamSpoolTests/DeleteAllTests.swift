@@ -83,6 +83,19 @@ struct DeleteAllTests {
         #expect(try test.ids().count == 11)
     }
 
+    @Test("What is acknowledged makes room before anything is dropped")
+    func beforeDropping() throws {
+        let before = try test.append(3)
+        _ = try spend()
+        func drop() throws { try test.spool.write { writer throws(SpoolError) in _ = try writer.dropOldestSlice() } }
+        for _ in 1...2 { try drop() }
+        #expect(try test.ids() == before && test.ids("deliveries").isEmpty)
+        #expect(try test.number("SELECT count(*) FROM gaps") == 0)
+        try drop()
+        #expect(try test.ids().isEmpty)
+        #expect(try test.number("SELECT sum(records) FROM gaps") == 3)
+    }
+
     @Test("not by who has lost the lease")
     func superseded() throws {
         let lease = try #require(try UploadLease.acquire(test.spool))
