@@ -96,7 +96,7 @@ extension Spool {
         }
     }
 
-    /// Deletes all records at once, which costs a tenth of deleting them one by one, if all of them are acknowledged and
+    /// Deletes all records at once, which costs a third of deleting them one by one, if all of them are acknowledged and
     /// nobody has logged for a second. False if not.
     ///
     /// - Parameter reader: the calling thread's own: to look at every record takes long, and nobody waits for that.
