@@ -1,7 +1,7 @@
 internal import CSQLite
 
-/// Copies the write-ahead log into the file part by part, for the threads that delete: what they delete makes the log
-/// longer, and a part that is copied by them need not be copied by the upload loop, which nobody else can stand in for.
+/// Copies the write-ahead log into the file part by part, for the threads that send: a part that is copied by them need not
+/// be copied by the upload loop, which nobody else can stand in for.
 ///
 /// Thread-safe.
 // @unchecked: the connections and the counts are only touched with the spool's lock for copying held.

@@ -48,6 +48,25 @@ struct SpentBatchesTests {
         #expect(uploader.service.sent.map(\.texts) == [["1", "2"], ["3", "4"], ["5", "6"], ["7", "8"]])
     }
 
+    @Test("the next process deletes it before it sends what is in doubt among it")
+    func amongDoubt() throws {
+        let uploader = try uploader()
+        let first = try uploader.append("taken before")
+        uploader.clock.advance(1_000)
+        let early = try uploader.append("in doubt")
+        let time = uploader.clock.now.wall
+        uploader.clock.advance(-1_000)
+        let last = try uploader.append("taken too")
+        let taken = BatchRange(stream: 1, first: first, last: last, latest: uploader.clock.now.wall)
+        let inDoubt = BatchRange(stream: 1, first: early, last: last, latest: time)
+        for range in [taken, inDoubt] { try uploader.spool.begin(range) }
+        try uploader.spool.confirm(taken, refused: [], delivered: 2)
+        try uploader.restart()
+        uploader.settle()
+        #expect(uploader.service.sent.map(\.texts) == [["in doubt"]])
+        #expect(try uploader.storedCount() == 0 && uploader.inDoubtCount() == 0)
+    }
+
     @Test("that is while an answer is awaited, but not while they come one after the other")
     func whileAwaited() throws {
         let gate = Gate()
