@@ -4,6 +4,9 @@
 #include <sqlite3.h>
 #ifdef __linux__
 #include <sys/vfs.h>
+
+/// <sched.h> declares it to those alone who ask for GNU's extensions.
+extern int sched_getcpu(void);
 #endif
 
 /// `SQLITE_TRANSIENT` is a cast that Swift cannot import: SQLite copies the bytes before the call returns.
@@ -25,6 +28,15 @@ static inline unsigned int logbeam_file_system_type(const char *path) {
 #else
     (void)path;
     return 0;
+#endif
+}
+
+/// The core that the calling thread runs on, by sched_getcpu(3); -1 if that is not to be had.
+static inline int logbeam_current_core(void) {
+#ifdef __linux__
+    return sched_getcpu();
+#else
+    return -1;
 #endif
 }
 

@@ -1,3 +1,5 @@
+internal import CSQLite
+
 #if canImport(Glibc)
 internal import Glibc
 #elseif canImport(Darwin)
@@ -74,6 +76,8 @@ final class CommitQueue: @unchecked Sendable {
     private let crowd = Atomic<Int>(1)
     /// Whether somebody has the lock who commits no record of its own: see ``write(until:_:)``.
     private let isInUse = Atomic<Bool>(false)
+    /// The core on which that one took it; -1 if it is not known.
+    private let coreInUse = Atomic<Int32>(-1)
     /// How many times the lock was let go.
     private let turns = Atomic<Int>(0)
 
@@ -89,6 +93,7 @@ final class CommitQueue: @unchecked Sendable {
     private let spinTime: UInt64
     /// How long it then sleeps at most before it looks again, in nanoseconds.
     private let longestSleep: UInt64
+    private let currentCore: @Sendable () -> Int32
     /// For how long a thread pauses that has let others wait, in nanoseconds.
     private static let pause: UInt64 = 20_000
     /// To keep the only core would keep it from whoever has the lock.
@@ -99,13 +104,15 @@ final class CommitQueue: @unchecked Sendable {
     ///   - spinTime: longer than most commits take.
     ///   - longestSleep: nothing relies on it. Where the time of day is set back meanwhile, a thread sleeps for longer,
     ///     until whoever looks after its record wakes it.
+    ///   - currentCore: the core that the calling thread runs on; -1 if that is not known.
     init(
         lock: TimedLock,
         writer: Writer,
         busyTimeout: UInt64? = nil,
         yieldTime: UInt64 = 200_000,
         spinTime: UInt64 = 100_000,
-        longestSleep: UInt64 = 100_000_000
+        longestSleep: UInt64 = 100_000_000,
+        currentCore: @escaping @Sendable () -> Int32 = { logbeam_current_core() }
     ) {
         path = writer.connection.canonicalPath
         self.lock = lock
@@ -114,6 +121,7 @@ final class CommitQueue: @unchecked Sendable {
         self.yieldTime = yieldTime
         self.spinTime = spinTime
         self.longestSleep = longestSleep
+        self.currentCore = currentCore
         seats = .allocate(capacity: Self.seatCount)
         for index in 0..<Self.seatCount { (seats + index).initialize(to: Seat()) }
     }
@@ -125,6 +133,8 @@ final class CommitQueue: @unchecked Sendable {
 
     /// How many records are there to be taken now.
     var waitingRecords: Int { waiting.load(ordering: .relaxed).nonzeroBitCount }
+    /// How many threads sleep because of theirs.
+    var sleepingThreads: Int { (0..<Self.seatCount).count { seats[$0].state.load(ordering: .relaxed) == .asleep } }
 
     // MARK: Any write
 
@@ -134,7 +144,8 @@ final class CommitQueue: @unchecked Sendable {
         _ body: (Writer) throws(SpoolError) -> Result
     ) throws(SpoolError) -> Result {
         try waitForLock(until: deadline)
-        isInUse.store(true, ordering: .relaxed)
+        coreInUse.store(currentCore(), ordering: .relaxed)
+        isInUse.store(true, ordering: .releasing)
         var sleepers: UInt64 = 0
         defer {
             let hasLetWait = waitingRecords > 0
@@ -183,7 +194,7 @@ final class CommitQueue: @unchecked Sendable {
                 passOn()
                 throw timeout
             }
-            let sleepsAt = sleepTime ?? now &+ (keepsCore ? spinTime : yieldTime)
+            let sleepsAt = isAlone && isInTheWay ? now : sleepTime ?? now &+ (keepsCore ? spinTime : yieldTime)
             sleepTime = sleepsAt
             // Once a turn, until those who were there the last time are back: one commit for all of them, not one for a few.
             let turn = turns.load(ordering: .relaxed)
@@ -221,6 +232,13 @@ final class CommitQueue: @unchecked Sendable {
     private var isAlone: Bool {
         waitingRecords <= 1 && crowd.load(ordering: .relaxed) <= 1
             && (isInUse.load(ordering: .acquiring) || lock.hasWaiters)
+    }
+
+    /// Whether the calling thread, when it came awake, took the core from the one that has the lock, which does not go on
+    /// before it has that back.
+    private var isInTheWay: Bool {
+        let core = coreInUse.load(ordering: .relaxed)
+        return core >= 0 && core == currentCore()
     }
 
     /// With the lock held, which it lets go: commits a record that nobody else can take, and those that wait.

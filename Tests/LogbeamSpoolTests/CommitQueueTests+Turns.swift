@@ -79,6 +79,44 @@ extension CommitQueueTests {
         #expect(try test.messages().values.sorted() == ["one"])
     }
 
+    @Test(
+        "give up the core at once to whoever has the lock, if they have taken it from that",
+        arguments: [true, false]
+    )
+    func core(isSame: Bool) async throws {
+        let test = try TestSpool()
+        let connection = try SpoolFile.openForWriting(path: test.path, create: false, powerLossSafe: false)
+        let writer = try Writer(connection: connection, walMonitor: WALMonitor())
+        let cores = Atomic<Int32>(0)
+        let looks = Atomic<Int>(0)
+        let queue = CommitQueue(lock: TimedLock(), writer: writer, yieldTime: .max / 4, spinTime: .max / 4) {
+            looks.add(1, ordering: .relaxed)
+            return cores.load(ordering: .relaxed)
+        }
+        let gate = Gate()
+        async let appending = onOwnThread {
+            gate.pass()
+            return try Array("message".utf8).withUnsafeBufferPointer {
+                let record = NewRecord(stream: test.stream, timestamp: 1_000, message: $0)
+                return try queue.append(record, until: MonotonicClock.nanoseconds() + 300_000_000_000)
+            }
+        }
+        try await onOwnThread {
+            try queue.write(until: .max) { _ throws(SpoolError) in
+                if !isSame { cores.store(1, ordering: .relaxed) }
+                gate.open()
+                if isSame {
+                    #expect(eventually { queue.sleepingThreads == 1 })
+                } else {
+                    let before = looks.load(ordering: .relaxed)
+                    #expect(eventually { queue.waitingRecords == 1 && looks.load(ordering: .relaxed) > before + 100 })
+                    #expect(queue.sleepingThreads == 0)
+                }
+            }
+        }
+        #expect(try await test.ids() == [appending])
+    }
+
     @Test("are committed round by round, and in turn with other writes, none before those that have waited longer")
     func rounds() async throws {
         let test = try TestSpool()
