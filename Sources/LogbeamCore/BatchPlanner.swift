@@ -21,6 +21,8 @@ package struct BatchPlanner: Sendable {
     private(set) package var ids: [Int64] = []
     /// How many rows of the spool there are from its first record to its last, those of other streams included.
     private var rows = 0
+    /// ``rows`` was counted, and not estimated.
+    private var isCounted = true
     private var earliest = Int64.max
     private var latest = Int64.min
     /// The earliest of the records between the first and the last that were left out. A batch that reached it would hold
@@ -61,6 +63,9 @@ package struct BatchPlanner: Sendable {
     /// all.
     package var isSparse: Bool { rows > Self.sparseness * count }
 
+    /// It holds every row of the spool from its first record to its last.
+    package var isWhole: Bool { isCounted && rows == count }
+
     /// Measured: a record that is looked for costs as much as eight rows that are passed over.
     private static let sparseness = 8
 
@@ -68,15 +73,19 @@ package struct BatchPlanner: Sendable {
     ///
     /// - Parameters:
     ///   - rows: how many rows further on than the record of its stream before it; 1 if it is the next one.
+    ///   - isCounted: false if that is an estimate.
     ///   - accepted: the times that the service takes now; `nil`: by our clock.
     package mutating func add(
         _ header: RecordHeader,
         rows: Int = 1,
+        isCounted: Bool = true,
         now: Int64,
         accepted: ClosedRange<Int64>? = nil
     ) -> Verdict {
         guard header.byteCount <= limits.messageBytes else { return .refused(.tooLarge) }
-        if limits.takesAnyTime { return take(header, rows: rows, now: now, fitsInTime: true) }
+        if limits.takesAnyTime {
+            return take(header, rows: rows, isCounted: isCounted, now: now, fitsInTime: true)
+        }
         let accepted = accepted ?? (now - BatchLimits.maximumAge)...(now + BatchLimits.maximumAhead)
         guard header.timestamp >= accepted.lowerBound else { return .refused(.tooOld) }
         // Where the clock was set back, the batch may reach further ahead than a record may lie now.
@@ -88,12 +97,19 @@ package struct BatchPlanner: Sendable {
         return take(
             header,
             rows: rows,
+            isCounted: isCounted,
             now: now,
             fitsInTime: span <= BatchLimits.maximumSpan && header.timestamp < earliestLeftOut
         )
     }
 
-    private mutating func take(_ header: RecordHeader, rows: Int, now: Int64, fitsInTime: Bool) -> Verdict {
+    private mutating func take(
+        _ header: RecordHeader,
+        rows: Int,
+        isCounted: Bool,
+        now: Int64,
+        fitsInTime: Bool
+    ) -> Verdict {
         // An empty message is sent as one space.
         let size = max(1, header.byteCount) + BatchLimits.eventOverhead
         guard !isFull(now: now) else { return .full }
@@ -103,6 +119,7 @@ package struct BatchPlanner: Sendable {
         }
         stream = header.stream
         self.rows = count == 0 ? 1 : self.rows + rows
+        self.isCounted = isCounted && (count == 0 || self.isCounted)
         ids.append(header.id)
         // Where any time is taken it may be one that can not be reckoned with.
         earliest = min(earliest, max(0, header.timestamp))

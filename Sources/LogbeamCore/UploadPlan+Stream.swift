@@ -9,6 +9,8 @@ extension UploadPlan {
         var inFlight: [BatchRange] = []
         /// The ids of sparse batches that are on their way, or to be sent again.
         var ids: [BatchRange: [Int64]] = [:]
+        /// Which of them hold every row from their first record to their last.
+        var whole: Set<BatchRange> = []
         /// When the last one was sent, on the monotonic clock.
         var lastPut: Int64?
         /// When its first record was gathered, on the monotonic clock.

@@ -195,6 +195,7 @@ package struct UploadPlan: Sendable {
             stream.replays.sort { $0.first < $1.first }
             stream.unsettled.remove(range)
             stream.unsettled.formUnion(replays)
+            if replays != [range] { stream.whole.remove(range) }
             guard let ids = stream.ids.removeValue(forKey: range) else { return }
             for replay in replays { stream.ids[replay] = ids.filter((replay.first...replay.last).contains) }
         }
@@ -282,7 +283,13 @@ package struct UploadPlan: Sendable {
             var count = 0
             for header in unread.dropFirst() {
                 guard header.stream == key,
-                    stream.planner.add(header, rows: rowsPerHeader, now: now.wall, accepted: accepted) == .taken
+                    stream.planner.add(
+                        header,
+                        rows: rowsPerHeader,
+                        isCounted: catchingUp == nil,
+                        now: now.wall,
+                        accepted: accepted
+                    ) == .taken
                 else { break }
                 count += 1
             }
@@ -296,7 +303,13 @@ package struct UploadPlan: Sendable {
             [position, rowsPerHeader, catchingUp, accepted = now.acceptedTimes(byService: trustsServiceClock)] stream in
             if stream.planner.count == 0 { stream.gatheringSince = now.monotonic }
             let rows = catchingUp == nil ? position - stream.position : rowsPerHeader
-            let verdict = stream.planner.add(header, rows: rows, now: now.wall, accepted: accepted)
+            let verdict = stream.planner.add(
+                header,
+                rows: rows,
+                isCounted: catchingUp == nil,
+                now: now.wall,
+                accepted: accepted
+            )
             if verdict == .taken { stream.position = position }
             return verdict
         }
@@ -422,6 +435,7 @@ package struct UploadPlan: Sendable {
                 stream.replays.removeFirst()
             } else {
                 if stream.planner.isSparse { stream.ids[range] = stream.planner.ids }
+                if stream.planner.isWhole { stream.whole.insert(range) }
                 stream.planner = BatchPlanner(limits: limits)
             }
             stream.inFlight.append(range)
@@ -429,6 +443,10 @@ package struct UploadPlan: Sendable {
             return stream.ids[range] ?? []
         }
     }
+
+    /// Whether a batch on its way holds every row of the spool from its first record to its last, as far as is known: none
+    /// comes between them later, for ids only grow.
+    package func isWhole(_ range: BatchRange) -> Bool { streams[range.stream]?.whole.contains(range) ?? false }
 
     /// How many streams it knows: those that have something to send or to wait for, or had a moment ago.
     package var streamCount: Int { streams.count }

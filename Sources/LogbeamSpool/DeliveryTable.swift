@@ -12,7 +12,7 @@ final class DeliveryTable {
     private let selectSliceEnd: Statement
     private let deleteSlice: Statement
     private let deleteRecord: Statement
-    private let selectLastRecord: Statement
+    private let selectNextRecord: Statement
     private let deleteRecords: Statement
     private let deleteAcknowledged: Statement
 
@@ -42,7 +42,7 @@ final class DeliveryTable {
         deleteRecord = try connection.prepare(
             "DELETE FROM records WHERE id = ?1 AND stream_id = ?2 AND timestamp <= ?3"
         )
-        selectLastRecord = try connection.prepare("SELECT max(id) FROM records")
+        selectNextRecord = try connection.prepare("SELECT id FROM records WHERE id >= ?1 ORDER BY id LIMIT 1")
         // Frees the pages without a look at what is on them
         // (https://www.sqlite.org/lang_delete.html#the_truncate_optimization).
         deleteRecords = try connection.prepare("DELETE FROM records")
@@ -94,10 +94,21 @@ final class DeliveryTable {
         return limit < rest.count ? rest.prefix(limit).last : nil
     }
 
-    /// The highest id of all records; 0 if there are none.
-    func lastRecord() throws(SpoolError) -> Int64 {
-        defer { selectLastRecord.reset() }
-        return try selectLastRecord.step() ? selectLastRecord.integer(0) : 0
+    /// Whether there is a record whose id is in none of these ranges. Costs one look for each of them.
+    func hasRecords(outside ranges: [BatchRange]) throws(SpoolError) -> Bool {
+        var next = try firstRecord(from: .min)
+        for range in ranges.sorted(by: { $0.first < $1.first }) {
+            guard let id = next, id <= range.last else { continue }
+            if id < range.first { return true }
+            next = range.last < .max ? try firstRecord(from: range.last + 1) : nil
+        }
+        return next != nil
+    }
+
+    private func firstRecord(from id: Int64) throws(SpoolError) -> Int64? {
+        try selectNextRecord.bind(id, at: 1)
+        defer { selectNextRecord.reset() }
+        return try selectNextRecord.step() ? selectNextRecord.integer(0) : nil
     }
 
     /// Deletes all records, of whatever batch, and the notes of those batches that are acknowledged.

@@ -208,31 +208,6 @@ package final class SpoolReader {
         try connection.deliveries()
     }
 
-    /// The highest id of all records, if each of them belongs to an acknowledged batch; else `nil`. Looks at every record,
-    /// unless there are others before or behind those batches.
-    func lastIfAllAcknowledged() throws(SpoolError) -> Int64? {
-        try connection.transaction(isImmediate: false) { () throws(SpoolError) in
-            let acknowledged = try connection.spentBatches()
-            guard let last = try lastID(), last <= acknowledged.map(\.last).max() ?? 0,
-                let first = acknowledged.map(\.first).min(), try !hasRecords(through: first - 1)
-            else { return nil }
-            let count = try connection.prepare(
-                "SELECT count(*) FROM records WHERE id BETWEEN ?1 AND ?2 AND stream_id = ?3 AND timestamp <= ?4"
-            )
-            var covered: Int64 = 0
-            for range in acknowledged {
-                try count.bind(range.first, at: 1)
-                try count.bind(range.last, at: 2)
-                try count.bind(range.stream, at: 3)
-                try count.bind(range.latest, at: 4)
-                covered += try count.step() ? count.integer(0) : 0
-                count.reset()
-            }
-            // Batches of a stream have no record in common, so each is counted once.
-            return try covered == connection.integer("SELECT count(*) FROM records") ? last : nil
-        }
-    }
-
     /// The id of the youngest pending record; `nil` if nothing is pending.
     package func lastID() throws(SpoolError) -> Int64? {
         defer { selectLastID.reset() }

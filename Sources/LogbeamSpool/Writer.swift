@@ -272,13 +272,13 @@ final class Writer {
         }
     }
 
-    /// Deletes every record, and the notes of their deliveries, if there is none with a higher id by now. False if there is.
+    /// Deletes every record, and the notes of their deliveries, if there is none but those of some acknowledged batches.
+    /// False if there is.
     ///
-    /// - Parameter last: the highest id that there was when all records were seen to be acknowledged.
-    func deleteAll(through last: Int64, in epoch: Int64? = nil) throws(SpoolError) -> Bool {
+    /// - Parameter ranges: each holds every row from its first record to its last.
+    func deleteAll(of ranges: [BatchRange], in epoch: Int64? = nil) throws(SpoolError) -> Bool {
         try delivering(in: epoch) { () throws(SpoolError) in
-            // What came since has a higher id: see `ids`.
-            guard try deliveries.lastRecord() == last else { return false }
+            guard let last = ranges.map(\.last).max(), try !deliveries.hasRecords(outside: ranges) else { return false }
             try deliveries.deleteAllRecords()
             room.noteDeletion()
             try raiseLastID.bind(last, at: 1)

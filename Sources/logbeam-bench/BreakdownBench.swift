@@ -135,6 +135,7 @@ struct BreakdownBench {
         var (read, deleted) = (UInt64(0), UInt64(0))
         var batch = EventBatch(destination: DrainBench.destination)
         var position: Int64 = 0
+        var ranges: [BatchRange] = []
         while true {
             let begin = CPUClock.thread.nanoseconds
             let headers = try reader.headers(after: position, limit: 10_000, byteLimit: 870_000).headers
@@ -145,13 +146,14 @@ struct BreakdownBench {
             let middle = CPUClock.thread.nanoseconds
             try lease.begin(range)
             try lease.confirm(range, refused: [], delivered: batch.count)
+            ranges.append(range)
             read += middle - begin
             deleted += CPUClock.thread.nanoseconds - middle
         }
         // To fill the spool was to log.
         MonotonicClock.sleep(nanoseconds: 1_100_000_000)
         let begin = CPUClock.thread.nanoseconds
-        guard try lease.deleteAll(reader: reader) else { throw BenchError("not all of \(path) is shipped") }
+        guard try lease.deleteAll(of: ranges) else { throw BenchError("not all of \(path) is shipped") }
         deleted += CPUClock.thread.nanoseconds - begin
         return (Double(read) / 1000 / Double(records), Double(deleted) / 1000 / Double(records))
     }

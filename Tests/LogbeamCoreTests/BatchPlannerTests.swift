@@ -166,6 +166,22 @@ struct BatchPlannerTests {
         }
     }
 
+    @Test("is whole where no row lies between its records, and that was counted")
+    func whole() {
+        for (rows, isCounted, isWhole) in [(1, true, true), (2, true, false), (1, false, false)] {
+            var planner = BatchPlanner(limits: BatchLimits())
+            _ = planner.add(Self.header(4), rows: 1_000, now: Self.now)
+            #expect(planner.isWhole)
+            _ = planner.add(Self.header(10), rows: rows, isCounted: isCounted, now: Self.now)
+            _ = planner.add(Self.header(11), now: Self.now)
+            #expect(planner.isWhole == isWhole)
+        }
+        var planner = BatchPlanner(limits: BatchLimits())
+        _ = planner.add(Self.header(4), isCounted: false, now: Self.now)
+        _ = planner.add(Self.header(5), now: Self.now)
+        #expect(!planner.isWhole)
+    }
+
     @Test("does not reach a record that it left out, when time has gone on meanwhile")
     func leftOut() {
         var planner = BatchPlanner(limits: BatchLimits())

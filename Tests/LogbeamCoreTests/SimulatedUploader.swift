@@ -54,6 +54,8 @@ struct SimulatedUploader {
     private(set) var sent: [[Int64]] = []
     /// Those of them that were sent by the ids of their records.
     private(set) var sparse: [[Int64]] = []
+    /// How many batches were delivered of which the plan said that they held all rows between their first and last.
+    private(set) var whole = 0
     /// At how many records the plan had the spool looked at once, to catch up with a stream.
     private(set) var longestLook = 0
     /// How many times each record arrived.
@@ -254,6 +256,7 @@ struct SimulatedUploader {
         switch answer {
         case .accepted:
             arrive(ids)
+            if plan.isWhole(range) { try checkIsWhole(range) }
             remove(range, ids)
             recover(range.stream)
             plan.delivered(range)
@@ -336,6 +339,12 @@ struct SimulatedUploader {
         if let doubtful, doubtful.first < range.first, !deliveries.contains(range) {
             throw broken("\(range) is sent while \(doubtful) is in doubt")
         }
+    }
+
+    private mutating func checkIsWhole(_ range: BatchRange) throws(Broken) {
+        whole += 1
+        let others = pending.filter { (range.first...range.last).contains($0.id) && !isIn($0, range) }
+        guard others.isEmpty else { throw broken("\(range) counts as whole, and has \(others) in it") }
     }
 
     /// Nothing that asks to be sent is forgotten, and nobody turns in circles.

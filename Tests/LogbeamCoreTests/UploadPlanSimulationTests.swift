@@ -16,10 +16,12 @@ struct UploadPlanSimulationTests {
     @Test("in 2,000 of them, or more on demand")
     func many() {
         let count = ProcessInfo.processInfo.environment["SIMULATION_SEEDS"].flatMap(UInt64.init) ?? 2_000
-        var (failures, sparse) = (0, 0)
+        var (failures, sparse, whole) = (0, 0, 0)
         for seed in 1...max(1, count) {
             do {
-                sparse += try History(seed: seed).run()
+                let batches = try History(seed: seed).run()
+                sparse += batches.sparse
+                whole += batches.whole
             } catch {
                 failures += 1
                 // The first few are enough to read.
@@ -27,7 +29,7 @@ struct UploadPlanSimulationTests {
             }
         }
         #expect(failures == 0)
-        #expect(sparse > count / 10)
+        #expect(sparse > count / 10 && whole > count)
     }
 }
 
@@ -83,12 +85,12 @@ private struct History {
         uploader.answer = { _, ids in dice.answer(ids) }
     }
 
-    /// Returns how many batches were sparse.
-    func run() throws -> Int {
+    /// Returns how many batches were sparse, and how many whole.
+    func run() throws -> (sparse: Int, whole: Int) {
         var history = self
         try history.live()
         try history.end()
-        return history.uploader.sparse.count
+        return (history.uploader.sparse.count, history.uploader.whole)
     }
 
     private mutating func live() throws {

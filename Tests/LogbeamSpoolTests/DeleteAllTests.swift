@@ -8,56 +8,54 @@ import Testing
 @Suite("All records are deleted at once", .onOwnThreads)
 struct DeleteAllTests {
     private let test: TestSpool
-    private let reader: SpoolReader
 
     init() throws {
         test = try TestSpool()
-        reader = try SpoolReader(path: test.path)
     }
 
     /// Ten records in two batches that the service has.
-    private func spend() throws -> [Int64] {
+    private func spend() throws -> [BatchRange] {
         let ids = try test.append(10)
-        for range in [test.range(ids[0], ids[4]), test.range(ids[5], ids[9])] {
+        let ranges = [test.range(ids[5], ids[9]), test.range(ids[0], ids[4])]
+        for range in ranges {
             try test.spool.begin(range)
             try test.spool.confirm(range, refused: [], delivered: 5)
         }
-        return ids
+        return ranges
     }
 
-    private func deleteAll() throws -> Bool {
+    private func deleteAll(_ ranges: [BatchRange]) throws -> Bool {
         test.spool.lastAppend.store(0, ordering: .relaxed)
-        return try test.spool.deleteAll(reader: reader)
+        return try test.spool.deleteAll(of: ranges)
     }
 
     @Test("if each belongs to a batch that is acknowledged, and their ids do not come again")
     func all() throws {
-        let ids = try spend()
-        #expect(try deleteAll())
+        let ranges = try spend()
+        let last = ranges[0].last
+        #expect(try deleteAll(ranges))
         #expect(try test.ids().isEmpty && test.ids("deliveries").isEmpty)
         #expect(try test.number("SELECT value FROM counters WHERE name = 'delivered'") == 10)
-        #expect(try test.append()[0] > ids[9])
-        #expect(try test.number("SELECT value FROM counters WHERE name = 'last_id'") == ids[9])
-        #expect(try !deleteAll())
+        #expect(try test.append()[0] > last)
+        #expect(try test.number("SELECT value FROM counters WHERE name = 'last_id'") == last)
+        #expect(try !deleteAll(ranges) && !deleteAll([]))
         #expect(try test.ids().count == 1)
     }
 
     @Test("not if somebody has logged within the last second")
     func notWhileLogging() throws {
-        _ = try spend()
-        #expect(try !test.spool.deleteAll(reader: reader))
+        let ranges = try spend()
+        #expect(try !test.spool.deleteAll(of: ranges))
         #expect(try test.ids().count == 10)
     }
 
     /// What there is beside the records of two batches that the service has.
-    enum Other: CaseIterable { case before, ofAnotherStream, later, between, behind, notAcknowledged }
+    enum Other: CaseIterable { case before, between, behind, notAcknowledged }
 
     @Test("not if there is any other record", arguments: Other.allCases)
     func others(other: Other) throws {
         if other == .before { try test.append() }
         let first = try test.append()[0]
-        if other == .ofAnotherStream { try test.append(to: test.otherStream) }
-        if other == .later { try test.append(timestamp: 2_000) }
         let second = try test.append()[0]
         if other == .between { try test.append() }
         let third = try test.append()[0]
@@ -67,20 +65,21 @@ struct DeleteAllTests {
         for range in ranges { try test.spool.begin(range) }
         for range in acknowledged { try test.spool.confirm(range, refused: [], delivered: 1) }
         let before = try test.ids()
-        #expect(try !deleteAll())
+        #expect(try !deleteAll(acknowledged))
         #expect(try test.ids() == before)
         // Each that is acknowledged is deleted by itself, and nothing else.
         for range in acknowledged { try test.spool.finish(range) }
         #expect(try test.ids().count == 1)
     }
 
-    @Test("not if one came since all of them were looked at")
-    func late() throws {
-        let ids = try spend()
-        #expect(try reader.lastIfAllAcknowledged() == ids[9])
-        try test.append()
-        #expect(try !test.spool.write { writer throws(SpoolError) in try writer.deleteAll(through: ids[9]) })
-        #expect(try test.ids().count == 11)
+    @Test("though batches of them are gone, or reach as far as ids do")
+    func limits() throws {
+        var ranges = try spend()
+        try test.spool.finish(ranges[1])
+        ranges.append(BatchRange(stream: test.stream, first: ranges[0].last + 1, last: .max, latest: .max))
+        ranges.append(BatchRange(stream: test.stream, first: .min, last: 0, latest: .max))
+        #expect(try deleteAll(ranges))
+        #expect(try test.ids().isEmpty)
     }
 
     @Test("What is acknowledged makes room before anything is dropped")
@@ -99,10 +98,10 @@ struct DeleteAllTests {
     @Test("not by who has lost the lease")
     func superseded() throws {
         let lease = try #require(try UploadLease.acquire(test.spool))
-        _ = try spend()
+        let ranges = try spend()
         _ = try #require(try UploadLease.takeOver(test.spool))
         test.spool.lastAppend.store(0, ordering: .relaxed)
-        #expect(throws: SpoolError.self) { try lease.deleteAll(reader: reader) }
+        #expect(throws: SpoolError.self) { try lease.deleteAll(of: ranges) }
         #expect(try test.ids().count == 10)
     }
 }

@@ -2,6 +2,7 @@ import Logbeam
 import LogbeamCore
 import LogbeamSpool
 import LogbeamTestSupport
+import Synchronization
 import Testing
 
 @testable import LogbeamSpool
@@ -38,6 +39,32 @@ struct ServiceClockTests {
         #expect(uploader.clock.now.wall - start >= Self.hour)
         let end = try SpoolStatus.read(path: uploader.spool.path)
         #expect((end.pending, end.delivered, end.rejected, end.inDoubt) == (0, 4, 0, 0))
+    }
+
+    @Test("what waits is kept though all else is deleted at once")
+    func amongSpent() throws {
+        let service = ScriptedDeliveryService([.accepted(.none), .accepted(RefusedEvents(tooNewStart: 1))])
+        service.setClock(ahead: -3 * Self.hour)
+        let uploader = try SteppedUploader(service: service)
+        func ship(_ ages: [Int64]) throws {
+            let stream = try uploader.spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
+            for age in ages {
+                let time = uploader.clock.now.wall - age * Self.hour
+                _ = try Array("\(age)".utf8).withUnsafeBufferPointer {
+                    try uploader.spool.append(stream: stream, timestamp: time, message: $0)
+                }
+            }
+            uploader.loop.wake()
+            let batches = uploader.loop.totals.batches
+            uploader.run { uploader.loop.totals.batches == batches }
+        }
+        try ship([4, 3])
+        try ship([2, 0])
+        uploader.spool.lastAppend.store(0, ordering: .relaxed)
+        #expect(try uploader.storedCount() == 4)
+        uploader.loop.land(until: MonotonicClock.milliseconds() + 60_000)
+        #expect(service.sent.map(\.texts) == [["4", "3"], ["2", "0"]])
+        #expect(try uploader.storedCount() == 1 && uploader.pendingCount() == 1)
     }
 
     @Test("what waits is kept though the process dies right after the answer")

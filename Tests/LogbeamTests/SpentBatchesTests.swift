@@ -35,12 +35,48 @@ struct SpentBatchesTests {
         #expect(uploader.service.sent.map(\.texts) == [["1", "2"], ["3", "4"], ["5", "6"]])
     }
 
-    @Test("the next process deletes it, and sends the rest", arguments: [false, true])
-    func afterCrash(isQuiet: Bool) throws {
+    @Test("that is at once, if nobody logs and the spool has no other record", arguments: [false, true])
+    func atOnce(isAlone: Bool) throws {
+        let service = ScriptedDeliveryService { _, batch in
+            batch.destination.logStream == "other" ? .throttled() : .accepted(.none)
+        }
+        let uploader = try uploader(service)
+        if !isAlone {
+            try uploader.append("waits", to: "other")
+            uploader.run { uploader.loop.totals.failures == 0 }
+        }
+        try ship(1...6, by: uploader)
+        uploader.spool.lastAppend.store(0, ordering: .relaxed)
+        let before = try uploader.storedCount()
+        while try uploader.storedCount() == before { try #require(uploader.loop.step() == .advanced) }
+        #expect(try uploader.storedCount() == (isAlone ? 0 : 5))
+        while uploader.loop.step() == .advanced {}
+        #expect(try uploader.storedCount() == (isAlone ? 0 : 1))
+    }
+
+    @Test("what another stream has among it stays")
+    func among() throws {
+        let service = ScriptedDeliveryService { _, batch in
+            batch.destination.logStream == "other" ? .throttled() : .accepted(.none)
+        }
+        let uploader = try uploader(service)
+        for number in 1...3 {
+            try uploader.append("before \(number)")
+            try uploader.append("waits \(number)", to: "other")
+            try uploader.append("after \(number)")
+            let batches = uploader.loop.totals.batches
+            uploader.run { uploader.loop.totals.batches == batches }
+        }
+        uploader.spool.lastAppend.store(0, ordering: .relaxed)
+        uploader.loop.land(until: MonotonicClock.milliseconds() + 60_000)
+        #expect(try uploader.storedCount() == 3 && uploader.pendingCount() == 3)
+    }
+
+    @Test("the next process deletes it, and sends the rest")
+    func afterCrash() throws {
         let uploader = try uploader()
         try ship(1...6, by: uploader)
         for number in 7...8 { try uploader.append("\(number)") }
-        if isQuiet { uploader.spool.lastAppend.store(0, ordering: .relaxed) }
         try uploader.restart()
         #expect(try uploader.storedCount() == 2)
         uploader.settle()
@@ -104,12 +140,12 @@ struct SpentBatchesTests {
     func isDue() {
         var spent = SpentBatches()
         #expect(!spent.isDue(hasAmpleRoom: false) && spent.time(inFlight: 0) == nil)
-        spent.add(BatchRange(stream: 1, first: 1, last: 1, latest: 1), at: 7)
+        spent.add(BatchRange(stream: 1, first: 1, last: 1, latest: 1), isWhole: true, at: 7)
         #expect(!spent.isDue(hasAmpleRoom: true) && spent.isDue(hasAmpleRoom: false))
         #expect(spent.time(inFlight: 0) == .min && spent.time(inFlight: 1) == 7 + SpentBatches.patience)
         for id in 2...Int64(SpentBatches.most) {
             #expect(!spent.isDue(hasAmpleRoom: true))
-            spent.add(BatchRange(stream: 1, first: id, last: id, latest: 1), at: 7)
+            spent.add(BatchRange(stream: 1, first: id, last: id, latest: 1), isWhole: true, at: 7)
         }
         #expect(spent.isDue(hasAmpleRoom: true))
     }

@@ -8,11 +8,13 @@ internal import LogbeamSpool
 /// knows of these batches, so that after a crash their records are deleted and not sent.
 struct SpentBatches {
     private var ranges: ArraySlice<BatchRange> = []
+    /// Those that hold every row of the spool from their first record to their last.
+    private var whole: Set<BatchRange> = []
     /// Where the next slice of the first one begins.
     private var start: Int64?
     /// When the last one came, in milliseconds of the monotonic clock.
     private var lastAdded: Int64 = .min
-    /// All records of the spool may belong to these batches: that was not looked at since the last one came.
+    /// There may be no record but theirs: that was not looked at since the last one came.
     private var mayBeAll = false
 
     /// So many wait at the most. At up to 10,000 records each, the next process deletes them within some seconds.
@@ -22,15 +24,16 @@ struct SpentBatches {
 
     var isEmpty: Bool { ranges.isEmpty }
 
-    mutating func add(_ range: BatchRange, at time: Int64) {
+    /// - Parameter isWhole: whether it holds every row of the spool from its first record to its last.
+    mutating func add(_ range: BatchRange, isWhole: Bool, at time: Int64) {
         ranges.append(range)
+        if isWhole { whole.insert(range) }
         lastAdded = time
         mayBeAll = true
     }
 
     mutating func add(contentsOf ranges: [BatchRange]) {
         self.ranges += ranges
-        mayBeAll = true
     }
 
     /// Whether some must be deleted before anything else is sent.
@@ -45,24 +48,29 @@ struct SpentBatches {
 
     /// Deletes a slice of the first one, or all at once where the spool has nothing else.
     ///
-    /// - Parameter mayBeAll: whether to look for that: it takes a look at every record.
-    mutating func deleteSome(by lease: UploadLease, _ reader: SpoolReader, mayBeAll: Bool) throws(SpoolError) {
-        if mayBeAll, self.mayBeAll, ranges.count > 1 {
+    /// - Parameter mayBeAll: whether to look for that.
+    mutating func deleteSome(by lease: UploadLease, mayBeAll: Bool) throws(SpoolError) {
+        if mayBeAll, self.mayBeAll, ranges.count > 1, whole.count == ranges.count {
             self.mayBeAll = false
-            if try lease.deleteAll(reader: reader) {
-                (ranges, start) = ([], nil)
+            if try lease.deleteAll(of: Array(ranges)) {
+                (ranges, whole, start) = ([], [], nil)
                 return
             }
         }
         guard let first = ranges.first else { return }
         start = try lease.deleteSlice(of: first, from: start ?? first.first)
-        if start == nil { ranges.removeFirst() }
+        if start == nil { forget(at: ranges.startIndex) }
+    }
+
+    private mutating func forget(at index: Int) {
+        whole.remove(ranges[index])
+        ranges.remove(at: index)
     }
 
     /// Deletes all of them.
-    mutating func deleteAll(by lease: UploadLease, _ reader: SpoolReader) throws(SpoolError) {
+    mutating func deleteAll(by lease: UploadLease) throws(SpoolError) {
         while !isEmpty {
-            try deleteSome(by: lease, reader, mayBeAll: true)
+            try deleteSome(by: lease, mayBeAll: false)
             _ = lease.beat()
         }
     }
@@ -79,7 +87,7 @@ struct SpentBatches {
         while let index = ranges.firstIndex(where: isAffected) {
             if index == ranges.startIndex { start = nil }
             try lease.finish(ranges[index])
-            ranges.remove(at: index)
+            forget(at: index)
         }
     }
 }

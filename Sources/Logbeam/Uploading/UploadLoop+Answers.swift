@@ -90,7 +90,10 @@ extension UploadLoop {
         totals.bytes += delivered.bytes
         totals.rejected += delivered.refused.count
         if delivered.records > 0 { totals.lastDelivery = now().wall }
-        if acknowledgement.ids.isEmpty { spent.add(acknowledgement.taken, at: now().monotonic) }
+        if acknowledgement.ids.isEmpty {
+            let isWhole = delivered.early == nil && plan.isWhole(range)
+            spent.add(acknowledgement.taken, isWhole: isWhole, at: now().monotonic)
+        }
         plan.delivered(range)
         if let early = delivered.early {
             let soonest = now().wall.addingSaturated(Self.shortestWait)

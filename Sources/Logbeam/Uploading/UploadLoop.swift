@@ -158,7 +158,7 @@ package final class UploadLoop {
         let deliveries = try reader.deliveries()
         // Before anything is read, or it would be sent again.
         spent.add(contentsOf: deliveries.filter(\.acknowledged).map(\.range))
-        try spent.deleteAll(by: lease, reader)
+        try spent.deleteAll(by: lease)
         for (range, isAcknowledged) in deliveries where !isAcknowledged && chosen?.contains(range.stream) ?? true {
             let latest = now().wall.addingSaturated(BatchLimits.maximumAhead)
             guard limits.takesAnyTime || range.latest <= latest else {
@@ -312,7 +312,7 @@ package final class UploadLoop {
     }
 
     private func deleteSpent(mayBeAll: Bool) throws(SpoolError) -> Progress {
-        try spent.deleteSome(by: lease, reader, mayBeAll: mayBeAll && chosen == nil)
+        try spent.deleteSome(by: lease, mayBeAll: mayBeAll)
         try? maintenance.whileBusy()
         return .advanced
     }

@@ -188,7 +188,7 @@ package final class UploadLease: Sendable {
     }
 
     /// Writes down that the service has a batch, and moves what it refused of it to `rejected`, in one transaction. Its
-    /// records stay until ``deleteSlice(of:from:)``, ``finish(_:ids:)`` or ``deleteAll(reader:)`` deletes them; if the process
+    /// records stay until ``deleteSlice(of:from:)``, ``finish(_:ids:)`` or ``deleteAll(of:)`` deletes them; if the process
     /// dies before, the next one does. If the call throws, it may be made again. ``begin(_:)`` must have come before.
     package func confirm(_ range: BatchRange, refused: [RefusedRecord], delivered: Int) throws(SpoolError) {
         try spool.confirm(range, refused: refused, delivered: delivered, in: epoch)
@@ -200,11 +200,12 @@ package final class UploadLease: Sendable {
         try spool.deleteSlice(of: range, from: start, in: epoch)
     }
 
-    /// Deletes all records at once, if all of them are of confirmed batches and nobody has logged for a second. False if not.
+    /// Deletes all records at once, if all of them are of some confirmed batches and nobody has logged for a second. False
+    /// if not.
     ///
-    /// - Parameter reader: the calling thread's own.
-    package func deleteAll(reader: SpoolReader) throws(SpoolError) -> Bool {
-        try spool.deleteAll(in: epoch, reader: reader)
+    /// - Parameter ranges: each holds every row of the spool from its first record to its last.
+    package func deleteAll(of ranges: [BatchRange]) throws(SpoolError) -> Bool {
+        try spool.deleteAll(of: ranges, in: epoch)
     }
 
     /// Whether there was so much room when a batch was last confirmed that its records need not be deleted at once.
