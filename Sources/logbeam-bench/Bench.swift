@@ -58,6 +58,7 @@ struct Run: AsyncParsableCommand {
 
     func run() async throws {
         let machine = try Machine(directory: directory)
+        let start = Machine.ProcessorTime()
         guard !machine.isInMemory else {
             throw ValidationError("\(directory) lies in memory (\(machine.fileSystem)): name a directory on a disk.")
         }
@@ -66,6 +67,7 @@ struct Run: AsyncParsableCommand {
         for scenario in Scenario.allCases where only.isEmpty || only.contains(scenario) {
             try await workbench.measure(scenario, into: &report)
         }
+        report.machine.stolen = Machine.ProcessorTime().stolen(since: start)
         report.targets = report.judged
         print(report.text)
         try write(report)

@@ -11,6 +11,9 @@ struct Machine: Codable {
     var fileSystem: String
     /// Runnable threads over the last minute when the run began: on an idle machine close to 0.
     var load: Double
+    /// What part of the time that processes wanted a core during the run the host of this virtual machine gave to others:
+    /// whoever has a lock then keeps it for milliseconds. 0 where there is no host.
+    var stolen = 0.0
 
     init(directory: String) throws {
         processor = Self.processorName()
@@ -23,11 +26,31 @@ struct Machine: Codable {
     }
 
     var description: String {
-        "\(processor), \(cores) cores, \(kernel), SQLite \(sqlite), \(fileSystem), load \((load * 10).rounded() / 10)"
+        "\(processor), \(cores) cores, \(kernel), SQLite \(sqlite), \(fileSystem), load \((load * 10).rounded() / 10), "
+            + "\((stolen * 1000).rounded() / 10) % of the processor stolen"
     }
 
     /// True if what is written there never meets a disk's file system.
     var isInMemory: Bool { ["tmpfs", "ramfs"].contains(fileSystem) }
+
+    /// The time of all processors since the machine was started, by proc_stat(5), in whatever unit.
+    struct ProcessorTime {
+        private let used: Double
+        private let stolen: Double
+
+        init() {
+            let text = (try? String(contentsOfFile: "/proc/stat", encoding: .utf8)) ?? ""
+            // user, nice, system, idle, iowait, irq, softirq, steal
+            let times = text.prefix { $0 != "\n" }.split(separator: " ").dropFirst().prefix(8).compactMap { Double($0) }
+            stolen = times.count == 8 ? times[7] : 0
+            used = times.enumerated().filter { !(3...4).contains($0.offset) }.reduce(0) { $0 + $1.element }
+        }
+
+        /// What part of the time that was wanted since then was stolen.
+        func stolen(since start: ProcessorTime) -> Double {
+            used > start.used ? (stolen - start.stolen) / (used - start.used) : 0
+        }
+    }
 
     private static func processorName() -> String {
         let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []
