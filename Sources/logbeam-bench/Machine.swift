@@ -38,8 +38,8 @@ struct Machine: Codable {
         private let used: Double
         private let stolen: Double
 
-        init() {
-            let text = (try? String(contentsOfFile: "/proc/stat", encoding: .utf8)) ?? ""
+        /// - Parameter text: what the kernel says now.
+        init(_ text: String = (try? String(contentsOfFile: "/proc/stat", encoding: .utf8)) ?? "") {
             // user, nice, system, idle, iowait, irq, softirq, steal
             let times = text.prefix { $0 != "\n" }.split(separator: " ").dropFirst().prefix(8).compactMap { Double($0) }
             stolen = times.count == 8 ? times[7] : 0
