@@ -19,7 +19,7 @@ struct SenderPoolTests {
         acknowledge: @escaping @Sendable () throws(SpoolError) -> Void = {}
     ) throws -> (answer: SenderPool.Answer, acknowledged: Int) {
         let acknowledged = Monitor(0)
-        let access = SenderPool.Access(
+        let access = BatchCarrier.Access(
             read: { job, batch throws(SpoolError) in
                 #expect(job.ids == [1])
                 try read()
@@ -33,7 +33,7 @@ struct SenderPoolTests {
                 try acknowledge()
             }
         )
-        let pool = try SenderPool(threads: 1, service: service, access: access, onAnswer: {})
+        let pool = try SenderPool(threads: 1, carrier: BatchCarrier(service: service, access: access), onAnswer: {})
         defer { pool.stop() }
         pool.send(SenderPool.Job(range: Self.range, ids: [1], destination: Self.destination))
         pool.waitForAnswer(until: MonotonicClock.milliseconds() + 60_000)
@@ -63,7 +63,7 @@ struct SenderPoolTests {
     func stopped() throws {
         let gate = Gate()
         let service = ScriptedDeliveryService(gate: gate)
-        let access = SenderPool.Access(
+        let access = BatchCarrier.Access(
             read: { job, batch throws(SpoolError) in
                 batch.startOver(for: job.destination)
                 batch.append(id: 1, timestamp: 1, message: "one".utf8)
@@ -71,7 +71,7 @@ struct SenderPoolTests {
             mayPost: { true },
             acknowledge: { _, _ throws(SpoolError) in }
         )
-        let pool = try SenderPool(threads: 1, service: service, access: access, onAnswer: {})
+        let pool = try SenderPool(threads: 1, carrier: BatchCarrier(service: service, access: access), onAnswer: {})
         pool.send(SenderPool.Job(range: Self.range, destination: Self.destination))
         #expect(gate.waitForArrivals())
         let second = BatchRange(stream: 1, first: 2, last: 2, latest: .max)
@@ -91,6 +91,38 @@ struct SenderPoolTests {
         pool.waitForAnswer(until: MonotonicClock.milliseconds() + 60_000)
         #expect(pool.takeAnswers().map(\.range) == [Self.range])
         #expect(service.sent.count == 1)
+    }
+
+    @Test("does not keep the spool open once it is stopped, though it waits for its next batch")
+    func released() throws {
+        let closings = Monitor(0)
+        let pool = try SenderPool(threads: 2, carrier: Self.carrier(with: OpenFile(closings)), onAnswer: {})
+        pool.send(SenderPool.Job(range: Self.range, destination: Self.destination))
+        pool.waitForAnswer(until: MonotonicClock.milliseconds() + 60_000)
+        #expect(pool.takeAnswers().count == 1)
+        #expect(closings.withLock { $0 } == 0)
+        pool.stop()
+        #expect(closings.withLock { $0 } == 1)
+    }
+
+    private static func carrier(with file: OpenFile) -> BatchCarrier {
+        let access = BatchCarrier.Access(
+            read: { job, batch throws(SpoolError) in
+                withExtendedLifetime(file) { batch.startOver(for: job.destination) }
+            },
+            mayPost: { true },
+            acknowledge: { _, _ throws(SpoolError) in }
+        )
+        return BatchCarrier(service: ScriptedDeliveryService(), access: access)
+    }
+
+    /// Counts that it was closed.
+    private final class OpenFile: Sendable {
+        private let closings: Monitor<Int>
+
+        init(_ closings: Monitor<Int>) { self.closings = closings }
+
+        deinit { closings.withLock { $0 += 1 } }
     }
 
     @Test("deletes nothing that the service does not have, and sends nothing without the lease")

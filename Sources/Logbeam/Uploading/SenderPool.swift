@@ -2,10 +2,10 @@ internal import LogbeamCore
 internal import LogbeamSpool
 
 /// A few threads that carry batches from the spool to the service, so that several are on their way at once, and what one
-/// costs is spread over several cores. A thread reads its batch, sends it, and where the service has it, deletes it.
+/// costs is spread over several cores.
 ///
 /// Thread-safe. The threads end when the pool is stopped; what was not sent by then is forgotten here, and stands in the
-/// spool.
+/// spool. From then on nothing here keeps the spool open but a batch that is on its way.
 final class SenderPool: Sendable {
     struct Job: Sendable {
         var range: BatchRange
@@ -62,41 +62,28 @@ final class SenderPool: Sendable {
         var until: Int64
     }
 
-    /// What a thread does with the spool.
-    struct Access: Sendable {
-        /// Reads the records of a batch into one that is done with. One thread at a time reads.
-        var read: @Sendable (Job, inout EventBatch) throws(SpoolError) -> Void
-        /// Asked right before each batch is sent.
-        var mayPost: @Sendable () -> Bool
-        /// Writes down what the service has, and deletes it.
-        var acknowledge: @Sendable (Job, Delivered) throws(SpoolError) -> Void
-    }
-
     /// For how long a thread keeps the memory of its last batch for the next one, in milliseconds: to have the system give
     /// and take megabytes costs more than to fill them.
     private static let memory: Int64 = 1_000
 
     private struct State {
+        /// `nil` once the pool is stopped.
+        var carrier: BatchCarrier?
         var jobs: [Job] = []
         var answers: [Answer] = []
-        var isStopped = false
     }
 
-    private let service: any DeliveryService
-    private let access: Access
     private let onAnswer: @Sendable () -> Void
-    private let state = Condition(State())
+    private let state: Condition<State>
 
     /// - Parameter onAnswer: called on a thread of the pool, whenever there is an answer to take.
     init(
         threads: Int,
-        service: any DeliveryService,
-        access: Access,
+        carrier: BatchCarrier,
         onAnswer: @escaping @Sendable () -> Void
     ) throws(ThreadError) {
-        self.service = service
-        self.access = access
         self.onAnswer = onAnswer
+        state = Condition(State(carrier: carrier))
         for _ in 0..<threads {
             do throws(ThreadError) {
                 try BackgroundThread.start(name: "logbeam-send") { [self] in run() }
@@ -125,10 +112,12 @@ final class SenderPool: Sendable {
 
     /// Sends nothing more. What has not begun is answered as cancelled.
     func stop() {
-        state.change { state in
-            state.isStopped = true
-            state.answers += state.jobs.map { Answer(job: $0, result: .failed(Self.cancelled)) }
+        // What it holds is let go by who stops, not by a thread that the end of the process may come before; and not under
+        // the lock, for that closes files.
+        _ = state.change { state in
+            state.answers += state.jobs.map(Self.cancelled)
             state.jobs = []
+            return state.carrier.take()
         }
     }
 
@@ -145,113 +134,22 @@ final class SenderPool: Sendable {
         }
     }
 
+    /// Has nothing of the spool when it returns: a thread that waits for its next batch must not keep that open.
+    private func carry(_ job: Job, in batch: inout EventBatch) -> Answer {
+        state.read(\.carrier)?.carry(job, in: &batch) ?? Self.cancelled(job)
+    }
+
     /// `nil` when the pool is stopped, or there is none by a time in milliseconds of the monotonic clock.
     private func nextJob(until deadline: Int64?) -> Job? {
         let next: Job?? = state.wait(until: deadline) { state in
-            if state.isStopped { return .some(nil) }
+            if state.carrier == nil { return .some(nil) }
             return state.jobs.isEmpty ? nil : .some(state.jobs.removeFirst())
         }
         return next ?? nil
     }
 
-    private func carry(_ job: Job, in batch: inout EventBatch) -> Answer {
-        do throws(SpoolError) {
-            try access.read(job, &batch)
-        } catch {
-            return Answer(job: job, result: .unread(error))
-        }
-        guard batch.count > 0 else { return Answer(job: job, result: .vanished) }
-        return deliver(batch, job)
+    private static func cancelled(_ job: Job) -> Answer {
+        let failure = DeliveryFailure(code: DeliveryFailure.cancelled, message: "the uploader was stopped")
+        return Answer(job: job, result: .failed(.transient(failure)))
     }
-
-    private func deliver(_ batch: EventBatch, _ job: Job) -> Answer {
-        guard job.looksUp else { return send(batch, job) }
-        switch service.lookUp(batch) {
-        case .found(let indices):
-            return send(batch.without(indices), found: indices.count, job)
-        case .failed(.denied):
-            // Without the permission to look, sending twice is better than never.
-            return send(batch, job)
-        case .failed(let outcome):
-            return Answer(job: job, result: .failed(outcome))
-        }
-    }
-
-    /// Sends a batch, or what is left of it, and creates what it is meant for if that is missing.
-    private func send(_ batch: EventBatch, found: Int = 0, _ job: Job) -> Answer {
-        var outcome = batch.count == 0 ? .accepted(.none) : post(batch)
-        var isNowhere = false
-        if case .destinationMissing = outcome {
-            outcome = service.create(batch.destination)
-            if case .accepted = outcome { outcome = post(batch) } else { isNowhere = true }
-        }
-        let warning = batch.count == 0 || isNowhere ? nil : service.warning
-        let result: Answer.Result =
-            if case .accepted(let refused) = outcome {
-                acknowledge(batch, refused, found: found, job)
-            } else {
-                .failed(outcome)
-            }
-        var answer = Answer(job: job, result: result, found: found)
-        answer.warning = warning
-        if case .delivered(let delivered, _) = result, delivered.early != nil { answer.warning = Self.earlyWarning }
-        // Without its stream the batch is nowhere.
-        answer.isInDoubt = !isNowhere && outcome.failure?.mayHaveArrived ?? false
-        if case .invalid = outcome { answer.ids = batch.events.map(\.id).sorted() }
-        return answer
-    }
-
-    private func post(_ batch: EventBatch) -> DeliveryOutcome {
-        access.mayPost() ? service.send(batch) : Self.superseded
-    }
-
-    private func acknowledge(_ batch: EventBatch, _ refused: RefusedEvents, found: Int, _ job: Job) -> Answer.Result {
-        let early = early(batch, refused)
-        let taken = early.map { early in batch.events.prefix { $0.timestamp < early.from } } ?? batch.events[...]
-        let records = taken.enumerated().compactMap { index, event in
-            refused.reason(at: index).map { RefusedRecord(id: event.id, reason: $0) }
-        }
-        let delivered = Delivered(
-            refused: records,
-            records: taken.count - records.count + found,
-            bytes: batch.messages.count,
-            early: early
-        )
-        do throws(SpoolError) {
-            try access.acknowledge(job, delivered)
-            return .delivered(delivered, isWritten: true)
-        } catch {
-            // The loop tries again, and knows what to do about the cause.
-            return .delivered(delivered, isWritten: false)
-        }
-    }
-
-    /// What the service calls too new because our clock is ahead of its: that was logged just now, and it will take it.
-    /// Otherwise somebody gave the records such a time, and they are refused.
-    private func early(_ batch: EventBatch, _ refused: RefusedEvents) -> Early? {
-        guard let start = refused.tooNewStart, batch.events.indices.contains(start),
-            let offset = service.clockOffset, offset < -Self.rightClock
-        else { return nil }
-        let time = batch.events[start].timestamp
-        guard let firstID = batch.events.filter({ $0.timestamp >= time }).map(\.id).min() else { return nil }
-        let opening = time.subtractingSaturated(BatchLimits.maximumAhead).subtractingSaturated(offset)
-        return Early(from: time, firstID: firstID, until: opening)
-    }
-
-    /// As far off may a clock be that is right, in milliseconds: AWS takes its signatures
-    /// (https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html).
-    private static let rightClock: Int64 = 300_000
-    private static let earlyWarning =
-        "the clock of this machine is ahead: records more than 2 hours ahead of CloudWatch Logs' clock wait; set it right"
-
-    private static let cancelled = DeliveryOutcome.transient(
-        DeliveryFailure(code: DeliveryFailure.cancelled, message: "the uploader was stopped")
-    )
-    private static let superseded = DeliveryOutcome.transient(
-        DeliveryFailure(
-            code: DeliveryFailure.cancelled,
-            message: "another process has taken over the uploads",
-            mayHaveArrived: false
-        )
-    )
 }

@@ -145,8 +145,10 @@ package final class UploadLoop {
         // loop has ended does not keep the lease.
         senders = try SenderPool(
             threads: pacing.inFlight,
-            service: service,
-            access: Self.access(lease, batches, try LogCopier(spool: lease.spool)),
+            carrier: BatchCarrier(
+                service: service,
+                access: Self.access(lease, batches, try LogCopier(spool: lease.spool))
+            ),
             onAnswer: onAnswer
         )
         plan = UploadPlan(limits: limits, pacing: pacing, chosen: chosen)
@@ -186,8 +188,8 @@ package final class UploadLoop {
         _ lease: UploadLease,
         _ batches: BatchReader,
         _ copier: LogCopier
-    ) -> SenderPool.Access {
-        SenderPool.Access(
+    ) -> BatchCarrier.Access {
+        BatchCarrier.Access(
             read: { job, batch throws(SpoolError) in
                 try batches.read(job.range, ids: job.ids, for: job.destination, into: &batch)
             },
