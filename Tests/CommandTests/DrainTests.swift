@@ -43,6 +43,16 @@ struct DrainTests {
         #expect(endpoint.records.destinations == [Command.destination, other])
     }
 
+    @Test("What a drain has written stands in the spool's own file when it ends: no log is left beside it")
+    func noLog() throws {
+        for _ in 0..<8 {
+            try command.fill(["a"])
+            #expect(try command.run(["drain"]).code == 0)
+            #expect(!FileManager.default.fileExists(atPath: command.spoolPath + "-wal"))
+            #expect(!FileManager.default.fileExists(atPath: command.spoolPath + "-shm"))
+        }
+    }
+
     @Test("An empty spool is drained without a request")
     func empty() throws {
         try command.fill([])
