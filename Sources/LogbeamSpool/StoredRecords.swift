@@ -67,7 +67,7 @@ package final class StoredRecords {
             "SELECT id, stream_id, timestamp, message FROM records WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3"
         )
         selectNewest = try connection.prepare(
-            "SELECT id, stream_id FROM records WHERE id < ?1 ORDER BY id DESC LIMIT \(Self.pageRecords)"
+            "SELECT id, stream_id, timestamp FROM records WHERE id < ?1 ORDER BY id DESC LIMIT \(Self.pageRecords)"
         )
         selectRejected = try connection.prepare(
             """
@@ -136,15 +136,7 @@ package final class StoredRecords {
             page.last = statement.integer(0)
             let destination = try destination(ofStream: statement.integer(1))
             guard filter.takes(destination) else { continue }
-            if !spent.isEmpty {
-                let header = RecordHeader(
-                    id: page.last,
-                    stream: statement.integer(1),
-                    timestamp: statement.integer(2),
-                    byteCount: 0
-                )
-                if spent.contains(where: { $0.contains(header) }) { continue }
-            }
+            if isRecord(statement, in: spent) { continue }
             var record = StoredRecord(
                 id: page.last,
                 destination: destination,
@@ -161,6 +153,18 @@ package final class StoredRecords {
             page.records.append(record)
         }
         return page
+    }
+
+    /// - Parameter row: id, stream and time of a record.
+    private func isRecord(_ row: Statement, in batches: [BatchRange]) -> Bool {
+        if batches.isEmpty { return false }
+        let header = RecordHeader(
+            id: row.integer(0),
+            stream: row.integer(1),
+            timestamp: row.integer(2),
+            byteCount: 0
+        )
+        return batches.contains { $0.contains(header) }
     }
 
     /// Calls the body with page after page, until there are no more or it says that it has enough.
@@ -181,12 +185,14 @@ package final class StoredRecords {
         while found < count {
             wait()
             try selectNewest.bind(start, at: 1)
+            let spent = try connection.spentBatches()
             defer { selectNewest.reset() }
             var seen = 0
             while found < count, try selectNewest.step() {
                 seen += 1
                 start = selectNewest.integer(0)
-                if filter.takes(try destination(ofStream: selectNewest.integer(1))) { found += 1 }
+                guard filter.takes(try destination(ofStream: selectNewest.integer(1))) else { continue }
+                if !isRecord(selectNewest, in: spent) { found += 1 }
             }
             if seen < Self.pageRecords { break }
         }

@@ -84,6 +84,23 @@ struct StoredRecordsTests {
         #expect(try newest(9, RecordFilter(logStream: "other")) == 11_004)
     }
 
+    @Test("are not counted among the newest where they are acknowledged, and only not deleted yet")
+    func newestPending() throws {
+        let test = try TestSpool()
+        let ids = try test.append(10)
+        let range = test.range(ids[5], ids[8])
+        try test.spool.begin(range)
+        try test.spool.write { writer throws(SpoolError) in
+            try writer.confirm(range, refused: [], delivered: 4)
+        }
+        let records = try StoredRecords(path: test.path)
+        for count in 1...6 {
+            let shown = try records.page(after: records.start(ofNewest: count)).records.map(\.id)
+            #expect(shown == Array((ids[..<5] + ids[9...]).suffix(count)))
+        }
+        #expect(try records.start(ofNewest: 0) == ids[9])
+    }
+
     @Test("of earlier versions are read, and left as they are", arguments: EarlierVersion.all)
     func earlier(version: EarlierVersion) throws {
         let directory = try TemporaryDirectory()
