@@ -85,9 +85,7 @@ struct AcknowledgeTests {
         let ids = try test.append(3)
         let range = test.range(ids[0], ids[2])
         try test.spool.begin(range)
-        try test.spool.write { writer throws(SpoolError) in
-            try writer.confirm(range, refused: [], delivered: 3)
-        }
+        try test.spool.confirm(range, refused: [], delivered: 3)
         #expect(try sqlite3(test.path, "SELECT value FROM counters WHERE name = 'last_id'") == "\(ids[2])\n")
     }
 

@@ -90,9 +90,7 @@ struct StoredRecordsTests {
         let ids = try test.append(10)
         let range = test.range(ids[5], ids[8])
         try test.spool.begin(range)
-        try test.spool.write { writer throws(SpoolError) in
-            try writer.confirm(range, refused: [], delivered: 4)
-        }
+        try test.spool.confirm(range, refused: [], delivered: 4)
         let records = try StoredRecords(path: test.path)
         for count in 1...6 {
             let shown = try records.page(after: records.start(ofNewest: count)).records.map(\.id)
@@ -220,9 +218,7 @@ struct RecordFollowerTests {
         let ids = try test.append(5)
         let range = test.range(ids[0], ids[4])
         try test.spool.begin(range)
-        try test.spool.write { writer throws(SpoolError) in
-            try writer.confirm(range, refused: [], delivered: 5)
-        }
+        try test.spool.confirm(range, refused: [], delivered: 5)
         // They are pending no more.
         let look = try follower.look(at: 1)
         #expect(look.records.isEmpty && look.missed == 0)
