@@ -62,7 +62,7 @@ struct BreakdownBench {
             part("swift-log: making the event, calling the handler", swiftLog - loop),
             part("rendering", rendered - swiftLog),
             part("SQLite: inserting the row", inserted),
-            part("system calls of a commit: six fcntl, two pwrite", called),
+            part("system calls of a commit: four fcntl, one pwrite", called),
             part("SQLite: the rest of a commit", committed - inserted - called),
             part("the lock, the queue, room and bookkeeping", logged - committed - (rendered - loop)),
             part("log()", logged),
@@ -190,10 +190,10 @@ private struct RenderingHandler: LogHandler {
     }
 }
 
-/// A file that is written as SQLite writes its log: what strace(1) shows of one commit of one page.
+/// A file that is written as the log of a spool: what strace(1) shows of most commits of one page.
 private final class LogFile: Sendable {
     private let descriptor: Int32
-    private let page = [UInt8](repeating: 0x5a, count: 4_096)
+    private let frame = [UInt8](repeating: 0x5a, count: 24 + 4_096)
     private static let frames = 8_192
 
     init(_ path: String) throws {
@@ -204,14 +204,12 @@ private final class LogFile: Sendable {
     deinit { close(descriptor) }
 
     func appendFrame(_ number: Int) {
-        let start = off_t(number % Self.frames * (4_096 + 24))
-        for _ in 0..<3 {
+        for _ in 0..<2 {
             lock(F_WRLCK)
             lock(F_UNLCK)
         }
-        page.withUnsafeBytes {
-            _ = pwrite(descriptor, $0.baseAddress, 24, start)
-            _ = pwrite(descriptor, $0.baseAddress, 4_096, start + 24)
+        frame.withUnsafeBytes {
+            _ = pwrite(descriptor, $0.baseAddress, $0.count, off_t(number % Self.frames * $0.count))
         }
     }
 

@@ -30,8 +30,9 @@ struct PowerCutReplay {
         try findStates()
     }
 
-    /// Where SQLite has committed: after a frame that says so in bytes 4 to 7 of its head, and its page
-    /// (https://www.sqlite.org/fileformat2.html#wal_file_format).
+    /// Where SQLite has committed: after a frame that says so in bytes 4 to 7 of its head
+    /// (https://www.sqlite.org/fileformat2.html#wal_file_format). Head and page are one write, or two where a connection is
+    /// not one of a spool's writer.
     private mutating func findStates() throws {
         var disk = DiskAfterPowerCut()
         // The log whose next write is the page of such a frame. A checkpoint on another thread may write in between.
@@ -45,7 +46,8 @@ struct PowerCutReplay {
                 states.append((index + 1, try look(at: disk.files(.allKept, using: &random))))
             case .write(let file, _, let bytes) where bytes.count == 24 && !states.isEmpty:
                 committing = bytes[4..<8] != [0, 0, 0, 0] ? file : nil
-            case .write(let file, _, _) where file == committing:
+            case .write(let file, _, let bytes)
+            where file == committing || bytes.count == 24 + 4_096 && bytes[4..<8] != [0, 0, 0, 0] && !states.isEmpty:
                 committing = nil
                 let contents = try look(at: disk.files(.allKept, using: &random))
                 if contents != states.last?.contents { states.append((index + 1, contents)) }
