@@ -51,13 +51,15 @@ struct BreakdownBench {
                 try cpu { rendering.info(messages[$0 % messages.count]) },
                 try cpu(calls: 10) { bare.commit($0 * 1_000..<($0 + 1) * 1_000) } / 1_000,
                 try cpu { scratch.appendFrame($0) },
+                try cpu { scratch.appendFrameInParts($0) },
                 try commitBench.measure(bare, threads: 1).cpuMicrosecondsPerRecord,
                 try commitBench.measure(log, threads: 1).cpuMicrosecondsPerRecord,
             ]
         }
         await log.end()
         let (loop, swiftLog, rendered, inserted) = (stages[0], stages[1], stages[2], stages[3])
-        let (called, committed, logged) = (stages[4] - loop, stages[5] - loop, stages[6] - loop)
+        let (called, calledByBare) = (stages[4] - loop, stages[5] - loop)
+        let (committed, logged) = (stages[6] - loop - calledByBare + called, stages[7] - loop)
         return [
             part("swift-log: making the event, calling the handler", swiftLog - loop),
             part("rendering", rendered - swiftLog),
@@ -190,7 +192,7 @@ private struct RenderingHandler: LogHandler {
     }
 }
 
-/// A file that is written as the log of a spool: what strace(1) shows of most commits of one page.
+/// A file that is written as SQLite writes its log: what strace(1) shows of one commit of one page.
 private final class LogFile: Sendable {
     private let descriptor: Int32
     private let frame = [UInt8](repeating: 0x5a, count: 24 + 4_096)
@@ -203,19 +205,31 @@ private final class LogFile: Sendable {
 
     deinit { close(descriptor) }
 
+    /// As most commits of a spool do.
     func appendFrame(_ number: Int) {
-        for _ in 0..<2 {
-            lock(F_WRLCK)
-            lock(F_UNLCK)
-        }
+        takeLocks(2)
         frame.withUnsafeBytes {
             _ = pwrite(descriptor, $0.baseAddress, $0.count, off_t(number % Self.frames * $0.count))
         }
     }
 
-    private func lock(_ type: Int32) {
-        var lock = flock()
-        (lock.l_type, lock.l_whence, lock.l_start, lock.l_len) = (Int16(type), Int16(SEEK_SET), 120, 1)
-        _ = fcntl(descriptor, F_SETLK, &lock)
+    /// As a bare commit does.
+    func appendFrameInParts(_ number: Int) {
+        takeLocks(3)
+        frame.withUnsafeBytes {
+            let start = off_t(number % Self.frames * $0.count)
+            _ = pwrite(descriptor, $0.baseAddress, 24, start)
+            _ = pwrite(descriptor, $0.baseAddress! + 24, $0.count - 24, start + 24)
+        }
+    }
+
+    private func takeLocks(_ count: Int) {
+        for _ in 0..<count {
+            for type in [F_WRLCK, F_UNLCK] {
+                var lock = flock()
+                (lock.l_type, lock.l_whence, lock.l_start, lock.l_len) = (Int16(type), Int16(SEEK_SET), 120, 1)
+                _ = fcntl(descriptor, F_SETLK, &lock)
+            }
+        }
     }
 }

@@ -147,7 +147,8 @@ private struct LogWrites {
 /// Before each transaction SQLite raises one of four marks to the end of the log, and takes a lock for that; where all of
 /// them are in use it reads with the highest that there is (`walTryBeginRead` in wal.c;
 /// https://www.sqlite.org/walformat.html#wal_locks). The transaction sees the same. A checkpoint that runs at the same
-/// moment stops at the mark, at most sixteen commits before the end; it raises marks that are not in use itself.
+/// moment stops at the mark, which is at most sixteen transactions of this connection old; marks that are not in use it raises
+/// itself.
 private struct ReadMarks {
     private static let checkpointLock: Int32 = 1
     private static let firstMark: Int32 = 4
