@@ -89,6 +89,7 @@ package final class Spool: Sendable {
                 powerLossSafe: options.powerLossSafe,
                 timeout: options.openTimeout
             )
+            CommitShortcuts.install(on: connection)
             return try Writer(
                 connection: connection,
                 walMonitor: walMonitor,

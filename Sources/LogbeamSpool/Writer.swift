@@ -75,7 +75,6 @@ final class Writer {
         selectDataVersion = try connection.prepare("PRAGMA data_version")
         walMonitor.install(on: connection)
         _ = try othersAreWriting()
-        CommitShortcuts.install(on: connection)
     }
 
     /// An acknowledgement looks at this many records in one transaction, its own and, unless it knows their ids, those of

@@ -1,5 +1,6 @@
 import CSQLite
 import Foundation
+import LogbeamCore
 import LogbeamTestSupport
 import Synchronization
 import Testing
@@ -36,6 +37,25 @@ struct CommitShortcutsTests {
         CallCounts.reset()
         for id in 162...164 { try Rows.insert(Int64(id), length: 10, connection) }
         #expect(CallCounts.writes.withLock { $0 } == [24, 4_096, 24 + 4_096, 24 + 4_096])
+
+        // Where a disk needs it, SQLite syncs between head and page.
+        let log = try CallCounts.file(SQLITE_FCNTL_JOURNAL_POINTER, connection)
+        CallCounts.reset()
+        #expect(log.pointee.pMethods.pointee.xWrite(log, [UInt8](repeating: 0, count: 24), 24, 1 << 24) == SQLITE_OK)
+        #expect(CallCounts.writes.withLock { $0 } == [])
+        #expect(log.pointee.pMethods.pointee.xSync(log, SQLITE_SYNC_NORMAL) == SQLITE_OK)
+        #expect(CallCounts.writes.withLock { $0 } == [24])
+    }
+
+    @Test("are taken by a spool")
+    func spool() throws {
+        let disk = TestDisk(directory: directory.path)
+        let spool = try Spool(path: path)
+        let stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
+        let before = disk.events.count
+        try spool.append("message", stream: stream)
+        let lengths = disk.events[before...].map { if case .write(_, _, let bytes) = $0 { bytes.count } else { 0 } }
+        #expect(lengths == [24 + 4_096])
     }
 
     /// Of transactions that fit into the cache and such that do not, of some that are undone, of checkpoints and logs that
@@ -141,7 +161,7 @@ private enum CallCounts {
         locks.store(0, ordering: .relaxed)
     }
 
-    private static func file(
+    static func file(
         _ operation: Int32,
         _ connection: Connection
     ) throws -> UnsafeMutablePointer<sqlite3_file> {

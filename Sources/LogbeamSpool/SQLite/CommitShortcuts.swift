@@ -1,11 +1,5 @@
 internal import CSQLite
 
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Darwin)
-internal import Darwin
-#endif
-
 /// Spares the commits of a connection three of the eight system calls that SQLite makes for each, which are half of its
 /// time: a frame goes to the log by one write and not by two, and the mark of what a reader sees is raised at every
 /// sixteenth commit and not at each.
