@@ -194,7 +194,7 @@ struct JournalShipperTests {
     func flushOfJournal() async throws {
         let fixture = try SpoolFixture {
             $0.usesJournal = true
-            $0.commitTimeout = .milliseconds(50)
+            $0.commitTimeout = .seconds(2)
         }
         let service = ScriptedDeliveryService()
         let shipper = try LogShipper(fixture.configuration, service: service)
@@ -248,7 +248,7 @@ struct JournalShipperTests {
             $0.usesJournal = true
             $0.uploads = false
             $0.durability = .powerLoss(from: .error)
-            $0.commitTimeout = .milliseconds(50)
+            $0.commitTimeout = .seconds(2)
         }
         let disk = TestDisk(directory: fixture.directory.path)
         let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
