@@ -20,6 +20,11 @@ static inline int logbeam_sqlite_no_checkpoint_on_close(sqlite3 *connection) {
     return sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)0);
 }
 
+/// `sqlite3_vtab_config` is variadic too: the virtual table that is being connected is not to be had from views and triggers.
+static inline int logbeam_sqlite_direct_only(sqlite3 *connection) {
+    return sqlite3_vtab_config(connection, SQLITE_VTAB_DIRECTONLY);
+}
+
 /// `f_type` of statfs(2), which Swift's Glibc lacks; 0 if it is not to be had.
 static inline unsigned int logbeam_file_system_type(const char *path) {
 #ifdef __linux__

@@ -51,7 +51,7 @@ public final class LogShipper: Sendable {
         service: any DeliveryService,
         facts: @escaping @Sendable () -> MachineFacts = MachineFacts.current
     ) throws {
-        try self.init(configuration, facts: facts) { _ in service }
+        try self.init(configuration, facts: facts) { _ in configuration.uploads ? service : nil }
     }
 
     /// - Parameters:

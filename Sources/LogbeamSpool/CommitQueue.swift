@@ -7,19 +7,6 @@ internal import Darwin
 #endif
 internal import Synchronization
 
-/// A record on its way into the spool. The bytes belong to the thread that appends it, and are valid until that returns.
-package struct NewRecord {
-    var stream: Int64
-    var timestamp: Int64
-    var message: UnsafeBufferPointer<UInt8>
-
-    package init(stream: Int64, timestamp: Int64, message: UnsafeBufferPointer<UInt8>) {
-        self.stream = stream
-        self.timestamp = timestamp
-        self.message = message
-    }
-}
-
 /// Who may write to the spool, one thread at a time; and how the records of many threads share a commit.
 ///
 /// A commit costs ten times what one more record in it does. So a thread that finds the lock taken leaves its record in
@@ -68,6 +55,8 @@ final class CommitQueue: @unchecked Sendable {
 
     // At an address that does not change: threads look at each other's seats. Each of them holds the queue meanwhile.
     private let seats: UnsafeMutablePointer<Seat>
+    /// The records of a round, and one of the thread that has the lock. Only touched with the lock held.
+    private let round: UnsafeMutablePointer<NewRecord>
     /// A bit for each seat that is not in use.
     private let free = Atomic<UInt64>(.max)
     /// A bit for each seat whose record is waiting.
@@ -124,11 +113,13 @@ final class CommitQueue: @unchecked Sendable {
         self.currentCore = currentCore
         seats = .allocate(capacity: Self.seatCount)
         for index in 0..<Self.seatCount { (seats + index).initialize(to: Seat()) }
+        round = .allocate(capacity: 1 + Self.seatCount)
     }
 
     deinit {
         seats.deinitialize(count: Self.seatCount)
         seats.deallocate()
+        round.deallocate()
     }
 
     /// How many records are there to be taken now.
@@ -273,30 +264,43 @@ final class CommitQueue: @unchecked Sendable {
         defer { sleepers |= settle(taken, outcome) }
         try writer.room.admit(own.map { SpoolLimit.cost(ofMessage: $0.message.count) } ?? 1)
         let most = writer.room.limit == nil ? Self.roundBytes : min(Self.roundBytes, Int(writer.room.left))
-        let id = try writer.connection.transaction { () throws(SpoolError) in
-            let id = try own.map { own throws(SpoolError) in try writer.insert(own) }
-            var last = id
-            var bytes = own?.message.count ?? 0
-            let first = nextSeat
+        let firstSeat = nextSeat
+        let firstID = try writer.append {
+            var count = 0
+            var bytes = 0
+            if let own {
+                round[0] = own
+                count = 1
+                bytes = own.message.count
+            }
             // Those that come from now on are for the next round.
-            var rest = waiting.load(ordering: .relaxed).rotatedRight(by: first)
-            while rest != 0, bytes < most {
-                let index = (rest.trailingZeroBitCount + first) % Self.seatCount
-                rest &= rest - 1
-                guard take(index) else { continue }
+            forEachSeat(of: waiting.load(ordering: .relaxed), from: firstSeat) { index in
+                guard bytes < most else { return }
+                guard take(index) else { return }
                 taken |= 1 << UInt64(index)
                 nextSeat = (index + 1) % Self.seatCount
-                let content = seats[index].content
-                let id = try writer.insert(content.pointee.record, after: last)
-                content.pointee.id = id
-                last = id
-                bytes += content.pointee.record.message.count
+                round[count] = seats[index].content.pointee.record
+                bytes += round[count].message.count
+                count += 1
             }
-            return id ?? 0
+            return UnsafeBufferPointer(start: round, count: count)
+        }
+        var id = own == nil ? firstID : firstID + 1
+        forEachSeat(of: taken, from: firstSeat) { index in
+            seats[index].content.pointee.id = id
+            id += 1
         }
         outcome = .committed
         crowd.store(taken.nonzeroBitCount + (own == nil ? 0 : 1), ordering: .relaxed)
-        return id
+        return firstID
+    }
+
+    private func forEachSeat(of set: UInt64, from first: Int, _ body: (Int) -> Void) {
+        var rest = set &>> UInt64(first) | set &<< UInt64(Self.seatCount - first)
+        while rest != 0 {
+            body((rest.trailingZeroBitCount + first) % Self.seatCount)
+            rest &= rest - 1
+        }
     }
 
     /// Says of taken records what became of them. Returns the seats whose threads are to be woken.
@@ -386,11 +390,5 @@ final class CommitQueue: @unchecked Sendable {
     private func take(_ index: Int) -> Bool {
         let bit: UInt64 = 1 << UInt64(index)
         return waiting.bitwiseAnd(~bit, ordering: .acquiringAndReleasing).oldValue & bit != 0
-    }
-}
-
-extension UInt64 {
-    fileprivate func rotatedRight(by count: Int) -> UInt64 {
-        self &>> UInt64(count) | self &<< UInt64(64 - count)
     }
 }

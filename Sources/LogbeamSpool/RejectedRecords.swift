@@ -46,7 +46,6 @@ extension Writer {
         try room.admit(try cost(of: ids, select))
         return try connection.transaction { () throws(SpoolError) in
             var (looked, found, bytes) = (0, 0, 0)
-            var previous: Int64?
             for id in ids where bytes < Spool.sliceBytes {
                 looked += 1
                 try select.bind(id, at: 1)
@@ -58,7 +57,7 @@ extension Writer {
                     timestamp: time ?? select.integer(1),
                     message: select.bytes(2).assumingMemoryBound(to: UInt8.self)
                 )
-                previous = try insert(record, after: previous)
+                try insert(record)
                 try delete.bind(id, at: 1)
                 try delete.run()
                 found += 1

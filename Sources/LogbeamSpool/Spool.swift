@@ -24,7 +24,7 @@ package final class Spool: Sendable {
         /// For how long opening waits while another process holds the file.
         var openTimeout = SpoolFile.openTimeout
         /// How many bytes may be written beside a file.
-        var freeSpace: @Sendable (_ path: String) -> Int64 = DiskSpace.free
+        package var freeSpace: @Sendable (_ path: String) -> Int64 = DiskSpace.free
 
         package init(
             create: Bool = true,
@@ -156,7 +156,7 @@ package final class Spool: Sendable {
     /// - Parameter mayBlock: whether to wait for room at all.
     @discardableResult
     package func append(
-        _ records: some Collection<NewRecord>,
+        _ records: [NewRecord],
         progress: AppendProgress? = nil,
         mayBlock: Bool = true
     ) throws(SpoolError) -> Int64 {

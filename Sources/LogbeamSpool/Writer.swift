@@ -8,9 +8,8 @@ final class Writer {
     let connection: Connection
     private let walMonitor: WALMonitor
 
-    private let ids = NewIDs()
-    private let insertRecord: Statement
-    private let insertNextRecord: Statement
+    private let ids: NewIDs
+    private let records: NewRecords
     private let insertStream: Statement
     private let selectStream: Statement
     private let raiseLastID: Statement
@@ -41,18 +40,8 @@ final class Writer {
         room = try Room(connection: connection, walMonitor: walMonitor, limit: limit, freeSpace: freeSpace)
         oldest = try OldestRecords(connection: connection)
         gaps = try GapTable(connection: connection)
-        try ids.install(on: connection)
-        // Ids are microseconds, pushed forward where the clock is behind any id that is, or ever was, in use.
-        insertRecord = try connection.prepare(
-            """
-            INSERT INTO records (id, stream_id, timestamp, message) VALUES (coalesce(next_id(?1), max(?1,
-                1 + coalesce((SELECT max(id) FROM records), 0),
-                1 + (SELECT value FROM counters WHERE name = 'last_id'))), ?2, ?3, ?4)
-            """
-        )
-        insertNextRecord = try connection.prepare(
-            "INSERT INTO records (id, stream_id, timestamp, message) VALUES (?1, ?2, ?3, ?4)"
-        )
+        ids = try NewIDs(connection: connection)
+        records = try NewRecords(connection: connection, ids: ids)
         insertStream = try connection.prepare("INSERT OR IGNORE INTO streams (log_group, log_stream) VALUES (?1, ?2)")
         selectStream = try connection.prepare("SELECT id FROM streams WHERE log_group = ?1 AND log_stream = ?2")
         deliveries = try DeliveryTable(connection: connection)
@@ -96,39 +85,43 @@ final class Writer {
     }
 
     /// Commits records and how far they were taken: all of that or nothing. Returns the id of the last; 0 if there is none.
-    func append(
-        _ records: some Collection<NewRecord>,
-        cost: Int64,
-        progress: AppendProgress?
-    ) throws(SpoolError) -> Int64 {
+    func append(_ records: [NewRecord], cost: Int64, progress: AppendProgress?) throws(SpoolError) -> Int64 {
         try room.admit(cost)
-        return try connection.transaction { () throws(SpoolError) in
-            var last: Int64?
-            for record in records { last = try insert(record, after: last) }
-            if let progress { try note(progress) }
-            return last ?? 0
+        let first = try records.withUnsafeBufferPointer { records throws(SpoolError) in
+            try append(progress: progress) { records }
         }
+        return first + max(0, Int64(records.count) - 1)
+    }
+
+    /// Commits records in one transaction, under ids that follow each other. Returns the id of the first; 0 if there is
+    /// none. Asks for no room.
+    ///
+    /// - Parameter take: called once the write lock is held.
+    func append(
+        progress: AppendProgress? = nil,
+        taking take: () -> UnsafeBufferPointer<NewRecord>
+    ) throws(SpoolError) -> Int64 {
+        let first = try connection.transaction { () throws(SpoolError) in
+            let first = try insert(take())
+            if let progress { try note(progress) }
+            return first
+        }
+        ids.noteCommit()
+        return first
     }
 
     /// Commits one record, or inserts it where there is a transaction, and returns its id. Asks for no room: see
     /// ``Room/admit(_:)``.
-    ///
-    /// - Parameter previous: the id of a record that was inserted before in the same transaction: nobody else can have
-    ///   taken a higher one, so none need be looked for.
-    func insert(_ record: NewRecord, after previous: Int64? = nil) throws(SpoolError) -> Int64 {
-        room.spend(SpoolLimit.cost(ofMessage: record.message.count))
-        // No id comes after the highest of all, which a damaged file may hold: then SQLite refuses the record.
-        let next = previous.flatMap { $0 < .max ? $0 + 1 : nil }
-        let insert = next == nil ? insertRecord : insertNextRecord
-        defer { insert.reset() }
-        try insert.bind(next ?? WallClock.microseconds(), at: 1)
-        try insert.bind(record.stream, at: 2)
-        try insert.bind(record.timestamp, at: 3)
-        try insert.bind(record.message, at: 4)
-        _ = try insert.step()
-        let id = sqlite3_last_insert_rowid(connection.handle)
-        ids.note(id, on: connection)
-        return id
+    @discardableResult
+    func insert(_ record: NewRecord) throws(SpoolError) -> Int64 {
+        try withUnsafePointer(to: record) { record throws(SpoolError) in
+            try insert(UnsafeBufferPointer(start: record, count: 1))
+        }
+    }
+
+    private func insert(_ records: UnsafeBufferPointer<NewRecord>) throws(SpoolError) -> Int64 {
+        for record in records { room.spend(SpoolLimit.cost(ofMessage: record.message.count)) }
+        return try self.records.insert(records)
     }
 
     /// The id of a stream, which is made known to the spool if it is not yet.

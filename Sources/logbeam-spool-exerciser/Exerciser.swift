@@ -1,6 +1,7 @@
 import Foundation
 import LogbeamCore
 import LogbeamSpool
+import Synchronization
 
 /// What the tests of the spool need a process of its own for: to kill it, to trace it, to race with it, to give it a
 /// umask.
@@ -49,31 +50,29 @@ enum Exerciser {
     /// Forks in the midst of a commit: what the child inherits stays locked. Ends like the child, with 0 if that was
     /// told so.
     private static func forkLocked(_ path: String) throws {
-        let spool = try Spool(path: path, options: .init(commitTimeout: .milliseconds(200)))
-        let stream = try stream(of: spool)
-        var child: pid_t?
-        var looks = 0
-        try Array("parent".utf8).withUnsafeBufferPointer { message in
-            let record = NewRecord(stream: stream, timestamp: WallClock.milliseconds(), message: message)
-            // Asked for twice: for what it costs, and while the lock is held.
-            let records = CollectionOfOne(record).lazy.map { record in
-                looks += 1
-                if looks == 2 {
-                    child = ServiceExerciser.inChild {
-                        do {
-                            _ = try append("child", to: spool, stream: stream)
-                        } catch {
-                            exit((error as? SpoolError)?.kind == .busy ? 0 : 2)
-                        }
-                        exit(1)
-                    }
+        let target = Mutex<(spool: Spool, stream: Int64)?>(nil)
+        let child = Mutex<pid_t?>(nil)
+        // Asked for with the lock held.
+        var options = Spool.Options(commitTimeout: .milliseconds(200))
+        options.freeSpace = { _ in
+            guard let (spool, stream) = target.withLock({ $0.take() }) else { return .max }
+            let forked = ServiceExerciser.inChild {
+                do {
+                    _ = try append("child", to: spool, stream: stream)
+                } catch {
+                    exit((error as? SpoolError)?.kind == .busy ? 0 : 2)
                 }
-                return record
+                exit(1)
             }
-            try spool.append(records)
+            child.withLock { $0 = forked }
+            return .max
         }
+        let spool = try Spool(path: path, options: options)
+        let stream = try stream(of: spool)
+        target.withLock { $0 = (spool, stream) }
+        _ = try append("parent", to: spool, stream: stream)
         var status: Int32 = -1
-        if let child { waitpid(child, &status, 0) }
+        if let child = child.withLock({ $0 }) { waitpid(child, &status, 0) }
         exit(status == 0 ? 0 : 1)
     }
 

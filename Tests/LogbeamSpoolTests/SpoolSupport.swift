@@ -74,7 +74,7 @@ extension Spool {
     func appendGroup(of count: Int, _ bytes: [UInt8], stream: Int64) throws {
         try bytes.withUnsafeBufferPointer { message in
             let record = NewRecord(stream: stream, timestamp: 1_000, message: message)
-            _ = try append(repeatElement(record, count: count))
+            _ = try append(Array(repeating: record, count: count))
         }
     }
 }

@@ -216,7 +216,7 @@ import Testing
         try [UInt8](repeating: 65, count: 400).withUnsafeBufferPointer { message in
             for _ in 0..<120 {
                 let record = NewRecord(stream: stream, timestamp: time, message: message)
-                try uploader.spool.append(repeatElement(record, count: 1_000))
+                try uploader.spool.append(Array(repeating: record, count: 1_000))
             }
         }
         uploader.loop.tidy { true }

@@ -87,7 +87,7 @@ struct CarryOver {
                 try target.connection.transaction { () throws(SpoolError) in
                     var ids: [Int64] = []
                     for row in rows {
-                        ids.append(try append(row, to: target, stream: streams[row.stream] ?? 0, after: ids.last))
+                        ids.append(try append(row, to: target, stream: streams[row.stream] ?? 0))
                     }
                     try body(target, ids, streams[last.stream] ?? 0)
                 }
@@ -140,17 +140,12 @@ struct CarryOver {
         return rows
     }
 
-    private func append(
-        _ row: Row,
-        to writer: Writer,
-        stream: Int64,
-        after previous: Int64?
-    ) throws(SpoolError) -> Int64 {
+    private func append(_ row: Row, to writer: Writer, stream: Int64) throws(SpoolError) -> Int64 {
         let result = row.message.withUnsafeBufferPointer { message in
             Result { () throws(SpoolError) in
                 // What is in the spool already is not refused for want of room.
                 let record = NewRecord(stream: stream, timestamp: row.timestamp, message: message)
-                return try writer.insert(record, after: previous)
+                return try writer.insert(record)
             }
         }
         return try result.get()

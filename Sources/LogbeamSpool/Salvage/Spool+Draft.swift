@@ -9,7 +9,7 @@ extension Spool {
         let streams = try streamIDs(of: draft)
         let records = try draft.prepare("SELECT message, stream_id, timestamp FROM records ORDER BY id")
         try appendSlices(of: records, areNew: true) { (writer, row) throws(SpoolError) in
-            _ = try writer.insert(
+            try writer.insert(
                 NewRecord(
                     stream: streams[row.integer(1)] ?? 0,
                     timestamp: row.integer(2),

@@ -82,14 +82,18 @@ struct SupersedeTests {
         try old.begin(range)
         var new: UploadLease?
         var slices = 0
+        var left: [Int64] = []
         let error = spoolError {
             try test.spool.acknowledge(range, refused: [], delivered: 2_000, in: 1) {
                 slices += 1
-                if slices == 2 { new = try? UploadLease.takeOver(test.spool) }
+                guard slices == 2 else { return }
+                new = try? UploadLease.takeOver(test.spool)
+                left = (try? test.ids()) ?? []
             }
         }
         #expect(error?.kind == .superseded)
-        #expect(try test.ids() == Array(ids[1_000...]))
+        #expect(!left.isEmpty && left.count < 2_000)
+        #expect(try test.ids() == left)
         try #require(new).finish(range)
         #expect(try test.ids() == [])
         #expect(try test.ids("deliveries") == [])
