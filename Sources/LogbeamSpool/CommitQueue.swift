@@ -213,9 +213,9 @@ final class CommitQueue: @unchecked Sendable {
     }
 
     /// How many records are likely to wait in a moment: as many as the last commit had, and those of the threads that are
-    /// still to learn what became of their last one.
+    /// still to learn what became of their last one. Two at the least: who waits has met another thread.
     private var expectedRecords: Int {
-        max(crowd.load(ordering: .relaxed), Self.seatCount - free.load(ordering: .relaxed).nonzeroBitCount)
+        max(2, crowd.load(ordering: .relaxed), Self.seatCount - free.load(ordering: .relaxed).nonzeroBitCount)
     }
 
     /// Whether one thread logs, and waits for a write of another kind. A core that it gives away it has again at the next
