@@ -106,7 +106,8 @@ final class Writer {
             if let progress { try note(progress) }
             return first
         }
-        ids.noteCommit()
+        // Without a record nobody has looked which ids there are.
+        if first != 0 { ids.noteCommit() }
         return first
     }
 
