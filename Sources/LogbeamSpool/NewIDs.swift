@@ -3,7 +3,7 @@ internal import CSQLite
 /// The ids of the next records.
 ///
 /// Ids are microseconds since 1970-01-01T00:00:00Z, pushed forward where the clock is behind any id that is, or ever was, in
-/// use. To look which are takes two cursors, a tenth of the instructions of a commit. It is known without where the last
+/// use. To look which are takes two cursors more than a commit has. It is known without where the last
 /// one to write anything was this connection, with records. SQLite tells: its number for the state of the file changes
 /// with every commit, that of another connection being noticed when a transaction begins
 /// (https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html, SQLITE_FCNTL_DATA_VERSION).

@@ -147,13 +147,13 @@ struct CommitQueueTests {
 
     @Test("wait until their own deadline when a thread would commit them, and waits for another process")
     func ownDeadlineInARound() async throws {
-        let test = try TestSpool(commitTimeout: .seconds(3_600))
+        let test = try TestSpool(commitTimeout: .seconds(120))
         // Used by one thread, and when that is done with it by another.
         nonisolated(unsafe) let other = try Connection(path: test.path, mode: .readWrite)
         let isHeld = Gate()
         async let patient = onOwnThread {
             isHeld.pass()
-            return try test.append("patient", within: .seconds(3_600))
+            return try test.append("patient", within: .seconds(120))
         }
         async let hasty: Void = onOwnThread {
             isHeld.pass()
