@@ -135,19 +135,21 @@ public final class LogShipper: Sendable {
                 return true
             }
             var message = message.truncated(toUTF8Count: maximumMessageSize)
-            let id: Int64? = try message.withUTF8 { message in
-                // The uploader must not wait for itself.
-                if upload != nil {
-                    return try process.spool.append(to: stream, timestamp: timestamp, message: message, mayBlock: false)
+            let isStaged = try message.withUTF8 { message in
+                if let upload {
+                    try upload.appendQuietly {
+                        // The uploader must not wait for itself.
+                        try process.spool.append(to: stream, timestamp: timestamp, message: message, mayBlock: false)
+                    }
+                    return false
                 }
-                if try process.stage(stream, timestamp: timestamp, message: message, isSynced: isSynced) { return nil }
-                return try process.spool.append(to: stream, timestamp: timestamp, message: message)
+                if try process.stage(stream, timestamp: timestamp, message: message, isSynced: isSynced) { return true }
+                try process.spool.append(to: stream, timestamp: timestamp, message: message)
+                return false
             }
             // What the journal has taken is told of when it is moved.
-            guard let id else { return true }
-            if let upload {
-                upload.appendedQuietly(id: id)
-            } else {
+            guard !isStaged else { return true }
+            if upload == nil {
                 process.uploader.mailbox.appended(bytes: message.utf8.count + BatchLimits.eventOverhead)
             }
             process.noteLosses()

@@ -227,7 +227,7 @@ import Testing
         try await waitUntil("the first upload is acknowledged") { try fixture.pending() == ["upload 1"] }
         let other = try CloudWatchLogsHandler(label: "", shipper: shipper, logStreamName: "other")
         Logger(label: "") { _ in other }.info("two")
-        try await waitUntil("the second upload is acknowledged") { try fixture.status().delivered == 2 }
+        try await waitUntil("the second upload is acknowledged") { try fixture.status().delivered >= 2 }
         #expect(client.messages == [["one"], ["two"]])
         #expect(await shipper.flush(timeout: patience))
         #expect(client.messages[2] == ["upload 1", "upload 2"])
@@ -256,7 +256,7 @@ import Testing
         try await waitUntil("the second upload is acknowledged") { try fixture.pending() == ["upload 2"] }
         let other = try CloudWatchLogsHandler(label: "", shipper: shipper, logStreamName: "other")
         Logger(label: "") { _ in other }.info("two")
-        try await waitUntil("the third upload is acknowledged") { try fixture.status().delivered == 3 }
+        try await waitUntil("the third upload is acknowledged") { try fixture.status().delivered >= 3 }
         #expect(client.messages == [["zero"], ["one"], ["two"]])
         #expect(await shipper.flush(timeout: patience))
         #expect(client.messages[3] == ["upload 2", "upload 3"])

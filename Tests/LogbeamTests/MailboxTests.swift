@@ -63,9 +63,62 @@ struct MailboxTests {
 
     @Test("keeps nothing for an uploader that is no more")
     func quietForEver() {
+        mailbox.appendQuietly { 1 }
+        #expect(mailbox.takeQuiet() == [1])
         mailbox.stop()
-        mailbox.appendedQuietly(id: 1)
+        mailbox.appendQuietly { 2 }
         #expect(mailbox.takeQuiet() == [])
+    }
+
+    private struct Unwritable: Error {}
+
+    @Test("includes which record is quiet before it is looked at; who does not say so is waited for once")
+    func waitForQuiet() {
+        let (now, later) = (MonotonicClock.milliseconds(), MonotonicClock.milliseconds() + 120_000)
+        #expect(mailbox.waitForQuiet(until: now))
+        mailbox.appendQuietly {
+            #expect(!mailbox.waitForQuiet(until: now))
+            #expect(mailbox.waitForQuiet(until: now))
+            return 1
+        }
+        #expect(mailbox.takeQuiet() == [1])
+        // One that is not written after all.
+        #expect(throws: Unwritable.self) { try mailbox.appendQuietly { throw Unwritable() } }
+        #expect(mailbox.waitForQuiet(until: now))
+        #expect(mailbox.takeQuiet() == [])
+        // Nobody waits for one that goes on where all is to end.
+        mailbox.appendQuietly {
+            mailbox.stop()
+            #expect(mailbox.waitForQuiet(until: later))
+            return 2
+        }
+    }
+
+    @Test("does not wait for quiet records without end where there is always one on its way")
+    func quietWithoutEnd() async throws {
+        let begun = Monitor((count: 0, isOver: false))
+        // Each ends when another has begun.
+        let append: @Sendable () -> Void = { [mailbox] in
+            while !begun.withLock({ $0.isOver }) {
+                mailbox.appendQuietly {
+                    let number = begun.withLock { begun in
+                        begun.count += 1
+                        return begun.count
+                    }
+                    _ = begun.wait(within: .seconds(120)) { $0.count > number || $0.isOver ? true : nil }
+                    return Int64(number)
+                }
+            }
+        }
+        async let one: Void = onOwnThread(append)
+        async let other: Void = onOwnThread(append)
+        let isDone = try await onOwnThread { [mailbox] in
+            _ = begun.wait(within: .seconds(120)) { $0.count > 2 ? true : nil }
+            return mailbox.waitForQuiet(until: MonotonicClock.milliseconds() + 10_000)
+        }
+        begun.withLock { $0.isOver = true }
+        _ = try await (one, other)
+        #expect(isDone)
     }
 
     @Test("ends the flushes that it has heard of, and no others, where nothing can be sent; at the end all of them")

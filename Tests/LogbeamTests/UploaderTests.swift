@@ -47,6 +47,45 @@ struct UploaderTests {
         await uploader.stop()
     }
 
+    @Test("sends nothing because of a record of an upload, though it is read before its thread could say what it is")
+    func quietRecords() async throws {
+        let directory = try TemporaryDirectory()
+        let spool = try LiveSpool(path: directory.file("spool.db"), lookInterval: .zero, report: { _ in })
+        let (service, mailbox) = (ScriptedDeliveryService(), Mailbox())
+        let uploader = Uploader(
+            spool: spool,
+            mailbox: mailbox,
+            service: service,
+            limits: BatchLimits(age: 0),
+            losses: Losses()
+        )
+        try uploader.start()
+        @Sendable func append(_ text: String, to stream: String) throws -> Int64 {
+            try Array(text.utf8).withUnsafeBufferPointer { message in
+                try spool.append(
+                    to: LiveStream(Destination(logGroup: "group", logStream: stream)),
+                    timestamp: WallClock.milliseconds(),
+                    message: message
+                )
+            }
+        }
+        try await onOwnThread {
+            try mailbox.appendQuietly {
+                let id = try append("caused", to: "one")
+                mailbox.wakeUp()
+                // Time enough to read and to send it, more than once.
+                #expect(!service.waitForBatches(1, within: .milliseconds(300)))
+                return id
+            }
+        }
+        _ = try append("other", to: "two")
+        mailbox.wakeUp()
+        #expect(try await onOwnThread { service.waitForBatches(1) })
+        #expect(try await onOwnThread { uploader.requestFlush().wait(until: nil) } == true)
+        #expect(service.sent.map(\.texts) == [["other"], ["caused"]])
+        await uploader.stop()
+    }
+
     @Test(
         "takes in the journals of processes that have died meanwhile, whether it ships or not",
         arguments: [true, false]

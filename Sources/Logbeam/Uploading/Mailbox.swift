@@ -26,6 +26,10 @@ package final class Mailbox: Sendable {
         var forgotten: Set<Int> = []
         /// Records that must not cause an upload, since an upload caused them.
         var quiet: Set<Int64> = []
+        /// How many such records were begun so far.
+        var quietCount = 0
+        /// The numbers of those that may stand in the spool, and not in `quiet` yet.
+        var beingAppended: Set<Int> = []
     }
 
     private let state = Condition(State())
@@ -66,11 +70,23 @@ package final class Mailbox: Sendable {
         state.change { $0.hasNews = true }
     }
 
-    /// A record was committed that an upload caused. It wakes nobody.
-    func appendedQuietly(id: Int64) {
-        state.change { state in
-            if !state.isStopped { state.quiet.insert(id) }
+    /// Commits a record that an upload caused. It wakes nobody.
+    ///
+    /// - Parameter append: commits the record, and returns its id.
+    func appendQuietly(_ append: () throws -> Int64) rethrows {
+        let number = state.change { state in
+            state.quietCount += 1
+            state.beingAppended.insert(state.quietCount)
+            return state.quietCount
         }
+        var id: Int64?
+        defer {
+            state.change { state in
+                state.beingAppended.remove(number)
+                if let id, !state.isStopped { state.quiet.insert(id) }
+            }
+        }
+        id = try append()
     }
 
     /// Asks for a flush. The completion is called at once, with false, if the uploader has stopped.
@@ -109,6 +125,21 @@ package final class Mailbox: Sendable {
 
     var isStopped: Bool { state.read { $0.isStopped } }
     var hasNews: Bool { state.read { $0.hasNews || $0.isStopped } }
+
+    /// Waits for those who are within ``appendQuietly(_:)``, since what they have committed may have been read already. Not
+    /// for those who come later, and for nobody twice: who is waited for in vain may be waiting for another process.
+    ///
+    /// - Parameter deadline: in milliseconds of the monotonic clock.
+    /// - Returns: false if it came before they were done.
+    @discardableResult
+    func waitForQuiet(until deadline: Int64) -> Bool {
+        let last = state.read { $0.quietCount }
+        let isDone = state.wait(until: deadline) { state in
+            state.isStopped || !state.beingAppended.contains { $0 <= last } ? true : nil
+        }
+        if isDone == nil { state.change { state in state.beingAppended = state.beingAppended.filter { $0 > last } } }
+        return isDone ?? false
+    }
 
     func takeQuiet() -> Set<Int64> {
         state.change { state in

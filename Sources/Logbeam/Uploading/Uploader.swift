@@ -246,8 +246,9 @@ package final class Uploader: Sendable {
                 spool.isUnsettled
                 && movePacing.endsLoop(at: now, into: ObjectIdentifier(generation), inFlight: loop.inFlight)
             guard spool.current === generation, !isTimeToMove else { break }
+            // What the step before this one has read is looked at by this one. A fork need not wait for it.
+            mailbox.waitForQuiet(until: now + min(Self.pollInterval, loop.longestRest))
             let step = ForkGate.pass {
-                // Before any step: a step may read what the one before it has caused to be logged.
                 loop.hush(mailbox.takeQuiet())
                 mailbox.updateFlushes(
                     target: { try? loop.flush() },
