@@ -64,7 +64,7 @@ package final class Spool: Sendable {
     let queue: CommitQueue
     private let logSync: LogSync
     let limit: SpoolLimit?
-    /// When a record was last to be appended, in nanoseconds of ``MonotonicClock``.
+    /// When a record was last to be appended by a thread that logs, in nanoseconds of ``MonotonicClock``.
     let lastAppend = Atomic<UInt64>(0)
     private let roomAlarm = RoomAlarm()
     /// Until when nobody waits for the log, in nanoseconds of ``MonotonicClock``.
@@ -161,7 +161,9 @@ package final class Spool: Sendable {
         mayBlock: Bool = true
     ) throws(SpoolError) -> Int64 {
         let cost = records.reduce(0) { $0 + SpoolLimit.cost(ofMessage: $1.message.count) }
-        return try withRoom(for: cost, mayBlock: mayBlock) { deadline throws(SpoolError) in
+        // What comes from a journal or a file is safe there: nobody waits for it.
+        let isAwaited = progress == nil
+        return try withRoom(for: cost, mayBlock: mayBlock, isAwaited: isAwaited) { deadline throws(SpoolError) in
             try queue.write(until: deadline) { writer throws(SpoolError) in
                 try writer.append(records, cost: cost, progress: progress)
             }
@@ -206,10 +208,11 @@ package final class Spool: Sendable {
     func withRoom<Result>(
         for cost: Int64,
         mayBlock: Bool,
+        isAwaited: Bool = true,
         _ body: (_ deadline: UInt64) throws(SpoolError) -> Result
     ) throws(SpoolError) -> Result {
         let start = MonotonicClock.nanoseconds()
-        lastAppend.store(start, ordering: .relaxed)
+        if isAwaited { lastAppend.store(start, ordering: .relaxed) }
         var deadline = start &+ lockTimeout
         var isFirst = true
         var refusal: SpoolError?

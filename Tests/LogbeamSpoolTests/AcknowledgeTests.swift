@@ -138,25 +138,39 @@ struct AcknowledgeTests {
         #expect(try SpoolStatus.read(path: test.path).delivered == 1_299)
     }
 
+    /// How many slices it takes to delete records.
+    private func slices(_ ids: [Int64], of test: TestSpool, by spool: Spool, afterEach: () -> Void = {}) throws -> Int {
+        let range = test.range(ids[0], ids[ids.count - 1])
+        try spool.begin(range)
+        var count = 0
+        try spool.acknowledge(range, refused: [], delivered: ids.count) {
+            count += 1
+            afterEach()
+        }
+        return count
+    }
+
     @Test("deletes in longer slices where nobody logs, and in short ones where somebody does")
     func longerSlices() throws {
         let test = try TestSpool()
-        func slices(_ ids: [Int64], by spool: Spool, afterEach: () -> Void = {}) throws -> Int {
-            let range = test.range(ids[0], ids[ids.count - 1])
-            try spool.begin(range)
-            var count = 0
-            try spool.acknowledge(range, refused: [], delivered: ids.count) {
-                count += 1
-                afterEach()
-            }
-            return count
-        }
         let ids = try test.append(2_900)
         // One that was opened when all of that was there.
-        let quiet = try slices(ids, by: Spool(path: test.path))
+        let quiet = try slices(ids, of: test, by: Spool(path: test.path))
         #expect(quiet == 3)
-        let busy = try slices(test.append(2_900), by: test.spool) { _ = try? test.append(to: test.otherStream) }
+        let busy = try slices(test.append(2_900), of: test, by: test.spool) {
+            _ = try? test.append(to: test.otherStream)
+        }
         #expect(busy == 6)
+    }
+
+    @Test("deletes in longer slices where all that comes is moved out of a journal: nobody waits for that")
+    func longerSlicesBesideJournal() throws {
+        let test = try TestSpool()
+        let spool = try Spool(path: test.path)
+        for (progress, expected) in [(AppendProgress.moved(fromJournal: "a", through: 2_900), 3), (nil, 6)] {
+            try spool.appendGroup(of: 2_900, Array("message".utf8), stream: test.stream, progress: progress)
+            #expect(try slices(test.ids(), of: test, by: spool) == expected)
+        }
     }
 
     @Test("counts once what was begun twice")

@@ -71,10 +71,10 @@ extension Spool {
     }
 
     /// The same message so many times, in one transaction.
-    func appendGroup(of count: Int, _ bytes: [UInt8], stream: Int64) throws {
+    func appendGroup(of count: Int, _ bytes: [UInt8], stream: Int64, progress: AppendProgress? = nil) throws {
         try bytes.withUnsafeBufferPointer { message in
             let record = NewRecord(stream: stream, timestamp: 1_000, message: message)
-            _ = try append(Array(repeating: record, count: count))
+            _ = try append(Array(repeating: record, count: count), progress: progress)
         }
     }
 }
