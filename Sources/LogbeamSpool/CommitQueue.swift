@@ -124,6 +124,8 @@ final class CommitQueue: @unchecked Sendable {
 
     /// How many records are there to be taken now.
     var waitingRecords: Int { waiting.load(ordering: .relaxed).nonzeroBitCount }
+    /// Whether a thread waits for whoever has the lock.
+    var isAwaited: Bool { waitingRecords > 0 || lock.hasWaiters }
     /// How many threads sleep because of theirs.
     var sleepingThreads: Int { (0..<Self.seatCount).count { seats[$0].state.load(ordering: .relaxed) == .asleep } }
 

@@ -75,6 +75,7 @@ extension Spool {
             return try write { writer throws(SpoolError) in
                 let limit = ids.isEmpty ? slice : max(1, slice / Writer.sparseWeight)
                 let step = isQuiet ? limit : Writer.sliceStep
+                defer { deletionIsAwaited.store(queue.isAwaited, ordering: .relaxed) }
                 return try writer.deleteSlice(
                     of: range,
                     ids: ids,

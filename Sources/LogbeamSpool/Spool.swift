@@ -58,6 +58,8 @@ package final class Spool: Sendable {
     let copying = TimedLock()
     /// How many records the last slice of a deletion had at most.
     let lastSlice = Atomic<Int>(Writer.sliceSize / 2)
+    /// Others waited when the last slice was done.
+    let deletionIsAwaited = Atomic<Bool>(false)
     /// So much room was left when a batch was last acknowledged that its records need not be deleted at once.
     let hasAmpleRoom = Atomic<Bool>(true)
     private let walMonitor: WALMonitor

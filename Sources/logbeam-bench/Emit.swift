@@ -44,6 +44,8 @@ struct Emit: AsyncParsableCommand {
         )
         let backlogOutlasted = try backlog?.isLeft()
         try await subject.ship()
+        let shippedSeconds = secondsSince(begin)
+        try await subject.delete()
         var figures = HandlerFigures(
             p50Microseconds: 0,
             p99Microseconds: 0,
@@ -51,7 +53,7 @@ struct Emit: AsyncParsableCommand {
             worstMicroseconds: 0,
             records: calls.count,
             loggedSeconds: calls.seconds,
-            shippedSeconds: secondsSince(begin),
+            shippedSeconds: shippedSeconds,
             cpuSeconds: Double(CPUClock.process.nanoseconds - cpu) / 1e9,
             writtenBytes: try Self.writtenBytes() - written,
             peakMemoryBytes: try Self.peakMemoryBytes(),
@@ -74,6 +76,8 @@ struct Emit: AsyncParsableCommand {
         var log: @Sendable (Int) -> Void
         /// Returns when all is shipped.
         var ship: @Sendable () async throws -> Void = {}
+        /// Returns when nothing of it is left in the spool.
+        var delete: @Sendable () async throws -> Void = {}
         var end: @Sendable () async -> Void = {}
     }
 
@@ -107,6 +111,14 @@ struct Emit: AsyncParsableCommand {
                 log: Self.logging(lines, Logger(label: "bench") { CloudWatchLogsHandler(label: $0, shipper: shipper) }),
                 ship: {
                     guard await shipper.flush(timeout: .seconds(600)) else { throw BenchError("not all was sent") }
+                },
+                delete: {
+                    let spool = try SpoolReader(path: LogShipper.Configuration.defaultSpoolPath())
+                    let deadline = ContinuousClock.now + .seconds(60)
+                    while try spool.hasRecords(through: .max) {
+                        guard ContinuousClock.now < deadline else { throw BenchError("not all was deleted") }
+                        try await Task.sleep(for: .milliseconds(20))
+                    }
                 },
                 end: { await shipper.shutdown() }
             )

@@ -148,6 +148,7 @@ extension CommitQueueTests {
                 case 0:
                     gates[0].open()
                     #expect(eventually { test.spool.queue.waitingRecords == 8 })
+                    #expect(test.spool.queue.isAwaited)
                 case 1:
                     #expect(committed.wait(within: patience) { $0.count == 2 ? true : nil } == true)
                     gates[1].open()
@@ -157,6 +158,7 @@ extension CommitQueueTests {
                 #expect(number == 4 || eventually { test.spool.lock.hasWaiters })
             }
         }
+        #expect(!test.spool.queue.isAwaited)
         let lastOld = try #require(try await old.max())
         let firstNew = try #require(try await new.min())
         #expect(lastOld < firstNew)

@@ -128,6 +128,24 @@ struct SpentBatchesTests {
         #expect(try uploader.storedCount() == 0)
     }
 
+    @Test("that is a little later each time that somebody had to wait for it, unless there are many")
+    func whileOthersWait() throws {
+        let uploader = try uploader()
+        try ship(1...2 * (SpentBatches.mostPutOff + 1), by: uploader)
+        // A thread that waits for the lock of the spool.
+        uploader.spool.lock.waiters.add(1, ordering: .relaxed)
+        for left in [SpentBatches.mostPutOff - 1, SpentBatches.mostPutOff - 2] {
+            var progress = uploader.loop.step()
+            while progress == .advanced { progress = uploader.loop.step() }
+            #expect(progress == .waiting(until: uploader.clock.now.monotonic + SpentBatches.respite))
+            #expect(try uploader.storedCount() == 2 * left)
+            uploader.clock.advance(SpentBatches.respite)
+        }
+        uploader.spool.lock.waiters.subtract(1, ordering: .relaxed)
+        while uploader.loop.step() == .advanced {}
+        #expect(try uploader.storedCount() == 0)
+    }
+
     @Test("that is when the loop ends")
     func atTheEnd() throws {
         let uploader = try uploader()

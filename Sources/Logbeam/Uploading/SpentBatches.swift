@@ -14,6 +14,8 @@ struct SpentBatches {
     private var start: Int64?
     /// When the last one came, in milliseconds of the monotonic clock.
     private var lastAdded: Int64 = .min
+    /// Until when none need be deleted, since others had to wait for that, in milliseconds of the monotonic clock.
+    private var putOffUntil: Int64 = .min
     /// There may be no record but theirs: that was not looked at since the last one came.
     private var mayBeAll = false
 
@@ -21,6 +23,12 @@ struct SpentBatches {
     static let most = 256
     /// When no answer has come for so long, the service is what is waited for, and not the processor. In milliseconds.
     static let patience: Int64 = 20
+
+    /// For so long nothing is deleted when somebody had to wait for that, in milliseconds: what comes in a flood is deleted
+    /// after it, which costs less then, and the flood is over sooner.
+    static let respite: Int64 = 10
+    /// So many wait because of that. At up to a mebibyte each, this is what a flood makes of the file.
+    static let mostPutOff = 64
 
     var isEmpty: Bool { ranges.isEmpty }
 
@@ -43,13 +51,16 @@ struct SpentBatches {
     /// there are none.
     func time(inFlight: Int) -> Int64? {
         if ranges.isEmpty { return nil }
-        return inFlight > 0 ? lastAdded.addingSaturated(Self.patience) : .min
+        let time = inFlight > 0 ? lastAdded.addingSaturated(Self.patience) : .min
+        return ranges.count < Self.mostPutOff ? max(time, putOffUntil) : time
     }
 
     /// Deletes a slice of the first one, or all at once where the spool has nothing else.
     ///
-    /// - Parameter mayBeAll: whether to look for that.
-    mutating func deleteSome(by lease: UploadLease, mayBeAll: Bool) throws(SpoolError) {
+    /// - Parameters:
+    ///   - mayBeAll: whether to look for that.
+    ///   - time: in milliseconds of the monotonic clock.
+    mutating func deleteSome(by lease: UploadLease, mayBeAll: Bool, at time: Int64) throws(SpoolError) {
         if mayBeAll, self.mayBeAll, ranges.count > 1, whole.count == ranges.count {
             self.mayBeAll = false
             if try lease.deleteAll(of: Array(ranges)) {
@@ -60,6 +71,7 @@ struct SpentBatches {
         guard let first = ranges.first else { return }
         start = try lease.deleteSlice(of: first, from: start ?? first.first)
         if start == nil { forget(at: ranges.startIndex) }
+        if lease.deletionIsAwaited { putOffUntil = time.addingSaturated(Self.respite) }
     }
 
     private mutating func forget(at index: Int) {
@@ -70,7 +82,7 @@ struct SpentBatches {
     /// Deletes all of them.
     mutating func deleteAll(by lease: UploadLease) throws(SpoolError) {
         while !isEmpty {
-            try deleteSome(by: lease, mayBeAll: false)
+            try deleteSome(by: lease, mayBeAll: false, at: .min)
             _ = lease.beat()
         }
     }

@@ -314,7 +314,7 @@ package final class UploadLoop {
     }
 
     private func deleteSpent(mayBeAll: Bool) throws(SpoolError) -> Progress {
-        try spent.deleteSome(by: lease, mayBeAll: mayBeAll)
+        try spent.deleteSome(by: lease, mayBeAll: mayBeAll, at: now().monotonic)
         try? maintenance.whileBusy()
         return .advanced
     }

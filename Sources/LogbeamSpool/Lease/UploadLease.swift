@@ -210,6 +210,8 @@ package final class UploadLease: Sendable {
 
     /// Whether there was so much room when a batch was last confirmed that its records need not be deleted at once.
     package var hasAmpleRoom: Bool { spool.hasAmpleRoom.load(ordering: .relaxed) }
+    /// Whether others waited when the last slice was deleted.
+    package var deletionIsAwaited: Bool { spool.deletionIsAwaited.load(ordering: .relaxed) }
 
     /// Deletes what is left of an acknowledged batch.
     package func finish(_ range: BatchRange, ids: [Int64] = []) throws(SpoolError) {
