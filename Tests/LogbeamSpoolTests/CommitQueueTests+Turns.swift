@@ -148,7 +148,6 @@ extension CommitQueueTests {
                 case 0:
                     gates[0].open()
                     #expect(eventually { test.spool.queue.waitingRecords == 8 })
-                    #expect(test.spool.queue.isAwaited)
                 case 1:
                     #expect(committed.wait(within: patience) { $0.count == 2 ? true : nil } == true)
                     gates[1].open()
@@ -158,10 +157,29 @@ extension CommitQueueTests {
                 #expect(number == 4 || eventually { test.spool.lock.hasWaiters })
             }
         }
-        #expect(!test.spool.queue.isAwaited)
         let lastOld = try #require(try await old.max())
         let firstNew = try #require(try await new.min())
         #expect(lastOld < firstNew)
+    }
+
+    @Test("and whoever has the lock knows whether a record waits, or a thread for the lock", arguments: [true, false])
+    func isAwaited(isRecord: Bool) async throws {
+        let test = try TestSpool()
+        let queue = test.spool.queue
+        let isHeld = Monitor(false)
+        async let holding: Void = onOwnThread {
+            try test.spool.write { _ throws(SpoolError) in
+                #expect(!queue.isAwaited)
+                isHeld.withLock { $0 = true }
+                #expect(eventually { isRecord ? queue.waitingRecords == 1 : test.spool.lock.hasWaiters })
+                #expect(queue.isAwaited)
+            }
+        }
+        #expect(isHeld.wait(within: patience) { $0 ? true : nil } == true)
+        try await onOwnThread {
+            if isRecord { try test.append() } else { try test.spool.write { _ in } }
+        }
+        try await holding
     }
 
     @Test("and the uploader's writes take turns")
