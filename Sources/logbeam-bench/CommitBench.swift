@@ -123,9 +123,15 @@ struct CommitBench {
         guard sqlite3_open_v2(path, &connection, SQLITE_OPEN_READWRITE, nil) == SQLITE_OK,
             sqlite3_busy_timeout(connection, 10_000) == SQLITE_OK,
             // A connection that has read nothing knows no log, and its checkpoints do nothing.
-            sqlite3_exec(connection, "PRAGMA schema_version", nil, nil, nil) == SQLITE_OK,
-            sqlite3_wal_checkpoint_v2(connection, nil, SQLITE_CHECKPOINT_RESTART, &pages, nil) == SQLITE_OK,
-            pages >= 0
+            sqlite3_exec(connection, "PRAGMA schema_version", nil, nil, nil) == SQLITE_OK
+        else { throw BenchError("can not open \(path): \(String(cString: sqlite3_errmsg(connection)))") }
+        let deadline = ContinuousClock.now + .seconds(10)
+        var code: Int32
+        repeat {
+            code = sqlite3_wal_checkpoint_v2(connection, nil, SQLITE_CHECKPOINT_RESTART, &pages, nil)
+            // For the end of another one SQLite does not wait.
+        } while code == SQLITE_BUSY && ContinuousClock.now < deadline
+        guard code == SQLITE_OK, pages >= 0
         else { throw BenchError("no checkpoint of \(path): \(String(cString: sqlite3_errmsg(connection)))") }
     }
 }

@@ -128,21 +128,32 @@ struct SpentBatchesTests {
         #expect(try uploader.storedCount() == 0)
     }
 
-    @Test("that is a little later each time that somebody had to wait for it, unless there are many")
+    @Test("that is a little later each time that somebody had to wait for it, unless there are many, or a flush waits")
     func whileOthersWait() throws {
         let uploader = try uploader()
+        func step() -> UploadLoop.Progress {
+            while true {
+                let progress = uploader.loop.step()
+                guard progress == .advanced else { return progress }
+            }
+        }
         try ship(1...2 * (SpentBatches.mostPutOff + 1), by: uploader)
         // A thread that waits for the lock of the spool.
         uploader.spool.lock.waiters.add(1, ordering: .relaxed)
         for left in [SpentBatches.mostPutOff - 1, SpentBatches.mostPutOff - 2] {
-            var progress = uploader.loop.step()
-            while progress == .advanced { progress = uploader.loop.step() }
-            #expect(progress == .waiting(until: uploader.clock.now.monotonic + SpentBatches.respite))
+            #expect(step() == .waiting(until: uploader.clock.now.monotonic + SpentBatches.respite))
             #expect(try uploader.storedCount() == 2 * left)
             uploader.clock.advance(SpentBatches.respite)
         }
+        _ = try uploader.loop.flush()
+        #expect(step() == .waiting(until: nil))
+        #expect(try uploader.storedCount() == 0)
+        // What comes after the flush is put off as before.
+        try ship(1...4, by: uploader)
+        #expect(step() == .waiting(until: uploader.clock.now.monotonic + SpentBatches.respite))
         uploader.spool.lock.waiters.subtract(1, ordering: .relaxed)
-        while uploader.loop.step() == .advanced {}
+        uploader.clock.advance(SpentBatches.respite)
+        #expect(step() == .waiting(until: nil))
         #expect(try uploader.storedCount() == 0)
     }
 
@@ -157,10 +168,11 @@ struct SpentBatchesTests {
     @Test("that is before more is sent where room is short, or there are many")
     func isDue() {
         var spent = SpentBatches()
-        #expect(!spent.isDue(hasAmpleRoom: false) && spent.time(inFlight: 0) == nil)
+        #expect(!spent.isDue(hasAmpleRoom: false) && spent.time(inFlight: 0, flushed: 0) == nil)
         spent.add(BatchRange(stream: 1, first: 1, last: 1, latest: 1), isWhole: true, at: 7)
         #expect(!spent.isDue(hasAmpleRoom: true) && spent.isDue(hasAmpleRoom: false))
-        #expect(spent.time(inFlight: 0) == .min && spent.time(inFlight: 1) == 7 + SpentBatches.patience)
+        #expect(spent.time(inFlight: 0, flushed: 0) == .min)
+        #expect(spent.time(inFlight: 1, flushed: 0) == 7 + SpentBatches.patience)
         for id in 2...Int64(SpentBatches.most) {
             #expect(!spent.isDue(hasAmpleRoom: true))
             spent.add(BatchRange(stream: 1, first: id, last: id, latest: 1), isWhole: true, at: 7)

@@ -49,10 +49,13 @@ struct SpentBatches {
 
     /// From when on some may be deleted while there is nothing to send, in milliseconds of the monotonic clock; `nil` if
     /// there are none.
-    func time(inFlight: Int) -> Int64? {
+    ///
+    /// - Parameter flushed: up to this id somebody waits for the records to be gone.
+    func time(inFlight: Int, flushed: Int64) -> Int64? {
         if ranges.isEmpty { return nil }
         let time = inFlight > 0 ? lastAdded.addingSaturated(Self.patience) : .min
-        return ranges.count < Self.mostPutOff ? max(time, putOffUntil) : time
+        let mayBePutOff = ranges.count < Self.mostPutOff && ranges.allSatisfy { $0.first > flushed }
+        return mayBePutOff ? max(time, putOffUntil) : time
     }
 
     /// Deletes a slice of the first one, or all at once where the spool has nothing else.

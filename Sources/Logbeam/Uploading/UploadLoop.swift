@@ -358,7 +358,8 @@ package final class UploadLoop {
                 throw error
             }
         case .wait(let until):
-            guard let time = spent.time(inFlight: inFlight) else { return .waiting(until: until) }
+            let time = spent.time(inFlight: inFlight, flushed: flushedThrough)
+            guard let time else { return .waiting(until: until) }
             guard now().monotonic >= time else { return .waiting(until: min(until ?? time, time)) }
             return try deleteSpent(mayBeAll: until == nil && inFlight == 0)
         }
