@@ -44,8 +44,6 @@ struct Emit: AsyncParsableCommand {
         )
         let backlogOutlasted = try backlog?.isLeft()
         try await subject.ship()
-        let shippedSeconds = secondsSince(begin)
-        try await subject.delete()
         var figures = HandlerFigures(
             p50Microseconds: 0,
             p99Microseconds: 0,
@@ -53,7 +51,7 @@ struct Emit: AsyncParsableCommand {
             worstMicroseconds: 0,
             records: calls.count,
             loggedSeconds: calls.seconds,
-            shippedSeconds: shippedSeconds,
+            shippedSeconds: secondsSince(begin),
             cpuSeconds: Double(CPUClock.process.nanoseconds - cpu) / 1e9,
             writtenBytes: try Self.writtenBytes() - written,
             peakMemoryBytes: try Self.peakMemoryBytes(),
@@ -76,8 +74,6 @@ struct Emit: AsyncParsableCommand {
         var log: @Sendable (Int) -> Void
         /// Returns when all is shipped.
         var ship: @Sendable () async throws -> Void = {}
-        /// Returns when nothing of it is left in the spool.
-        var delete: @Sendable () async throws -> Void = {}
         var end: @Sendable () async -> Void = {}
     }
 
@@ -111,14 +107,6 @@ struct Emit: AsyncParsableCommand {
                 log: Self.logging(lines, Logger(label: "bench") { CloudWatchLogsHandler(label: $0, shipper: shipper) }),
                 ship: {
                     guard await shipper.flush(timeout: .seconds(600)) else { throw BenchError("not all was sent") }
-                },
-                delete: {
-                    let spool = try SpoolReader(path: LogShipper.Configuration.defaultSpoolPath())
-                    let deadline = ContinuousClock.now + .seconds(60)
-                    while try spool.hasRecords(through: .max) {
-                        guard ContinuousClock.now < deadline else { throw BenchError("not all was deleted") }
-                        try await Task.sleep(for: .milliseconds(20))
-                    }
                 },
                 end: { await shipper.shutdown() }
             )
