@@ -25,5 +25,23 @@ struct BackgroundThreadTests {
         // The caller keeps its own.
         #expect(sched_getscheduler(0) == SCHED_OTHER)
     }
+
+    @Test("is as much nicer as it is told than the thread that starts it, which stays as it is")
+    func nicer() throws {
+        let seen = Monitor<[Int32]>([])
+        let own = niceness()
+        try BackgroundThread.start(name: "outer", niceness: 3) {
+            seen.withLock { $0.append(niceness()) }
+            try? BackgroundThread.start(name: "inner", niceness: 4) {
+                seen.withLock { $0.append(niceness()) }
+            }
+        }
+        let nicenesses: [Int32]? = seen.wait(within: patience) { $0.count == 2 ? $0 : nil }
+        #expect(nicenesses == [min(own + 3, 19), min(own + 7, 19)])
+        #expect(niceness() == own)
+    }
 }
+
+/// Of the calling thread: what POSIX says of a process, Linux does with a thread (setpriority(2)).
+func niceness() -> Int32 { getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0) }
 #endif

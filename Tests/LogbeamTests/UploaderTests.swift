@@ -86,6 +86,42 @@ struct UploaderTests {
         await uploader.stop()
     }
 
+    #if canImport(Glibc)
+    @Test("sends on threads that are nicer than its own, which is as nice as those that log")
+    func modestSenders() async throws {
+        let directory = try TemporaryDirectory()
+        let spool = try LiveSpool(path: directory.file("spool.db"), lookInterval: .zero, report: { _ in })
+        try Array("record".utf8).withUnsafeBufferPointer { message in
+            _ = try spool.append(
+                to: LiveStream(SpoolFixture.destination),
+                timestamp: WallClock.milliseconds(),
+                message: message
+            )
+        }
+        let sender = Monitor<Int32?>(nil)
+        let service = ScriptedDeliveryService { _, _ in
+            sender.withLock { $0 = niceness() }
+            return .accepted(.none)
+        }
+        let mailbox = Mailbox()
+        let uploader = Uploader(
+            spool: spool,
+            mailbox: mailbox,
+            service: service,
+            limits: BatchLimits(age: 0),
+            losses: Losses()
+        )
+        // Told on the uploader's own thread.
+        let own = Monitor<Int32?>(nil)
+        mailbox.flush { _ in own.withLock { $0 = niceness() } }
+        try uploader.start()
+        let mine = niceness()
+        #expect(try await onOwnThread { own.wait(within: patience) { $0 } } == mine)
+        #expect(sender.withLock { $0 } == min(mine + 10, 19))
+        await uploader.stop()
+    }
+    #endif
+
     @Test(
         "takes in the journals of processes that have died meanwhile, whether it ships or not",
         arguments: [true, false]

@@ -14,10 +14,16 @@ package struct ThreadError: Error, CustomStringConvertible {
 package enum BackgroundThread {
     /// Starts a thread. It takes no signals: those belong to the application's threads.
     ///
-    /// - Parameter name: at most 15 bytes, for `top -H` and debuggers.
+    /// - Parameters:
+    ///   - name: at most 15 bytes, for `top -H` and debuggers.
+    ///   - niceness: by how much it is nicer than the calling thread (nice(2)); on Linux alone.
     /// - Throws: ``ThreadError`` if the system has no thread left to give.
-    package static func start(name: String, _ body: @escaping @Sendable () -> Void) throws(ThreadError) {
-        let work = Unmanaged.passRetained(Work(name: name, body: body))
+    package static func start(
+        name: String,
+        niceness: Int32 = 0,
+        _ body: @escaping @Sendable () -> Void
+    ) throws(ThreadError) {
+        let work = Unmanaged.passRetained(Work(name: name, niceness: niceness, body: body))
         var all = sigset_t()
         var previous = sigset_t()
         sigfillset(&all)
@@ -42,10 +48,12 @@ package enum BackgroundThread {
 
     fileprivate final class Work: Sendable {
         let name: String
+        let niceness: Int32
         let body: @Sendable () -> Void
 
-        init(name: String, body: @escaping @Sendable () -> Void) {
+        init(name: String, niceness: Int32, body: @escaping @Sendable () -> Void) {
             self.name = name
+            self.niceness = niceness
             self.body = body
         }
     }
@@ -56,14 +64,16 @@ private func runWork(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPoi
     guard let context else { return nil }
     let work = Unmanaged<BackgroundThread.Work>.fromOpaque(context).takeRetainedValue()
     setName(work.name)
-    makeModest()
+    makeModest(niceness: work.niceness)
     work.body()
     return nil
 }
 
 /// When it wakes up, it does not take the core from a thread of the application, which may be in `log()` and have the lock
 /// (sched(7), `SCHED_BATCH`). Where the application has a policy of its own, that is inherited.
-private func makeModest() {
+private func makeModest(niceness: Int32) {
+    // That of this thread alone, unlike what POSIX says (setpriority(2)).
+    if niceness > 0 { _ = nice(niceness) }
     guard sched_getscheduler(0) == SCHED_OTHER else { return }
     // Hidden from Swift by Glibc, like the name.
     let batch: Int32 = 3

@@ -76,9 +76,12 @@ final class SenderPool: Sendable {
     private let onAnswer: @Sendable () -> Void
     private let state: Condition<State>
 
-    /// - Parameter onAnswer: called on a thread of the pool, whenever there is an answer to take.
+    /// - Parameters:
+    ///   - niceness: by how much its threads are nicer than the calling one (nice(2)).
+    ///   - onAnswer: called on a thread of the pool, whenever there is an answer to take.
     init(
         threads: Int,
+        niceness: Int32 = 0,
         carrier: BatchCarrier,
         onAnswer: @escaping @Sendable () -> Void
     ) throws(ThreadError) {
@@ -86,7 +89,7 @@ final class SenderPool: Sendable {
         state = Condition(State(carrier: carrier))
         for _ in 0..<threads {
             do throws(ThreadError) {
-                try BackgroundThread.start(name: "logbeam-send") { [self] in run() }
+                try BackgroundThread.start(name: "logbeam-send", niceness: niceness) { [self] in run() }
             } catch {
                 stop()
                 throw error

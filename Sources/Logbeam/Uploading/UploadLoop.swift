@@ -67,8 +67,7 @@ package final class UploadLoop {
     private let chosen: Set<Int64>?
     /// No record before this id is one of those streams'.
     private var firstChosen: Int64 = 0
-    /// How long after a batch in doubt was last sent the service is asked what of it has arrived, in milliseconds; `nil`: it
-    /// is not asked.
+    /// How long after a batch in doubt was last sent to ask what of it has arrived, in milliseconds; `nil`: never.
     private let reconcileDelay: Int64?
     /// The streams whose last batch failed.
     var failing: [Int64: Failing] = [:]
@@ -115,6 +114,7 @@ package final class UploadLoop {
     /// - Parameters:
     ///   - lease: no other loop may have it too.
     ///   - chosen: the streams of which records are sent; `nil`: all.
+    ///   - senderNiceness: by how much the threads that send are nicer than the calling one (nice(2)).
     ///   - onAnswer: called on another thread when there is an answer, that is a reason to call ``step()``.
     ///   - now: the clocks.
     ///   - chance: a random number from 0 up to 1, for the jitter of retries.
@@ -125,6 +125,7 @@ package final class UploadLoop {
         pacing: UploadPlan.Pacing = UploadPlan.Pacing(),
         reconcileDelay: Int64? = nil,
         chosen: Set<Int64>? = nil,
+        senderNiceness: Int32 = 0,
         onAnswer: @escaping @Sendable () -> Void = {},
         now: @escaping () -> UploadPlan.Moment = { .now },
         chance: @escaping () -> Double = { .random(in: 0..<1) }
@@ -141,14 +142,13 @@ package final class UploadLoop {
         reader = try SpoolReader(path: lease.spool.path)
         batches = try BatchReader(path: lease.spool.path)
         maintenance = try SpoolMaintenance(spool: lease.spool, reader: reader, batches: batches)
+        let access = Self.access(lease, batches, try LogCopier(spool: lease.spool))
         // Last of what can fail before there is an object to stop its threads. A thread that is still on its way when the
         // loop has ended does not keep the lease.
         senders = try SenderPool(
             threads: pacing.inFlight,
-            carrier: BatchCarrier(
-                service: service,
-                access: Self.access(lease, batches, try LogCopier(spool: lease.spool))
-            ),
+            niceness: senderNiceness,
+            carrier: BatchCarrier(service: service, access: access),
             onAnswer: onAnswer
         )
         plan = UploadPlan(limits: limits, pacing: pacing, chosen: chosen)

@@ -36,6 +36,11 @@ package final class Uploader: Sendable {
     /// How often to look for records of other processes, in milliseconds.
     private static let pollInterval: Int64 = 1_000
 
+    /// Encryption takes more of the processor than all that is done with the spool. So where there is not enough of it, the
+    /// threads that send give way to those that log, and to the one that looks after the spool: by as much as nice(1) does
+    /// where it is not told. That is a tenth of a core beside one busy thread of the application.
+    static let senderNiceness: Int32 = 10
+
     /// - Parameters:
     ///   - requestTimeout: how long a request may take. So long its answer is waited for before it is tried again to move
     ///     what is pending in an older file.
@@ -229,6 +234,7 @@ package final class Uploader: Sendable {
             limits: limits,
             pacing: pacing,
             reconcileDelay: reconcileDelay,
+            senderNiceness: Self.senderNiceness,
             onAnswer: { [mailbox] in mailbox.wakeUp() }
         )
     }
