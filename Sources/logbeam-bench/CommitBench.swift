@@ -57,8 +57,8 @@ struct CommitBench {
     var directory: TemporaryDirectory
     var lines: SampleLines
     var rounds: Int
-    /// At somewhat more than a page of the write-ahead log a commit, so many stay below the 16,384 pages at which a
-    /// commit runs a checkpoint itself where no uploader does.
+    /// At somewhat more than a page of the write-ahead log a commit, so many stay below the 8,192 pages at which, with the
+    /// spool's default limit, a commit runs a checkpoint itself where no uploader does.
     var recordsPerRound: Int
 
     func run(threads: Int) async throws -> CommitComparison {

@@ -50,7 +50,7 @@ final class Workbench {
             directory: directory,
             lines: lines,
             rounds: isQuick ? 3 : 15,
-            recordsPerRound: isQuick ? 2_000 : 10_000
+            recordsPerRound: isQuick ? 2_000 : 7_000
         )
     }
 
