@@ -97,7 +97,8 @@ final class Workbench {
                 process: try handlerProcess,
                 drainBench: drainBench,
                 backlog: isQuick ? 200_000 : 2_000_000,
-                records: isQuick ? 4_000 : 80_000
+                records: isQuick ? 4_000 : 80_000,
+                rounds: isQuick ? 1 : 3
             )
             for handler in BacklogBench.handlers {
                 for load in BacklogBench.loads {
