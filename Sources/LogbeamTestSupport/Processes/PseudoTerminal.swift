@@ -42,6 +42,11 @@ final class PseudoTerminal {
         guard openpty(&controller, &program, nil, nil, &size) == 0 else { throw SystemError("openpty") }
         keepFromChildren(controller)
         keepFromChildren(program)
+        // Or Ctrl-C would throw away what was printed before it and not yet read here (termios(3)).
+        var settings = termios()
+        guard tcgetattr(program, &settings) == 0 else { throw SystemError("tcgetattr") }
+        settings.c_lflag |= tcflag_t(NOFLSH)
+        guard tcsetattr(program, TCSANOW, &settings) == 0 else { throw SystemError("tcsetattr") }
         var name = [CChar](repeating: 0, count: 128)
         let code = ttyname_r(program, &name, name.count)
         guard code == 0 else { throw SystemError("ttyname_r", code: code) }
