@@ -125,6 +125,23 @@ import Testing
         #expect(try other.integer("SELECT sum(id) FROM records WHERE stream_id = \(stream)") == ids[0] + 1)
     }
 
+    #if canImport(Glibc)
+    @Test("Sends on threads as nice as its own where it is told nothing else: a drain does not give way")
+    func niceAsItsOwn() throws {
+        let sender = Monitor<Int32?>(nil)
+        let uploader = try SteppedUploader(
+            service: ScriptedDeliveryService { _, _ in
+                sender.withLock { $0 = niceness() }
+                return .accepted(.none)
+            }
+        )
+        try uploader.append("one", to: "stream")
+        _ = try uploader.loop.flush()
+        while case .advanced = uploader.loop.step() {}
+        #expect(sender.wait(within: patience) { $0 } == niceness())
+    }
+    #endif
+
     @Test("Is denied only when nothing is on its way and nothing else is left to send")
     func denied() throws {
         let directory = try TemporaryDirectory()

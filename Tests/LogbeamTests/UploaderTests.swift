@@ -9,6 +9,14 @@ import Testing
 
 @Suite("An uploader")
 struct UploaderTests {
+    private static func uploader(
+        of spool: LiveSpool,
+        by service: (any DeliveryService)?,
+        _ mailbox: Mailbox = Mailbox()
+    ) -> Uploader {
+        Uploader(spool: spool, mailbox: mailbox, service: service, limits: BatchLimits(age: 0), losses: Losses())
+    }
+
     @Test("moves what it could not move when it began, and ships that too, while it goes on uploading")
     func movesLater() async throws {
         let directory = try TemporaryDirectory()
@@ -31,13 +39,7 @@ struct UploaderTests {
         try FileManager.default.removeItem(atPath: spool.path)
         try log("after")
         let service = ScriptedDeliveryService()
-        let uploader = Uploader(
-            spool: spool,
-            mailbox: Mailbox(),
-            service: service,
-            limits: BatchLimits(age: 0),
-            losses: Losses()
-        )
+        let uploader = Self.uploader(of: spool, by: service)
         try uploader.start()
         #expect(try await onOwnThread { service.waitForBatches(1) })
         #expect(service.sent.map(\.texts) == [["after"]])
@@ -52,13 +54,7 @@ struct UploaderTests {
         let directory = try TemporaryDirectory()
         let spool = try LiveSpool(path: directory.file("spool.db"), lookInterval: .zero, report: { _ in })
         let (service, mailbox) = (ScriptedDeliveryService(), Mailbox())
-        let uploader = Uploader(
-            spool: spool,
-            mailbox: mailbox,
-            service: service,
-            limits: BatchLimits(age: 0),
-            losses: Losses()
-        )
+        let uploader = Self.uploader(of: spool, by: service, mailbox)
         try uploader.start()
         @Sendable func append(_ text: String, to stream: String) throws -> Int64 {
             try Array(text.utf8).withUnsafeBufferPointer { message in
@@ -104,13 +100,7 @@ struct UploaderTests {
             return .accepted(.none)
         }
         let mailbox = Mailbox()
-        let uploader = Uploader(
-            spool: spool,
-            mailbox: mailbox,
-            service: service,
-            limits: BatchLimits(age: 0),
-            losses: Losses()
-        )
+        let uploader = Self.uploader(of: spool, by: service, mailbox)
         // Told on the uploader's own thread.
         let own = Monitor<Int32?>(nil)
         mailbox.flush { _ in own.withLock { $0 = niceness() } }
@@ -131,13 +121,7 @@ struct UploaderTests {
         let path = directory.file("spool.db")
         let spool = try LiveSpool(path: path, lookInterval: .zero, report: { _ in })
         let service = ScriptedDeliveryService()
-        let uploader = Uploader(
-            spool: spool,
-            mailbox: Mailbox(),
-            service: ships ? service : nil,
-            limits: BatchLimits(age: 0),
-            losses: Losses()
-        )
+        let uploader = Self.uploader(of: spool, by: ships ? service : nil)
         try uploader.start()
         let stream = LiveStream(SpoolFixture.destination)
         let journal = try Journal(spool: spool)
