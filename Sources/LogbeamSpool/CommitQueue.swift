@@ -65,8 +65,8 @@ final class CommitQueue: @unchecked Sendable {
     private let crowd = Atomic<Int>(1)
     /// Whether somebody has the lock who commits no record of its own: see ``write(until:_:)``.
     private let isInUse = Atomic<Bool>(false)
-    /// The core on which that one took it; -1 if it is not known.
-    private let coreInUse = Atomic<Int32>(-1)
+    /// The core on which the lock was taken last; -1 if it is not known.
+    private let lastCore = Atomic<Int32>(-1)
     /// How many times the lock was let go.
     private let turns = Atomic<Int>(0)
 
@@ -76,40 +76,26 @@ final class CommitQueue: @unchecked Sendable {
     private static let roundBytes = 1 << 20
     /// How long SQLite's lock is waited for at most, in nanoseconds; `nil`: as long as this one.
     private let busyTimeout: UInt64?
-    /// For how long a waiting thread lets others run before it sleeps, in nanoseconds.
-    private let yieldTime: UInt64
-    /// For how long one that waits alone keeps its core before it sleeps, in nanoseconds.
-    private let spinTime: UInt64
-    /// How long it then sleeps at most before it looks again, in nanoseconds.
-    private let longestSleep: UInt64
+    private let times: WaitingTimes
     private let currentCore: @Sendable () -> Int32
     /// For how long a thread pauses that has let others wait, in nanoseconds.
     private static let pause: UInt64 = 20_000
     /// To keep the only core would keep it from whoever has the lock.
     private static let hasSeveralCores = sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1
 
-    /// - Parameters:
-    ///   - yieldTime: longer than most rounds take, for being woken costs as much as a commit.
-    ///   - spinTime: longer than most commits take.
-    ///   - longestSleep: nothing relies on it. Where the time of day is set back meanwhile, a thread sleeps for longer,
-    ///     until whoever looks after its record wakes it.
-    ///   - currentCore: the core that the calling thread runs on; -1 if that is not known.
+    /// - Parameter currentCore: the core that the calling thread runs on; -1 if that is not known.
     init(
         lock: TimedLock,
         writer: Writer,
         busyTimeout: UInt64? = nil,
-        yieldTime: UInt64 = 200_000,
-        spinTime: UInt64 = 100_000,
-        longestSleep: UInt64 = 100_000_000,
+        times: WaitingTimes = WaitingTimes(),
         currentCore: @escaping @Sendable () -> Int32 = { logbeam_current_core() }
     ) {
         path = writer.connection.canonicalPath
         self.lock = lock
         self.writer = writer
         self.busyTimeout = busyTimeout
-        self.yieldTime = yieldTime
-        self.spinTime = spinTime
-        self.longestSleep = longestSleep
+        self.times = times
         self.currentCore = currentCore
         seats = .allocate(capacity: Self.seatCount)
         for index in 0..<Self.seatCount { (seats + index).initialize(to: Seat()) }
@@ -137,7 +123,7 @@ final class CommitQueue: @unchecked Sendable {
         _ body: (Writer) throws(SpoolError) -> Result
     ) throws(SpoolError) -> Result {
         try waitForLock(until: deadline)
-        coreInUse.store(currentCore(), ordering: .relaxed)
+        lastCore.store(currentCore(), ordering: .relaxed)
         isInUse.store(true, ordering: .releasing)
         var sleepers: UInt64 = 0
         defer {
@@ -172,6 +158,7 @@ final class CommitQueue: @unchecked Sendable {
         waiting.bitwiseOr(1 << UInt64(index), ordering: .sequentiallyConsistent)
 
         var lastTurn: Int?
+        var lastTurnBegin: UInt64 = 0
         var sleepTime: UInt64?
         while true {
             // Before the state: whoever ends its use has said before what became of the record.
@@ -187,12 +174,13 @@ final class CommitQueue: @unchecked Sendable {
                 passOn()
                 throw timeout
             }
-            let sleepsAt = isAlone && isInTheWay ? now : sleepTime ?? now &+ (keepsCore ? spinTime : yieldTime)
+            let sleepsAt = isAlone && isInTheWay ? now : sleepTime ?? now &+ (keepsCore ? times.spin : times.yield)
             sleepTime = sleepsAt
             // Once a turn, until those who were there the last time are back: one commit for all of them, not one for a few.
             let turn = turns.load(ordering: .relaxed)
-            if turn != lastTurn, waitingRecords < expectedRecords, now < sleepsAt {
-                lastTurn = turn
+            let isNew = turn != lastTurn && waitingRecords < expectedRecords
+            if isNew { (lastTurn, lastTurnBegin) = (turn, now) }
+            if now < sleepsAt, isNew || isForOtherCore && now &- lastTurnBegin < times.lastCore {
                 if !keepsCore { sched_yield() }
                 continue
             }
@@ -205,7 +193,9 @@ final class CommitQueue: @unchecked Sendable {
                 // Taken by whoever had the lock before: the state says what became of it.
                 letGo()
             } else if willSleep {
-                seat.pointee.sleep(nanoseconds: now < deadline ? min(deadline - now, longestSleep) : longestSleep)
+                seat.pointee.sleep(
+                    nanoseconds: now < deadline ? min(deadline - now, times.longestSleep) : times.longestSleep
+                )
                 sleepTime = nil
             } else if !keepsCore {
                 sched_yield()
@@ -230,14 +220,21 @@ final class CommitQueue: @unchecked Sendable {
     /// Whether the calling thread, when it came awake, took the core from the one that has the lock, which does not go on
     /// before it has that back.
     private var isInTheWay: Bool {
-        let core = coreInUse.load(ordering: .relaxed)
+        let core = lastCore.load(ordering: .relaxed)
         return core >= 0 && core == currentCore()
+    }
+
+    /// Whether a record waits alone, and a thread on another core, which commits in half the time because SQLite's pages are
+    /// in its cache, is likely to come back and commit it with its next one.
+    private var isForOtherCore: Bool {
+        waitingRecords <= 1 && lastCore.load(ordering: .relaxed) != currentCore()
     }
 
     /// With the lock held, which it lets go: commits a record that nobody else can take, and those that wait.
     private func commit(_ record: NewRecord, until deadline: UInt64) throws(SpoolError) -> Int64 {
         var sleepers: UInt64 = 0
         defer { letGo(waking: sleepers) }
+        lastCore.store(currentCore(), ordering: .relaxed)
         setBusyDeadline(deadline)
         guard waitingRecords > 0 else {
             crowd.store(1, ordering: .relaxed)
@@ -277,8 +274,7 @@ final class CommitQueue: @unchecked Sendable {
             }
             // Those that come from now on are for the next round.
             forEachSeat(of: waiting.load(ordering: .relaxed), from: firstSeat) { index in
-                guard bytes < most else { return }
-                guard take(index) else { return }
+                guard bytes < most, take(index) else { return }
                 taken |= 1 << UInt64(index)
                 nextSeat = (index + 1) % Self.seatCount
                 round[count] = seats[index].content.pointee.record

@@ -16,7 +16,11 @@ extension CommitQueueTests {
         let test = try TestSpool()
         let connection = try SpoolFile.openForWriting(path: test.path, create: false, powerLossSafe: false)
         let writer = try Writer(connection: connection, walMonitor: WALMonitor())
-        let queue = CommitQueue(lock: TimedLock(), writer: writer, yieldTime: 0, spinTime: 0, longestSleep: .max)
+        let queue = CommitQueue(
+            lock: TimedLock(),
+            writer: writer,
+            times: WaitingTimes(yield: 0, spin: 0, longestSleep: .max)
+        )
         let storms = ProcessInfo.processInfo.environment["COMMIT_STORMS"].flatMap { Int($0) } ?? 1_000
         let storm = Atomic<Int>(0)
         let finished = Atomic<Int>(0)
@@ -89,7 +93,11 @@ extension CommitQueueTests {
         let writer = try Writer(connection: connection, walMonitor: WALMonitor())
         let cores = Atomic<Int32>(0)
         let looks = Atomic<Int>(0)
-        let queue = CommitQueue(lock: TimedLock(), writer: writer, yieldTime: .max / 4, spinTime: .max / 4) {
+        let queue = CommitQueue(
+            lock: TimedLock(),
+            writer: writer,
+            times: WaitingTimes(yield: .max / 4, spin: .max / 4)
+        ) {
             looks.add(1, ordering: .relaxed)
             return cores.load(ordering: .relaxed)
         }
@@ -117,6 +125,62 @@ extension CommitQueueTests {
             }
         }
         #expect(try await test.ids() == [appending])
+    }
+
+    struct Waiting {
+        var records: Int
+        /// On which their threads run.
+        var core: Int32
+        /// For how long they are left, in nanoseconds.
+        var moment: UInt64
+        var areLeft: Bool
+    }
+
+    /// Where the lock was taken last: on core 0, where somebody may come back and commit theirs as well.
+    @Test(
+        "are left for a moment to the core that had the lock last, if they wait alone and on another",
+        arguments: [
+            Waiting(records: 1, core: 1, moment: .max / 4, areLeft: true),
+            Waiting(records: 1, core: 0, moment: .max / 4, areLeft: false),
+            Waiting(records: 2, core: 1, moment: .max / 4, areLeft: false),
+            Waiting(records: 1, core: 1, moment: 1_000_000, areLeft: false),
+        ]
+    )
+    func lastCore(waiting: Waiting) async throws {
+        let test = try TestSpool()
+        let connection = try SpoolFile.openForWriting(path: test.path, create: false, powerLossSafe: false)
+        let writer = try Writer(connection: connection, walMonitor: WALMonitor())
+        let currentCore = Atomic<Int32>(0)
+        let looks = Atomic<Int>(0)
+        let queue = CommitQueue(
+            lock: TimedLock(),
+            writer: writer,
+            times: WaitingTimes(yield: .max / 4, lastCore: waiting.moment)
+        ) {
+            looks.add(1, ordering: .relaxed)
+            return currentCore.load(ordering: .relaxed)
+        }
+        @Sendable func append() throws -> Int64 {
+            try Array("message".utf8).withUnsafeBufferPointer {
+                let record = NewRecord(stream: test.stream, timestamp: 1_000, message: $0)
+                return try queue.append(record, until: MonotonicClock.nanoseconds() + 60_000_000_000)
+            }
+        }
+        _ = try append()
+        #expect(queue.hold(until: .max))
+        currentCore.store(waiting.core, ordering: .relaxed)
+        async let appended = onThreads(waiting.records) { _ in try append() }
+        #expect(eventually { queue.waitingRecords == waiting.records })
+        queue.release()
+        if waiting.areLeft {
+            let before = looks.load(ordering: .relaxed)
+            #expect(eventually { looks.load(ordering: .relaxed) > before + 100 })
+            #expect(queue.waitingRecords == 1)
+            let id = try append()
+            #expect(try await appended == [id + 1])
+        } else {
+            #expect(try await appended.count == waiting.records)
+        }
     }
 
     @Test("are committed round by round, and in turn with other writes, none before those that have waited longer")
