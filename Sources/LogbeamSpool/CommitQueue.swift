@@ -224,8 +224,8 @@ final class CommitQueue: @unchecked Sendable {
         return core >= 0 && core == currentCore()
     }
 
-    /// Whether a record waits alone, and a thread on another core, which commits in half the time because SQLite's pages are
-    /// in its cache, is likely to come back and commit it with its next one.
+    /// Whether a record waits alone, and a thread on another core, which has SQLite's pages in its cache, is likely to come
+    /// back and commit it with its next one.
     private var isForOtherCore: Bool {
         waitingRecords <= 1 && lastCore.load(ordering: .relaxed) != currentCore()
     }
