@@ -35,6 +35,16 @@ extension TestSpool {
         }
     }
 
+    /// A queue of its own for the same file.
+    func anotherQueue(
+        _ times: WaitingTimes,
+        currentCore: @escaping @Sendable () -> Int32 = { logbeam_current_core() }
+    ) throws -> CommitQueue {
+        let connection = try SpoolFile.openForWriting(path: path, create: false, powerLossSafe: false)
+        let writer = try Writer(connection: connection, walMonitor: WALMonitor())
+        return CommitQueue(lock: TimedLock(), writer: writer, times: times, currentCore: currentCore)
+    }
+
     /// All messages by their ids, as another connection sees them.
     func messages() throws -> [Int64: String] {
         let statement = try Connection(path: path, mode: .readOnly).prepare("SELECT id, message FROM records")

@@ -14,13 +14,7 @@ extension CommitQueueTests {
     @Test("wake each other", arguments: CommitQueueTests.seeds)
     func wakeUps(seed: UInt64) async throws {
         let test = try TestSpool()
-        let connection = try SpoolFile.openForWriting(path: test.path, create: false, powerLossSafe: false)
-        let writer = try Writer(connection: connection, walMonitor: WALMonitor())
-        let queue = CommitQueue(
-            lock: TimedLock(),
-            writer: writer,
-            times: WaitingTimes(yield: 0, spin: 0, longestSleep: .max)
-        )
+        let queue = try test.anotherQueue(WaitingTimes(yield: 0, spin: 0, longestSleep: .max))
         let storms = ProcessInfo.processInfo.environment["COMMIT_STORMS"].flatMap { Int($0) } ?? 1_000
         let storm = Atomic<Int>(0)
         let finished = Atomic<Int>(0)
@@ -89,15 +83,9 @@ extension CommitQueueTests {
     )
     func core(isSame: Bool) async throws {
         let test = try TestSpool()
-        let connection = try SpoolFile.openForWriting(path: test.path, create: false, powerLossSafe: false)
-        let writer = try Writer(connection: connection, walMonitor: WALMonitor())
         let cores = Atomic<Int32>(0)
         let looks = Atomic<Int>(0)
-        let queue = CommitQueue(
-            lock: TimedLock(),
-            writer: writer,
-            times: WaitingTimes(yield: .max / 4, spin: .max / 4)
-        ) {
+        let queue = try test.anotherQueue(WaitingTimes(yield: .max / 4, spin: .max / 4)) {
             looks.add(1, ordering: .relaxed)
             return cores.load(ordering: .relaxed)
         }
@@ -148,15 +136,9 @@ extension CommitQueueTests {
     )
     func lastCore(waiting: Waiting) async throws {
         let test = try TestSpool()
-        let connection = try SpoolFile.openForWriting(path: test.path, create: false, powerLossSafe: false)
-        let writer = try Writer(connection: connection, walMonitor: WALMonitor())
         let currentCore = Atomic<Int32>(0)
         let looks = Atomic<Int>(0)
-        let queue = CommitQueue(
-            lock: TimedLock(),
-            writer: writer,
-            times: WaitingTimes(yield: .max / 4, lastCore: waiting.moment)
-        ) {
+        let queue = try test.anotherQueue(WaitingTimes(yield: .max / 4, lastCore: waiting.moment)) {
             looks.add(1, ordering: .relaxed)
             return currentCore.load(ordering: .relaxed)
         }
