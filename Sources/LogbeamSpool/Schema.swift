@@ -5,8 +5,9 @@ internal import CSQLite
 /// A spool is a SQLite database in WAL mode, marked by `application_id` and by its version in `user_version`:
 ///
 /// - `streams`: the log streams that records are meant for, and how delivery to each is going.
-/// - `records`: what is pending. Ids ascend in the order of commit and are never reused, so that an acknowledgement can
-///   never delete a record that it was not meant for. No secondary index: it would double the pages that a commit writes.
+/// - `records`: what is pending, and what is acknowledged and still to be deleted. Ids ascend in the order of commit and are
+///   never reused, so that an acknowledgement can never delete a record that it was not meant for. No secondary index: it
+///   would double the pages that a commit writes.
 /// - `deliveries`: the batches in flight, written before the post. A row that outlives its process says exactly which
 ///   records are in doubt; a row that is marked as acknowledged says which are only still to be deleted.
 /// - `rejected`: records that the service will not take, with the reason; as many as ``RejectedTable`` keeps.
@@ -16,7 +17,7 @@ internal import CSQLite
 ///   `rejected_bytes`, the records in `rejected` and the UTF-8 bytes of their messages; `lease_epoch`, how many times
 ///   the upload lease was taken: see ``UploadLease``; for each import that has not come to its end, and each
 ///   ``Journal``, how far it has come: see ``AppendProgress``.
-/// - `pending`: the view for people.
+/// - `pending`: the view for people, without what is acknowledged.
 enum Schema {
     /// "LBsp": marks a SQLite file as a spool of logbeam (https://www.sqlite.org/pragma.html#pragma_application_id).
     static let applicationID: Int64 = 0x4C42_7370
@@ -93,6 +94,19 @@ enum Schema {
         END;
         """,
         "INSERT INTO counters (name, value) VALUES ('lease_epoch', 0)",
+        // As `Connection.spentBatches` and `BatchRange.contains` have it.
+        """
+        DROP VIEW pending;
+        CREATE VIEW pending (id, time, log_group, log_stream, message) AS
+            SELECT records.id, strftime('%Y-%m-%dT%H:%M:%fZ', records.timestamp / 1000.0, 'unixepoch'),
+                streams.log_group, streams.log_stream, records.message
+            FROM records CROSS JOIN streams ON streams.id = records.stream_id
+            WHERE NOT EXISTS (
+                SELECT 1 FROM deliveries
+                WHERE acknowledged AND stream_id = records.stream_id AND records.id BETWEEN first_id AND last_id
+                    AND records.timestamp <= latest_timestamp
+            );
+        """,
     ]
 
     /// Brings an open file to the current version, in one transaction; whoever comes second finds the work done.

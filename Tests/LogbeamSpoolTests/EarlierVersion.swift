@@ -50,7 +50,8 @@ func contentsOfVersionOne(_ path: String) throws -> [String] {
         ("rejected", "id stream_id timestamp message reason rejected_at"),
         ("gaps", "stream_id reason records first_at last_at"),
         ("counters WHERE name IN ('last_id', 'delivered', 'flush_through')", "name value"),
-        ("pending", "id time log_group log_stream message"),
+        // Before version 4 the view had those too that were acknowledged and still to be deleted.
+        ("pending WHERE message NOT LIKE 'acknowledged%'", "id time log_group log_stream message"),
     ]
     return try tables.flatMap { table, columns in
         let columns = columns.split(separator: " ").map { "quote(\($0))" }.joined(separator: " || ' ' || ")

@@ -50,6 +50,27 @@ struct PendingViewTests {
         #expect(output == "id|time|log_group|log_stream|message\n\(id)|2026-09-21T14:13:20.123Z|group|stream|hello\n")
     }
 
+    @Test("shows what is on its way, and not what is acknowledged and still to be deleted")
+    func acknowledged() throws {
+        let test = try TestSpool()
+        var (ids, others): ([Int64], [Int64]) = ([], [])
+        for number in 0..<10 {
+            // As late as the batch goes, and later.
+            ids += try test.append(to: test.stream, timestamp: number == 5 ? 1_002 : 1_001)
+            others += try test.append(to: test.otherStream)
+        }
+        let acknowledged = test.range(ids[2], ids[7], latest: 1_001)
+        try test.spool.begin(acknowledged)
+        try test.spool.begin(test.range(ids[8], ids[9]))
+        #expect(try test.ids("pending") == (ids + others).sorted())
+        try test.spool.confirm(acknowledged, refused: [], delivered: 5)
+        let pending = (ids[..<2] + [ids[5]] + ids[8...] + others).sorted()
+        #expect(try test.ids("pending") == pending)
+        #expect(try test.ids("records").count == 20)
+        // What the programs show is the same.
+        #expect(try StoredRecords(path: test.path).page(after: 0).records.map(\.id) == pending)
+    }
+
     @Test("is empty when everything was delivered")
     func empty() throws {
         let test = try TestSpool()
