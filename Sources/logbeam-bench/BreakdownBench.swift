@@ -77,7 +77,7 @@ struct BreakdownBench {
 
     /// Of one call of this thread, in microseconds, with the reading of the clock.
     private func cpu(calls: Int? = nil, _ call: @escaping @Sendable (Int) -> Void) throws -> Double {
-        let calls = try Calls.make(threads: 1, perThread: calls ?? commitBench.recordsPerRound, call)
+        let calls = try Calls.make(threads: 1, count: calls ?? commitBench.recordsPerRound, call)
         return Double(calls.cpuTime) / 1000 / Double(calls.count)
     }
 

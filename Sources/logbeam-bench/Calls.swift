@@ -1,6 +1,7 @@
 import Foundation
 import LogbeamSpool
 import LogbeamTestSupport
+import Synchronization
 
 /// What calls took that any number of threads made, each one after the other.
 struct Calls {
@@ -16,27 +17,34 @@ struct Calls {
 
     /// Makes the calls, each numbered.
     ///
+    /// All threads are at work until the end. With a share each, some of 32 had done theirs in a quarter of the time, and for
+    /// the rest of it there were fewer threads than was said.
+    ///
     /// - Parameter interval: from one call of a thread to the next, in nanoseconds; zero for as fast as it goes. Calls that
     ///   are late are made at once, so that so many a second are made in the end.
     static func make(
         threads: Int,
-        perThread: Int,
+        count: Int,
         interval: UInt64 = 0,
         _ call: @escaping @Sendable (Int) -> Void
     ) throws -> Calls {
         let start = Gate()
+        let numbers = Numbers(count)
         let finished = Monitor((latencies: [[UInt32]](), cpuTime: UInt64(0)))
-        for thread in 0..<threads {
+        for _ in 0..<threads {
             Thread.detachNewThread {
-                var latencies = [UInt32](repeating: 0, count: perThread)
+                var latencies: [UInt32] = []
+                latencies.reserveCapacity(count / threads)
                 start.pass()
                 let cpuBegin = CPUClock.thread.nanoseconds
                 let first = MonotonicClock.nanoseconds()
-                for index in 0..<perThread {
-                    if interval > 0 { sleep(until: first + UInt64(index) * interval) }
-                    let begin = MonotonicClock.nanoseconds()
-                    call(thread * perThread + index)
-                    latencies[index] = UInt32(clamping: MonotonicClock.nanoseconds() - begin)
+                while let some = numbers.take() {
+                    for number in some {
+                        if interval > 0 { sleep(until: first + UInt64(latencies.count) * interval) }
+                        let begin = MonotonicClock.nanoseconds()
+                        call(number)
+                        latencies.append(UInt32(clamping: MonotonicClock.nanoseconds() - begin))
+                    }
                 }
                 let cpuTime = CPUClock.thread.nanoseconds - cpuBegin
                 finished.withLock {
@@ -59,6 +67,22 @@ struct Calls {
         var time = timespec(tv_sec: Int(deadline / 1_000_000_000), tv_nsec: Int(deadline % 1_000_000_000))
         // At once where the time has come.
         while clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nil) == EINTR {}
+    }
+}
+
+/// Numbers from zero on, a few at a time. Thread-safe.
+private final class Numbers: Sendable {
+    private static let step = 16
+
+    private let taken = Atomic<Int>(0)
+    private let count: Int
+
+    init(_ count: Int) { self.count = count }
+
+    /// `nil` if there are no more.
+    func take() -> Range<Int>? {
+        let first = taken.add(Self.step, ordering: .relaxed).oldValue
+        return first < count ? first..<min(first + Self.step, count) : nil
     }
 }
 

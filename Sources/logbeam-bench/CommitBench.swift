@@ -45,6 +45,8 @@ struct CommitComparison: Codable {
     var bareCommit: CommitFigures
     /// `log` by `bareCommit`, the median of the ratios of the rounds.
     var ratio: CommitFigures
+    /// The records a second of `log` by those of one thread of bare commits, the median of the ratios of the rounds.
+    var rateByOneThread: Double
     /// `log` while the uploader ships what is logged.
     var logWhileShipping: CommitFigures
     /// `log` into a journal, which another thread moves into the spool meanwhile.
@@ -65,36 +67,35 @@ struct CommitBench {
         func path(_ name: String) -> String { directory.file("\(name)-\(threads).db") }
         let log = try LoggingCommitter(path: path("log"), lines: lines, isShipping: false)
         let bare = try BareCommitter(path: path("bare"), lines: lines, threads: threads)
+        let oneThread = try BareCommitter(path: path("one"), lines: lines, threads: 1)
         let shipping = try LoggingCommitter(path: path("shipping"), lines: lines, isShipping: true)
         let journal = try LoggingCommitter(path: path("journal"), lines: lines, isShipping: false) {
             $0.usesJournal = true
         }
-        var figures: (log: [CommitFigures], bare: [CommitFigures], shipping: [CommitFigures], journal: [CommitFigures])
-        figures = ([], [], [], [])
+        let compared: [(committer: any Committer, threads: Int)] = [(log, threads), (bare, threads), (oneThread, 1)]
+        let others: [(committer: any Committer, threads: Int)] = [(shipping, threads), (journal, threads)]
+        var figures: [String: [CommitFigures]] = [:]
         // The first round fills caches and is thrown away.
         for round in 0...rounds {
             // Now the one goes first, now the other.
-            let order: [any Committer] = round % 2 == 0 ? [log, bare] : [bare, log]
-            for committer in order {
+            for (committer, threads) in (round % 2 == 0 ? compared : compared.reversed()) + others {
                 let measured = try measure(committer, threads: threads)
-                guard round > 0 else { continue }
-                if committer is BareCommitter { figures.bare.append(measured) } else { figures.log.append(measured) }
+                if round > 0 { figures[committer.path, default: []].append(measured) }
             }
-            let others = (try measure(shipping, threads: threads), try measure(journal, threads: threads))
-            guard round > 0 else { continue }
-            figures.shipping.append(others.0)
-            figures.journal.append(others.1)
         }
         for committer in [log, shipping, journal] { await committer.end() }
+        func all(_ committer: some Committer) -> [CommitFigures] { figures[committer.path] ?? [] }
         return CommitComparison(
             threads: threads,
             rounds: rounds,
             recordsPerRound: recordsPerRound,
-            log: .median(of: figures.log),
-            bareCommit: .median(of: figures.bare),
-            ratio: .median(of: zip(figures.log, figures.bare).map { $0.combined(with: $1, by: /) }),
-            logWhileShipping: .median(of: figures.shipping),
-            journal: .median(of: figures.journal),
+            log: .median(of: all(log)),
+            bareCommit: .median(of: all(bare)),
+            ratio: .median(of: zip(all(log), all(bare)).map { $0.combined(with: $1, by: /) }),
+            rateByOneThread: zip(all(log), all(oneThread)).map { $0.recordsPerSecond / $1.recordsPerSecond }
+                .median,
+            logWhileShipping: .median(of: all(shipping)),
+            journal: .median(of: all(journal)),
             settings: bare.settings
         )
     }
@@ -104,7 +105,7 @@ struct CommitBench {
         try restartLog(committer.path)
         // The first commit of a log that was restarted syncs its header: not what is measured.
         committer.commit(0)
-        let calls = try Calls.make(threads: threads, perThread: recordsPerRound / threads) { committer.commit($0) }
+        let calls = try Calls.make(threads: threads, count: recordsPerRound) { committer.commit($0) }
         let percentile = Percentiles(calls)
         return CommitFigures(
             p50Microseconds: percentile(0.5),

@@ -38,7 +38,7 @@ struct Emit: AsyncParsableCommand {
         let begin = MonotonicClock.nanoseconds()
         let calls = try Calls.make(
             threads: threads,
-            perThread: records / threads,
+            count: records,
             interval: interval,
             subject.log
         )

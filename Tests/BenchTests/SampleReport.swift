@@ -74,6 +74,7 @@ extension CommitComparison {
             log: figures(recordsPerSecond),
             bareCommit: figures(100_000),
             ratio: figures(1, p50: p50Ratio),
+            rateByOneThread: recordsPerSecond / 100_000,
             logWhileShipping: figures(recordsPerSecond),
             journal: figures(recordsPerSecond),
             settings: "page_size=4096"

@@ -8,6 +8,7 @@ RATE is in records a second of all threads together; 0 is as many as go.
 """
 
 import array
+import itertools
 import json
 import logging
 import sys
@@ -15,6 +16,8 @@ import threading
 import time
 
 import boto3
+
+STEP = 16
 
 
 def make_handler(name, client):
@@ -57,8 +60,9 @@ def main():
     logger.setLevel(logging.INFO)
     logger.propagate = False
     logger.addHandler(handler)
-    per_thread = records // threads
-    latencies = [array.array("Q", bytes(8 * per_thread)) for _ in range(threads)]
+    latencies = [array.array("Q") for _ in range(threads)]
+    # All threads are at work until the end: each takes as many as it can, a few at a time.
+    numbers = itertools.count(step=STEP)
     start = threading.Barrier(threads + 1)
     count = len(lines)
     # From one call of a thread to the next, in seconds.
@@ -75,15 +79,16 @@ def main():
         start.wait()
         now = time.perf_counter_ns
         first = time.monotonic()
-        for index in range(per_thread):
-            if interval:
-                left = first + index * interval - time.monotonic()
-                if left > 0:
-                    time.sleep(left)
-            argument = arguments[index % count]
-            begin = now()
-            call(argument)
-            taken[index] = now() - begin
+        while (lowest := next(numbers)) < records:
+            for number in range(lowest, min(lowest + STEP, records)):
+                if interval:
+                    left = first + len(taken) * interval - time.monotonic()
+                    if left > 0:
+                        time.sleep(left)
+                argument = arguments[number % count]
+                begin = now()
+                call(argument)
+                taken.append(now() - begin)
 
     workers = [threading.Thread(target=log, args=(thread,)) for thread in range(threads)]
     for worker in workers:
