@@ -17,8 +17,8 @@ struct Calls {
 
     /// Makes the calls, each numbered.
     ///
-    /// All threads are at work until the end. With a share each, some of 32 had done theirs in a quarter of the time, and for
-    /// the rest of it there were fewer threads than was said.
+    /// All threads are at work until the end. With a share each, some of 32 would have done theirs in a quarter of the time,
+    /// and for the rest of it there would be fewer threads than is said.
     ///
     /// - Parameter interval: from one call of a thread to the next, in nanoseconds; zero for as fast as it goes. Calls that
     ///   are late are made at once, so that so many a second are made in the end.
