@@ -72,7 +72,7 @@ extension CommitComparison {
             rounds: 1,
             recordsPerRound: 1,
             log: figures(recordsPerSecond),
-            bareCommit: figures(100_000),
+            bareCommit: figures(80_000),
             ratio: figures(1, p50: p50Ratio),
             rateByOneThread: recordsPerSecond / 100_000,
             logWhileShipping: figures(recordsPerSecond),
