@@ -2,9 +2,18 @@
 ///
 /// The names are those of the Amazon CloudWatch Logs API Reference. As many
 /// calls come at once as ``LogShipper/Configuration/maximumInFlight`` allows. A call must come to an end by itself: while it
-/// does not, its batch stays on its way. To say
-/// what the service answered, throw ``CloudWatchLogsError``: its code decides whether a batch is sent again, split,
-/// held back, or preceded by creating the log group. Any other error counts as transient, and the batch is sent again.
+/// does not, its batch stays on its way. When the shipper stops, the call's task is cancelled and not waited for; its batch is
+/// sent again by whoever uploads next. To say what the service answered, throw ``CloudWatchLogsError``:
+///
+/// | its ``CloudWatchLogsError/code`` | the batch |
+/// |---|---|
+/// | `ResourceNotFoundException` | is sent again after its log group and stream were created |
+/// | `InvalidParameterException`, `ValidationException`; or status 413 | is split until the events that are not taken stand alone |
+/// | `DataAlreadyAcceptedException` | is delivered |
+/// | `ThrottlingException`, `ServiceUnavailableException`, and what AWS's own clients repeat | is sent again, after a wait |
+/// | any other | waits, and is tried again slowly: it takes a person to mend that |
+///
+/// Any other error than that counts as transient, and the batch is sent again.
 ///
 /// ```swift
 /// struct SDKClient: CloudWatchLogsClient {
@@ -177,8 +186,8 @@ public struct CloudWatchLogsError: Error, Sendable, Equatable {
     public var code: String
     /// The service's words. They are kept in the spool and shown by `logbeam-spool status`: no secrets.
     public var message: String
-    /// The status of the HTTP answer. It decides where the code is unknown: from 500 on, and 429, are transient. `nil`
-    /// counts as 400.
+    /// The status of the HTTP answer, which goes before the code: with 500 and above, 429, 408, or less than 400, every error
+    /// is transient. `nil` counts as 400: the code alone decides.
     public var statusCode: Int?
     /// How long the service asked to wait (`Retry-After`).
     public var retryAfter: Duration?

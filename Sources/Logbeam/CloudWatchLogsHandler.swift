@@ -9,8 +9,8 @@ internal import LogbeamSpool
 /// ```
 ///
 /// Logging never throws, never talks to the network, and blocks for one commit, or one write to a file with
-/// ``LogShipper/Configuration/usesJournal``; see ``LogShipper/Configuration/commitTimeout`` for the bound. It needs no
-/// precaution on the root logger: logbeam itself never logs through swift-log.
+/// ``LogShipper/Configuration/usesJournal``; see there and at ``LogShipper/Configuration/commitTimeout`` for the bound. It
+/// needs no precaution on the root logger: logbeam itself never logs through swift-log.
 ///
 /// A struct of a few words, to be copied freely. Metadata of the handler is overridden by that of
 /// ``metadataProvider``, and both by that of the log statement.

@@ -137,8 +137,8 @@ extension LogShipper {
         /// 1 to 1,000.
         public var putsPerSecond: Int?
 
-        /// How long after a batch was sent and not acknowledged the service is asked what of it has arrived all the same
-        /// (GetLogEvents), so that only the rest is sent again. Its stream waits as long. `nil`, the default: it is not
+        /// How long after an attempt to send a batch ended without an answer the service is asked what of it has arrived all the
+        /// same (GetLogEvents), so that only the rest is sent again. Its stream waits as long. `nil`, the default: it is not
         /// asked, and the batch is sent again as it is. Zero to 10 minutes.
         ///
         /// CloudWatch Logs shows an event some time after it took it, and promises no bound: 10 s is a sensible value, and

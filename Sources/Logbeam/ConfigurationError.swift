@@ -81,6 +81,9 @@ extension LogShipper.Configuration {
             putInterval,
             "from 0 to 60 seconds"
         )
+        if let putsPerSecond {
+            try check((1...1_000).contains(putsPerSecond), "putsPerSecond", putsPerSecond, "from 1 to 1000")
+        }
         if let reconcileAfter {
             try check(
                 reconcileAfter >= .zero && reconcileAfter <= .seconds(600),
@@ -88,9 +91,6 @@ extension LogShipper.Configuration {
                 reconcileAfter,
                 "from 0 to 600 seconds"
             )
-        }
-        if let putsPerSecond {
-            try check((1...1_000).contains(putsPerSecond), "putsPerSecond", putsPerSecond, "from 1 to 1000")
         }
         try check(
             (256...1_048_550).contains(maximumMessageSize),

@@ -185,7 +185,7 @@ public final class LogShipper: Sendable {
         timestamp: Int64,
         in process: ShippingProcess
     ) throws(SpoolError) {
-        process.settleJournal()
+        process.moveJournal()
         let parts = MessageParts(message, limit: maximumMessageSize, id: UInt64.random(in: .min ... .max))
         try parts.bytes.withUnsafeBufferPointer { bytes throws(SpoolError) in
             try process.spool.append(
@@ -211,12 +211,14 @@ public final class LogShipper: Sendable {
     /// - Parameter timeout: how long to wait for it. What is not sent by then stays in the spool and is sent later. With a
     ///   journal, what stands there is moved first; where another process has the spool locked, that takes a few times the
     ///   ``Configuration/commitTimeout`` on top.
-    /// - Returns: true if everything that was pending at the time of the call has left the spool.
+    /// - Returns: true if everything that was pending at the time of the call has left the spool. False at once, and not
+    ///   after the timeout, where waiting would not help: the service denies what is sent until a person mends that, the
+    ///   task was cancelled, or ``shutdown(timeout:)`` has been called.
     @discardableResult
     public func flush(timeout: Duration = .seconds(5)) async -> Bool {
         guard let process = try? processes.current() else { return false }
-        let isSettled = await process.settleJournalAwayFromPool()
-        return await process.uploader.flush(timeout: timeout) && isSettled
+        let isMoved = await process.moveJournalAwayFromPool()
+        return await process.uploader.flush(timeout: timeout) && isMoved
     }
 
     /// Flushes, then stops shipping, also in a task that was cancelled. What is logged later is still committed to the spool.
@@ -239,7 +241,7 @@ public final class LogShipper: Sendable {
     /// Asks for a flush without waiting for it; `nil` if nothing was ever logged in this process, or it does not upload.
     func requestFlush() -> Promise<Bool>? {
         guard let process = processes.ours else { return nil }
-        process.settleJournal(isPatient: true)
+        process.moveJournal(isPatient: true)
         return configuration.uploads ? process.uploader.requestFlush() : nil
     }
 

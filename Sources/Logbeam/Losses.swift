@@ -13,7 +13,7 @@ package final class Losses: Sendable {
     }
 
     private struct State {
-        /// Which stream a gap is of, the key alone says.
+        /// The stream stands in the key: ``Gap/stream`` is 0 here.
         var gaps: [Key: Gap] = [:]
         /// When a record was last lost for a reason, in milliseconds of the monotonic clock.
         var lastLosses: [String: Int64] = [:]

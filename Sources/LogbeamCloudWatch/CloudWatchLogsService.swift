@@ -85,7 +85,7 @@ package final class CloudWatchLogsService: DeliveryService {
         if let refusal = batch.destination.refusal { return refusal }
         switch caller.call("PutLogEvents", RequestEncoder.body(batch), mayCompress: true) {
         case .success(let answer):
-            creator.settleRetention(ofLogGroup: batch.destination.logGroup, by: self)
+            creator.setOwedRetention(ofLogGroup: batch.destination.logGroup, by: self)
             return .accepted(RefusedEvents(answer, eventCount: batch.count))
         case .refused(let error): return error.outcome
         case .undelivered(let outcome): return outcome

@@ -68,7 +68,7 @@ package final class DestinationCreator: Sendable {
         switch calls.createLogGroup(destination.logGroup, settings) {
         case .created:
             owe(retentionOf: destination.logGroup)
-            settleRetention(ofLogGroup: destination.logGroup, by: calls)
+            setOwedRetention(ofLogGroup: destination.logGroup, by: calls)
         case .existed: break
         case .failed(let outcome):
             // The group may be there by now, and nobody else will set its retention.
@@ -82,7 +82,7 @@ package final class DestinationCreator: Sendable {
     }
 
     /// Sets the retention of a group that this has created, if that is still to be done. For every batch that arrived.
-    package func settleRetention(ofLogGroup name: String, by calls: some CreationCalls) {
+    package func setOwedRetention(ofLogGroup name: String, by calls: some CreationCalls) {
         guard let days = settings.retentionDays, let attempts = owed.withLock({ $0[name] }) else { return }
         switch calls.putRetentionPolicy(name, days: days) {
         case .accepted: owed.withLock { $0[name] = nil }

@@ -31,7 +31,7 @@ package struct EventBatch: Sendable, Equatable {
 
     package var count: Int { events.count }
 
-    /// Takes other events, in the memory that those before had.
+    /// Becomes an empty batch for another destination, and keeps its memory.
     package mutating func startOver(for destination: Destination) {
         self.destination = destination
         events.removeAll(keepingCapacity: true)

@@ -20,7 +20,8 @@ package struct RecordHeader: Sendable, Equatable {
 /// The records of one batch, told exactly and in little space, so that the same batch can be named again after a crash:
 /// the pending records of `stream` from `first` to `last` that are not later than `latest`.
 package struct BatchRange: Sendable, Hashable {
-    /// Two batches that hold as much together, as there may be records in it that were not sent.
+    /// Two ranges that cover the same together, cut at the middle of the ids. There may be records in it that are not among
+    /// these, because they were found to have arrived: they stay covered.
     ///
     /// - Parameter ids: the ids of the batch, ascending; two at least.
     package func halves(_ ids: [Int64]) -> [BatchRange] {

@@ -260,7 +260,7 @@ final class CommitQueue: @unchecked Sendable {
     private func commitRound(with own: NewRecord?, waking sleepers: inout UInt64) throws(SpoolError) -> Int64 {
         var taken: UInt64 = 0
         var outcome = Seat.State.alone
-        defer { sleepers |= settle(taken, outcome) }
+        defer { sleepers |= tell(taken, outcome) }
         try writer.room.admit(own.map { SpoolLimit.cost(ofMessage: $0.message.count) } ?? 1)
         let most = writer.room.limit == nil ? Self.roundBytes : min(Self.roundBytes, Int(writer.room.left))
         let firstSeat = nextSeat
@@ -302,7 +302,7 @@ final class CommitQueue: @unchecked Sendable {
     }
 
     /// Says of taken records what became of them. Returns the seats whose threads are to be woken.
-    private func settle(_ taken: UInt64, _ outcome: Seat.State) -> UInt64 {
+    private func tell(_ taken: UInt64, _ outcome: Seat.State) -> UInt64 {
         var sleepers: UInt64 = 0
         var rest = taken
         while rest != 0 {

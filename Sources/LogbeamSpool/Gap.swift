@@ -43,7 +43,7 @@ extension SpoolError {
     /// Why a record was dropped, for ``Gap/reason``: a few words that are the same for all records with that fate.
     package var gapReason: String {
         switch kind {
-        case .busy: "spool locked by another process"
+        case .busy: "spool locked"
         case .full: "disk full"
         case .quotaExceeded: "disk quota exceeded"
         case .atLimit, .logHeld: "spool full"

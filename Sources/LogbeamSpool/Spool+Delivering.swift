@@ -1,13 +1,13 @@
 internal import LogbeamCore
 internal import Synchronization
 
-/// What becomes of batches: see ``UploadLease``, which has the epoch. Without one, nobody else may have the lease.
+/// What becomes of batches: see ``UploadLease``, which has the epoch. Who gives none says that nobody else can have the lease.
 extension Spool {
-    func begin(_ range: BatchRange, in epoch: Int64? = nil) throws(SpoolError) {
+    func begin(_ range: BatchRange, in epoch: Int64?) throws(SpoolError) {
         try write { writer throws(SpoolError) in try writer.begin(range, in: epoch) }
     }
 
-    func abandon(_ range: BatchRange, for parts: [BatchRange] = [], in epoch: Int64? = nil) throws(SpoolError) {
+    func abandon(_ range: BatchRange, for parts: [BatchRange] = [], in epoch: Int64?) throws(SpoolError) {
         try write { writer throws(SpoolError) in try writer.abandon(range, for: parts, in: epoch) }
     }
 
@@ -15,7 +15,7 @@ extension Spool {
         _ range: BatchRange,
         refused: [RefusedRecord],
         delivered: Int,
-        in epoch: Int64? = nil
+        in epoch: Int64?
     ) throws(SpoolError) {
         let isAmple = try write { writer throws(SpoolError) in
             try writer.confirm(range, refused: refused, delivered: delivered, in: epoch)
@@ -25,22 +25,10 @@ extension Spool {
         if !refused.isEmpty { mayHaveUntoldGaps.store(true, ordering: .releasing) }
     }
 
-    func acknowledge(
-        _ range: BatchRange,
-        ids: [Int64] = [],
-        refused: [RefusedRecord],
-        delivered: Int,
-        in epoch: Int64? = nil,
-        afterSlice: () -> Void = {}
-    ) throws(SpoolError) {
-        try confirm(range, refused: refused, delivered: delivered, in: epoch)
-        try finish(range, ids: ids, in: epoch, afterSlice: afterSlice)
-    }
-
     func finish(
         _ range: BatchRange,
         ids: [Int64] = [],
-        in epoch: Int64? = nil,
+        in epoch: Int64?,
         afterSlice: () -> Void = {}
     ) throws(SpoolError) {
         // Two threads would take the write lock in turns, slice by slice, and sleep in between.
@@ -53,7 +41,7 @@ extension Spool {
         }
     }
 
-    func deleteSlice(of range: BatchRange, from start: Int64, in epoch: Int64? = nil) throws(SpoolError) -> Int64? {
+    func deleteSlice(of range: BatchRange, from start: Int64, in epoch: Int64?) throws(SpoolError) -> Int64? {
         deletion.lock()
         defer { deletion.unlock() }
         return try deleteNext(of: range, ids: [], from: start, in: epoch)
@@ -101,7 +89,7 @@ extension Spool {
     /// batches and nobody has logged for a second. False if not.
     ///
     /// - Parameter ranges: each holds every row from its first record to its last.
-    func deleteAll(of ranges: [BatchRange], in epoch: Int64? = nil) throws(SpoolError) -> Bool {
+    func deleteAll(of ranges: [BatchRange], in epoch: Int64?) throws(SpoolError) -> Bool {
         guard try giveWay() else { return false }
         let isDone = try write { writer throws(SpoolError) in try writer.deleteAll(of: ranges, in: epoch) }
         if isDone { tellOfRoom() }
@@ -122,7 +110,7 @@ extension Spool {
 
     func reject(
         _ records: [RefusedRecord],
-        in epoch: Int64? = nil,
+        in epoch: Int64?,
         afterSlice: () -> Void = {}
     ) throws(SpoolError) {
         var rest = records[...]
@@ -154,8 +142,8 @@ extension Spool {
         stream: Int64,
         message: String,
         failures: Int,
-        time: Int64 = WallClock.milliseconds(),
-        in epoch: Int64? = nil
+        time: Int64,
+        in epoch: Int64?
     ) throws(SpoolError) {
         try write { writer throws(SpoolError) in
             try writer.noteFailure(stream: stream, message: message, failures: failures, time: time, in: epoch)

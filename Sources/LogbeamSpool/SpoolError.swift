@@ -21,7 +21,8 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case olderVersion
         /// SQLite calls the file corrupt.
         case damaged
-        /// Another process kept the write lock for longer than the commit timeout.
+        /// The spool was not to be had within the commit timeout: another process kept the write lock, with SQLite's code; or
+        /// without one, other threads of this process, or the disk.
         case busy
         /// The disk is full.
         case full
@@ -81,7 +82,7 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case .newerVersion: "nothing was changed in it; upgrade logbeam"
         case .olderVersion: "'logbeam-spool compact' brings it there"
         case .damaged: "keep the file; 'logbeam-spool salvage' takes what is readable into a new one"
-        case .busy: "another process holds the write lock"
+        case .busy: code == nil ? nil : "another process holds the write lock"
         case .full: "make room on the disk"
         case .quotaExceeded: "delete files, or have the quota raised"
         case .atLimit: "see 'logbeam-spool status' for why records do not leave it, or give it more room"

@@ -193,12 +193,12 @@ final class Writer {
     // MARK: Delivering
 
     /// Writes down that a batch is about to be sent.
-    func begin(_ range: BatchRange, in epoch: Int64? = nil) throws(SpoolError) {
+    func begin(_ range: BatchRange, in epoch: Int64?) throws(SpoolError) {
         try delivering(in: epoch) { () throws(SpoolError) in try deliveries.add(range) }
     }
 
     /// Forgets a batch that the service has not taken: nothing is in doubt but some parts of it.
-    func abandon(_ range: BatchRange, for parts: [BatchRange], in epoch: Int64? = nil) throws(SpoolError) {
+    func abandon(_ range: BatchRange, for parts: [BatchRange], in epoch: Int64?) throws(SpoolError) {
         try delivering(in: epoch) { () throws(SpoolError) in
             try deliveries.remove(range)
             for part in parts { try deliveries.add(part) }
@@ -211,7 +211,7 @@ final class Writer {
         _ range: BatchRange,
         refused: [RefusedRecord],
         delivered: Int,
-        in epoch: Int64? = nil
+        in epoch: Int64?
     ) throws(SpoolError) {
         try delivering(in: epoch) { () throws(SpoolError) in
             // Marked before: this is the second try of an acknowledgement that did not come to its end.
@@ -242,7 +242,7 @@ final class Writer {
         from start: Int64,
         limit: Int = sliceSize,
         step: Int = sliceSize,
-        in epoch: Int64? = nil,
+        in epoch: Int64?,
         isWanted: () -> Bool = { false }
     ) throws(SpoolError) -> Int64? {
         try delivering(in: epoch) { () throws(SpoolError) in
@@ -270,7 +270,7 @@ final class Writer {
     /// False if there is.
     ///
     /// - Parameter ranges: each holds every row from its first record to its last.
-    func deleteAll(of ranges: [BatchRange], in epoch: Int64? = nil) throws(SpoolError) -> Bool {
+    func deleteAll(of ranges: [BatchRange], in epoch: Int64?) throws(SpoolError) -> Bool {
         try delivering(in: epoch) { () throws(SpoolError) in
             guard let last = ranges.map(\.last).max(), try !deliveries.hasRecords(outside: ranges) else { return false }
             try deliveries.deleteAllRecords()
@@ -295,7 +295,7 @@ final class Writer {
 
     /// Moves the first of these records to `rejected`, in one transaction. Returns how many were done with: 500 at the most,
     /// fewer where their messages are long.
-    func moveToRejected(_ records: ArraySlice<RefusedRecord>, in epoch: Int64? = nil) throws(SpoolError) -> Int {
+    func moveToRejected(_ records: ArraySlice<RefusedRecord>, in epoch: Int64?) throws(SpoolError) -> Int {
         try delivering(in: epoch) { () throws(SpoolError) in
             try reject(records.prefix(Self.sliceSize), byteSlice: BatchLimits.maximumBytes)
         }
@@ -326,7 +326,7 @@ final class Writer {
         message: String,
         failures: Int,
         time: Int64,
-        in epoch: Int64? = nil
+        in epoch: Int64?
     ) throws(SpoolError) {
         try delivering(in: epoch) { () throws(SpoolError) in
             try noteFailure.bind(stream, at: 1)

@@ -3,6 +3,7 @@ import Foundation
 import Logbeam
 import LogbeamSpool
 import LogbeamTestSupport
+import Synchronization
 
 /// How long calls took, and how many there were in a second.
 struct CommitFigures: Codable {
@@ -47,7 +48,10 @@ struct CommitComparison: Codable {
     var ratio: CommitFigures
     /// The records a second of `log` by those of one thread of bare commits, the median of the ratios of the rounds.
     var rateByOneThread: Double
-    /// `log` while the uploader ships what is logged.
+    /// What two cores give together: the records a second of two threads of bare commits, each into a file of its own, by
+    /// those of one, the median of the ratios of the rounds.
+    var twoFilesByOneThread: Double
+    /// `log` while the uploader ships what is logged, in rounds that are so long that several batches are sent in each.
     var logWhileShipping: CommitFigures
     /// `log` into a journal, which another thread moves into the spool meanwhile.
     var journal: CommitFigures
@@ -68,20 +72,33 @@ struct CommitBench {
         let log = try LoggingCommitter(path: path("log"), lines: lines, isShipping: false)
         let bare = try BareCommitter(path: path("bare"), lines: lines, threads: threads)
         let oneThread = try BareCommitter(path: path("one"), lines: lines, threads: 1)
+        let twoFiles = try ["first", "second"].map { try BareCommitter(path: path($0), lines: lines, threads: 1) }
         let shipping = try LoggingCommitter(path: path("shipping"), lines: lines, isShipping: true)
         let journal = try LoggingCommitter(path: path("journal"), lines: lines, isShipping: false) {
             $0.usesJournal = true
         }
         let compared: [(committer: any Committer, threads: Int)] = [(log, threads), (bare, threads), (oneThread, 1)]
-        let others: [(committer: any Committer, threads: Int)] = [(shipping, threads), (journal, threads)]
+        // Its uploader copies the log, so more records go into a round. With as few as in the others' most rounds would have
+        // ended before a batch is sent.
+        var shippingBench = self
+        shippingBench.recordsPerRound *= 10
         var figures: [String: [CommitFigures]] = [:]
+        var ratesOfTwoFiles: [Double] = []
         // The first round fills caches and is thrown away.
         for round in 0...rounds {
             // Now the one goes first, now the other.
-            for (committer, threads) in (round % 2 == 0 ? compared : compared.reversed()) + others {
+            for (committer, threads) in round % 2 == 0 ? compared : compared.reversed() {
                 let measured = try measure(committer, threads: threads)
                 if round > 0 { figures[committer.path, default: []].append(measured) }
             }
+            let rateOfTwoFiles = try rate(of: twoFiles)
+            let others = [
+                (journal, try measure(journal, threads: threads)),
+                (shipping, try shippingBench.measure(shipping, threads: threads)),
+            ]
+            guard round > 0 else { continue }
+            ratesOfTwoFiles.append(rateOfTwoFiles)
+            for (committer, measured) in others { figures[committer.path, default: []].append(measured) }
         }
         for committer in [log, shipping, journal] { await committer.end() }
         func all(_ committer: some Committer) -> [CommitFigures] { figures[committer.path] ?? [] }
@@ -94,6 +111,7 @@ struct CommitBench {
             ratio: .median(of: zip(all(log), all(bare)).map { $0.combined(with: $1, by: /) }),
             rateByOneThread: zip(all(log), all(oneThread)).map { $0.recordsPerSecond / $1.recordsPerSecond }
                 .median,
+            twoFilesByOneThread: zip(ratesOfTwoFiles, all(oneThread)).map { $0 / $1.recordsPerSecond }.median,
             logWhileShipping: .median(of: all(shipping)),
             journal: .median(of: all(journal)),
             settings: bare.settings
@@ -114,6 +132,23 @@ struct CommitBench {
             cpuMicrosecondsPerRecord: Double(calls.cpuTime) / 1000 / Double(calls.count),
             recordsPerSecond: Double(calls.count) / calls.seconds
         )
+    }
+
+    /// The records a second of all committers together, each of which has a thread of its own.
+    private func rate(of committers: [BareCommitter]) throws -> Double {
+        let rates = Mutex<[Result<Double, any Error>]>([])
+        for committer in committers {
+            try restartLog(committer.path)
+            committer.commit(0)
+        }
+        DispatchQueue.concurrentPerform(iterations: committers.count) { index in
+            let rate = Result {
+                let calls = try Calls.make(threads: 1, count: recordsPerRound) { committers[index].commit($0) }
+                return Double(calls.count) / calls.seconds
+            }
+            rates.withLock { $0.append(rate) }
+        }
+        return try rates.withLock { $0 }.reduce(0) { try $0 + $1.get() }
     }
 
     /// Copies the write-ahead log into the file, so that the next commit starts it anew: the uploader's task otherwise.

@@ -7,7 +7,7 @@ import LogbeamTestSupport
 struct PendingFigures: Codable {
     /// A committed `log()`.
     var logP50Microseconds: Double
-    /// Reading, deleting and upkeep, of all threads; no request, which is the same for any backlog.
+    /// Reading, deleting and upkeep, of all threads, until every record is deleted; no request, which is the same for any backlog.
     var shipCPUMicrosecondsPerRecord: Double
     var shippedRecordsPerSecond: Double
 
@@ -43,7 +43,8 @@ struct FlatComparison: Codable {
 struct FlatBench {
     /// More than a batch, or the shorter backlog would be shipped in smaller ones.
     static let few = 10_000
-    private static let recordsPerRound = 20_000
+    /// Several batches, so that what is waited for once a round, before rows are deleted, counts for little.
+    private static let recordsPerRound = 60_000
 
     var commitBench: CommitBench
     var drainBench: DrainBench
@@ -61,7 +62,7 @@ struct FlatBench {
             // Always in this order, so that each comes after the other: twice in turn, the second time would be a faster one.
             for index in sides.indices {
                 let commits = try commitBench.measure(sides[index].committer, threads: 1)
-                let shipped = try sides[index].service.ship(Self.recordsPerRound)
+                let shipped = try sides[index].ship(Self.recordsPerRound)
                 guard round > 0 else { continue }
                 figures[index].append(
                     PendingFigures(
@@ -84,7 +85,8 @@ struct FlatBench {
 
     private struct Side {
         let committer: LoggingCommitter
-        let service = RationedTaker()
+        private let service = RationedTaker()
+        private let reader: SpoolReader
 
         init(_ pending: Int, _ drainBench: DrainBench) throws {
             let path = drainBench.directory.file("flat-\(pending).db")
@@ -95,7 +97,19 @@ struct FlatBench {
                 $0.maximumInFlight = 1
                 $0.maxSpoolSize = 1 << 34
             }
+            reader = try SpoolReader(path: path)
             try service.waitUntilHeld()
+        }
+
+        /// Lets so many more be shipped, in whole batches, and waits until they are deleted. Rows are deleted when no answer
+        /// has come for a while: when the next batch is held, most of them are still there.
+        func ship(_ records: Int) throws -> (records: Int, seconds: Double, cpuSeconds: Double) {
+            let (begin, cpu) = (MonotonicClock.nanoseconds(), CPUClock.process.nanoseconds)
+            let taken = try service.take(records)
+            while try reader.deliveries().contains(where: \.acknowledged) {
+                MonotonicClock.sleep(nanoseconds: 1_000_000)
+            }
+            return (taken, secondsSince(begin), Double(CPUClock.process.nanoseconds - cpu) / 1e9)
         }
 
         func removeFiles() { DrainBench.removeSpool(committer.path) }
@@ -108,15 +122,15 @@ private final class RationedTaker: DeliveryService {
         /// Records that it may still take.
         var ration = 0
         var taken = 0
-        /// The batch that waits, and since when.
-        var waiting: (count: Int, since: UInt64)?
+        /// The records of the batch that waits.
+        var waiting: Int?
         var isCancelled = false
     }
 
     private let state = Monitor(State())
 
     func send(_ batch: EventBatch) -> DeliveryOutcome {
-        state.withLock { $0.waiting = (batch.count, MonotonicClock.nanoseconds()) }
+        state.withLock { $0.waiting = batch.count }
         let isTaken: Bool? = state.wait(within: .seconds(600)) {
             if $0.isCancelled { return false }
             guard batch.count <= $0.ration else { return nil }
@@ -132,25 +146,25 @@ private final class RationedTaker: DeliveryService {
     func create(_ destination: Destination) -> DeliveryOutcome { .accepted(.none) }
     func cancel() { state.withLock { $0.isCancelled = true } }
 
-    /// Waits until a batch is held: then all that were taken are deleted, where one is on its way at a time.
+    /// Waits until a batch is held: then all that were taken are acknowledged, where one is on its way at a time.
+    ///
+    /// - Returns: how many records were taken so far.
     @discardableResult
-    func waitUntilHeld() throws -> (taken: Int, since: UInt64) {
-        let held: (Int, UInt64)? = state.wait(within: .seconds(600)) { state in
-            guard let (count, since) = state.waiting, count > state.ration else { return nil }
-            return (state.taken, since)
+    func waitUntilHeld() throws -> Int {
+        let taken: Int? = state.wait(within: .seconds(600)) { state in
+            guard let count = state.waiting, count > state.ration else { return nil }
+            return state.taken
         }
-        guard let held else { throw BenchError("the uploader does not send") }
-        return held
+        guard let taken else { throw BenchError("the uploader does not send") }
+        return taken
     }
 
-    /// Lets so many more be shipped, in whole batches, and waits until they are deleted.
-    func ship(_ records: Int) throws -> (records: Int, seconds: Double, cpuSeconds: Double) {
-        let (begin, cpu) = (MonotonicClock.nanoseconds(), CPUClock.process.nanoseconds)
+    /// Takes so many more, in whole batches, and waits until it has. Returns how many it took.
+    func take(_ records: Int) throws -> Int {
         let before: Int = state.withLock {
             $0.ration += records
             return $0.taken
         }
-        let (taken, end) = try waitUntilHeld()
-        return (taken - before, Double(end - begin) / 1e9, Double(CPUClock.process.nanoseconds - cpu) / 1e9)
+        return try waitUntilHeld() - before
     }
 }

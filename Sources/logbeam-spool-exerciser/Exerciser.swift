@@ -172,7 +172,8 @@ enum Exerciser {
             let latest = headers.map(\.timestamp).max() ?? 0
             let range = BatchRange(stream: stream, first: first.id, last: last.id, latest: latest)
             try lease.begin(range)
-            try lease.acknowledge(range, refused: [], delivered: headers.count)
+            try lease.confirm(range, refused: [], delivered: headers.count)
+            try lease.finish(range)
             try maintenance.whileBusy()
             left -= headers.count
         }
@@ -209,7 +210,8 @@ enum Exerciser {
         try lease.begin(range)
         say("begun")
         while readLine() != nil {}
-        try lease.acknowledge(range, refused: [], delivered: headers.count)
+        try lease.confirm(range, refused: [], delivered: headers.count)
+        try lease.finish(range)
         say("deleted")
     }
 

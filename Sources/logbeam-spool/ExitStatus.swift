@@ -50,7 +50,7 @@ enum ExitStatus: Int32, CaseIterable {
     /// In a few words.
     var meaning: String {
         switch self {
-        case .done: "done; after drain the spool is empty"
+        case .done: "done; after drain, all that was chosen is gone"
         case .declined: "not confirmed, nothing was changed"
         case .usage: "wrong arguments"
         case .unusableSpool: "the spool is damaged, no spool, or of another version; import: lines are no records"

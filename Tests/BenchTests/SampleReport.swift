@@ -75,6 +75,7 @@ extension CommitComparison {
             bareCommit: figures(80_000),
             ratio: figures(1, p50: p50Ratio),
             rateByOneThread: recordsPerSecond / 100_000,
+            twoFilesByOneThread: 1.5,
             logWhileShipping: figures(recordsPerSecond),
             journal: figures(recordsPerSecond),
             settings: "page_size=4096"

@@ -100,6 +100,12 @@ struct DrainChoiceTests {
         let large = Array(repeating: String(repeating: "x", count: 400_000), count: 3)
         try command.fill(large, destination: Self.streams[0])
         let lease = try command.takeLease()
+        try command.fill(["delivered", "delivered"], destination: Self.streams[1])
+        let page = try SpoolReader(path: command.spoolPath).headers(after: 0)
+        let delivered = page.headers.suffix(2)
+        let batch = BatchRange(stream: delivered.first!.stream, first: delivered.first!.id, last: .max, latest: .max)
+        try lease.begin(batch)
+        try lease.confirm(batch, refused: [], delivered: 2)
         let before = try command.status()
         let expected = """
             other\torders-1\t4\t4\t1\t2\t1

@@ -81,7 +81,7 @@ struct DestinationCreatorTests {
         let fresh = Calls(streams: [Self.missing])
         let creator = creator()
         #expect(creator.create(destination, by: fresh) == .accepted(.none))
-        creator.settleRetention(ofLogGroup: "group", by: fresh)
+        creator.setOwedRetention(ofLogGroup: "group", by: fresh)
         #expect(fresh.names == ["stream", "group", "30 days", "stream"])
 
         let forever = Calls(streams: [Self.missing])
@@ -96,7 +96,7 @@ struct DestinationCreatorTests {
         let creator = creator()
         #expect(creator.create(destination, by: calls) == .transient(lost))
         // The group was there, and so the batch has arrived.
-        creator.settleRetention(ofLogGroup: "group", by: calls)
+        creator.setOwedRetention(ofLogGroup: "group", by: calls)
         #expect(calls.names == ["stream", "group"] + (mayHaveArrived ? ["30 days"] : []))
     }
 
@@ -109,7 +109,7 @@ struct DestinationCreatorTests {
             retentions: [.transient(Self.failure), .destinationMissing(Self.failure), .accepted(.none)]
         )
         #expect(creator.create(destination, by: calls) == .accepted(.none))
-        for group in ["group", "other", "group", "group"] { creator.settleRetention(ofLogGroup: group, by: calls) }
+        for group in ["group", "other", "group", "group"] { creator.setOwedRetention(ofLogGroup: group, by: calls) }
         #expect(calls.names == ["stream", "group", "30 days", "stream", "30 days", "30 days"])
         #expect(reports.all.isEmpty)
     }
@@ -122,7 +122,7 @@ struct DestinationCreatorTests {
             let creator = creator(reports)
             let calls = Calls(streams: [Self.missing], retentions: outcomes)
             #expect(creator.create(destination, by: calls) == .accepted(.none))
-            for _ in 0..<9 { creator.settleRetention(ofLogGroup: "group", by: calls) }
+            for _ in 0..<9 { creator.setOwedRetention(ofLogGroup: "group", by: calls) }
             #expect(calls.names.filter { $0 == "30 days" }.count == attempts)
             let report = try #require(reports.all.first)
             #expect(reports.all.count == 1)

@@ -33,7 +33,7 @@ struct AcknowledgeTests {
         try test.spool.begin(range)
         var looks = 0
         let next = try test.spool.write { writer throws(SpoolError) in
-            try writer.deleteSlice(of: range, from: range.first, step: Writer.sliceStep) {
+            try writer.deleteSlice(of: range, from: range.first, step: Writer.sliceStep, in: nil) {
                 looks += 1
                 return looks == 2
             }
@@ -42,7 +42,7 @@ struct AcknowledgeTests {
         #expect(try test.ids("deliveries").count == 1)
         #expect(next == ids[2 * Writer.sliceStep - 1] + 1)
         let end = try test.spool.write { writer throws(SpoolError) in
-            try writer.deleteSlice(of: range, from: next ?? 0, step: Writer.sliceStep)
+            try writer.deleteSlice(of: range, from: next ?? 0, step: Writer.sliceStep, in: nil)
         }
         #expect(end == nil)
         #expect(try test.ids() == [])
@@ -72,7 +72,7 @@ struct AcknowledgeTests {
         for (step, left) in [(30, 60), (40, 20), (1_000, 0)] {
             let start = try test.ids()[0]
             let next = try test.spool.write { writer throws(SpoolError) in
-                try writer.deleteSlice(of: range, from: start, limit: 40, step: step)
+                try writer.deleteSlice(of: range, from: start, limit: 40, step: step, in: nil)
             }
             #expect(try test.ids().count == left)
             #expect((next == nil) == (left == 0))
@@ -128,8 +128,8 @@ struct AcknowledgeTests {
         try test.spool.begin(range)
         // The first transaction, and one slice; then the call is made again from its beginning.
         try test.spool.write { writer throws(SpoolError) in
-            try writer.confirm(range, refused: refused, delivered: 1_299)
-            _ = try writer.deleteSlice(of: range, from: range.first)
+            try writer.confirm(range, refused: refused, delivered: 1_299, in: nil)
+            _ = try writer.deleteSlice(of: range, from: range.first, in: nil)
         }
         try test.spool.acknowledge(range, refused: refused, delivered: 1_299)
         try test.spool.acknowledge(range, refused: refused, delivered: 1_299)
@@ -193,10 +193,10 @@ struct AcknowledgeTests {
         let range = test.range(ids[0], ids[1_299])
         try test.spool.begin(range)
         try test.spool.write { writer throws(SpoolError) in
-            try writer.confirm(range, refused: [], delivered: 1_300)
+            try writer.confirm(range, refused: [], delivered: 1_300, in: nil)
             var next: Int64? = range.first
             for _ in 0..<slices {
-                if let start = next { next = try writer.deleteSlice(of: range, from: start) }
+                if let start = next { next = try writer.deleteSlice(of: range, from: start, in: nil) }
             }
         }
         // Another process takes over.
@@ -235,7 +235,7 @@ struct AcknowledgeTests {
         let ids = try (0..<1_200).map { try test.append(to: $0 % 4 == 0 ? test.stream : test.otherStream)[0] }
         let range = test.range(ids[0], ids[1_199])
         func slice(from start: Int64) throws -> Int64? {
-            try test.spool.write { writer throws(SpoolError) in try writer.deleteSlice(of: range, from: start) }
+            try test.spool.write { writer throws(SpoolError) in try writer.deleteSlice(of: range, from: start, in: nil) }
         }
         let second = try #require(try slice(from: ids[0]))
         #expect(second == ids[499] + 1)

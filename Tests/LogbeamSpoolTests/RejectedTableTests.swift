@@ -229,7 +229,7 @@ struct RejectedTableTests {
         try test.appendGroups(1, of: 1_001, bytes: 100)
         try test.appendGroups(1, of: 5, bytes: 400_000)
         func move(_ records: [RefusedRecord]) throws -> Int {
-            try test.spool.write { writer throws(SpoolError) in try writer.moveToRejected(records[...]) }
+            try test.spool.write { writer throws(SpoolError) in try writer.moveToRejected(records[...], in: nil) }
         }
         let ids = try test.ids()
         #expect(try move(refuse(ids)) == 500)

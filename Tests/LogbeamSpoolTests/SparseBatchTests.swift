@@ -74,11 +74,11 @@ struct SparseBatchTests {
     func crash(seed: UInt64) throws {
         let one = try Interleaving(seed: seed)
         try one.test.spool.write { writer throws(SpoolError) in
-            try writer.confirm(one.range, refused: [], delivered: one.ids.count)
+            try writer.confirm(one.range, refused: [], delivered: one.ids.count, in: nil)
             var next: Int64? = one.range.first
             for _ in 0..<Int(seed % 4) {
                 if let start = next {
-                    next = try writer.deleteSlice(of: one.range, ids: one.known, from: start, limit: 3)
+                    next = try writer.deleteSlice(of: one.range, ids: one.known, from: start, limit: 3, in: nil)
                 }
             }
         }
@@ -105,7 +105,7 @@ struct SparseBatchTests {
             guard let start = next else { return #expect(Bool(false), "it ends too soon") }
             var asked = 0
             next = try test.spool.write { writer throws(SpoolError) in
-                try writer.deleteSlice(of: range, ids: ids, from: start, limit: 4, step: 3) {
+                try writer.deleteSlice(of: range, ids: ids, from: start, limit: 4, step: 3, in: nil) {
                     asked += 1
                     return asked > looks
                 }

@@ -175,3 +175,63 @@ func spoolError(_ body: () throws -> Void) -> SpoolError? {
         return error as? SpoolError
     }
 }
+
+/// In a process that has the spool for itself: nobody else can have the lease.
+extension Spool {
+    func begin(_ range: BatchRange) throws(SpoolError) { try begin(range, in: nil) }
+
+    func abandon(_ range: BatchRange, for parts: [BatchRange] = []) throws(SpoolError) {
+        try abandon(range, for: parts, in: nil)
+    }
+
+    func confirm(_ range: BatchRange, refused: [RefusedRecord], delivered: Int) throws(SpoolError) {
+        try confirm(range, refused: refused, delivered: delivered, in: nil)
+    }
+
+    func finish(_ range: BatchRange, ids: [Int64] = [], afterSlice: () -> Void = {}) throws(SpoolError) {
+        try finish(range, ids: ids, in: nil, afterSlice: afterSlice)
+    }
+
+    func acknowledge(
+        _ range: BatchRange,
+        ids: [Int64] = [],
+        refused: [RefusedRecord],
+        delivered: Int,
+        afterSlice: () -> Void = {}
+    ) throws(SpoolError) {
+        try confirm(range, refused: refused, delivered: delivered)
+        try finish(range, ids: ids, afterSlice: afterSlice)
+    }
+
+    func deleteSlice(of range: BatchRange, from start: Int64) throws(SpoolError) -> Int64? {
+        try deleteSlice(of: range, from: start, in: nil)
+    }
+
+    func deleteAll(of ranges: [BatchRange]) throws(SpoolError) -> Bool { try deleteAll(of: ranges, in: nil) }
+
+    func reject(_ records: [RefusedRecord], afterSlice: () -> Void = {}) throws(SpoolError) {
+        try reject(records, in: nil, afterSlice: afterSlice)
+    }
+
+    func noteFailure(stream: Int64, message: String, failures: Int) throws(SpoolError) {
+        try noteFailure(
+            stream: stream,
+            message: message,
+            failures: failures,
+            time: WallClock.milliseconds(),
+            in: nil
+        )
+    }
+}
+
+extension UploadLease {
+    func acknowledge(
+        _ range: BatchRange,
+        ids: [Int64] = [],
+        refused: [RefusedRecord],
+        delivered: Int
+    ) throws(SpoolError) {
+        try confirm(range, refused: refused, delivered: delivered)
+        try finish(range, ids: ids)
+    }
+}

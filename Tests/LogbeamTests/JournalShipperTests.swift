@@ -226,7 +226,7 @@ struct JournalShipperTests {
             logger.info("one")
             func settlers() throws -> Int {
                 try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count {
-                    (try? String(contentsOfFile: "/proc/self/task/\($0)/comm", encoding: .utf8)) == "logbeam-settle\n"
+                    (try? String(contentsOfFile: "/proc/self/task/\($0)/comm", encoding: .utf8)) == "logbeam-move\n"
                 }
             }
             let most = try await withThrowingTaskGroup(of: Bool.self) { group in

@@ -77,13 +77,13 @@ struct ServiceClockTests {
             }
         }
         var range = BatchRange(stream: stream, first: ids[0], last: ids[2], latest: 3_000)
-        try test.begin(range)
+        try test.begin(range, in: nil)
         // As far as the first transaction of an acknowledgement.
         range.latest = 1_999
-        try test.write { writer throws(SpoolError) in try writer.confirm(range, refused: [], delivered: 1) }
+        try test.write { writer throws(SpoolError) in try writer.confirm(range, refused: [], delivered: 1, in: nil) }
         let left = try #require(try SpoolReader(path: test.path).deliveries().first)
         #expect(left.acknowledged)
-        try test.finish(left.range)
+        try test.finish(left.range, in: nil)
         #expect(try SQLiteShell.query("SELECT message FROM records ORDER BY id", in: test.path) == ["2000", "3000"])
     }
 

@@ -95,8 +95,8 @@ struct SpentBatchesTests {
         let last = try uploader.append("taken too")
         let taken = BatchRange(stream: 1, first: first, last: last, latest: uploader.clock.now.wall)
         let inDoubt = BatchRange(stream: 1, first: early, last: last, latest: time)
-        for range in [taken, inDoubt] { try uploader.spool.begin(range) }
-        try uploader.spool.confirm(taken, refused: [], delivered: 2)
+        for range in [taken, inDoubt] { try uploader.spool.begin(range, in: nil) }
+        try uploader.spool.confirm(taken, refused: [], delivered: 2, in: nil)
         try uploader.restart()
         uploader.settle()
         #expect(uploader.service.sent.map(\.texts) == [["in doubt"]])

@@ -11,7 +11,7 @@ final class ShippingProcess: Sendable {
     let losses = Losses()
     /// By the names as they were given, with placeholders.
     private let streams = Mutex<[Destination: LiveStream]>([:])
-    private let settling = Mutex(Settling())
+    private let moving = Mutex(Moving())
     private let forkNumber = ForkGate.number
 
     /// - Parameter makeService: makes what delivers; `nil` leaves the uploading to others.
@@ -86,7 +86,7 @@ final class ShippingProcess: Sendable {
     ) throws(SpoolError) -> Bool {
         guard let journal else { return false }
         if !isSynced, try journal.append(to: stream, timestamp: timestamp, message: message) { return true }
-        settleJournal(isPatient: isSynced)
+        moveJournal(isPatient: isSynced)
         return false
     }
 
@@ -95,7 +95,7 @@ final class ShippingProcess: Sendable {
     /// - Parameter isPatient: also tries where it has just failed.
     /// - Returns: whether all of it is in the spool now.
     @discardableResult
-    func settleJournal(isPatient: Bool = false) -> Bool {
+    func moveJournal(isPatient: Bool = false) -> Bool {
         guard let journal else { return true }
         do throws(SpoolError) {
             try journal.move(isPatient: isPatient)
@@ -113,17 +113,17 @@ final class ShippingProcess: Sendable {
     // MARK: For callers on Swift's cooperative pool. Each of the two may wait for the commit timeout several times, and so has
     // a thread of its own, unless the system has none left.
 
-    /// ``settleJournal(isPatient:)``. However many call it at once, one thread does it for all.
-    func settleJournalAwayFromPool() async -> Bool {
+    /// ``moveJournal(isPatient:)``. However many call it at once, one thread does it for all.
+    func moveJournalAwayFromPool() async -> Bool {
         guard journal != nil else { return true }
-        let isSettled = Promise<Bool>()
-        let isFirst = settling.withLock { settling in
-            settling.waiting.append(isSettled)
-            defer { settling.hasThread = true }
-            return !settling.hasThread
+        let isMoved = Promise<Bool>()
+        let isFirst = moving.withLock { moving in
+            moving.waiting.append(isMoved)
+            defer { moving.hasThread = true }
+            return !moving.hasThread
         }
-        if isFirst { onOwnThread { self.settleForAll() } }
-        return await isSettled.value()
+        if isFirst { onOwnThread { self.moveForAll() } }
+        return await isMoved.value()
     }
 
     func closeJournalAwayFromPool() async {
@@ -136,28 +136,28 @@ final class ShippingProcess: Sendable {
         _ = await isClosed.value()
     }
 
-    private struct Settling {
+    private struct Moving {
         var waiting: [Promise<Bool>] = []
         var hasThread = false
     }
 
-    private func settleForAll() {
+    private func moveForAll() {
         while true {
             // Who comes from now on may have logged something that is not moved this time.
-            let waiting = settling.withLock { settling in
-                defer { settling.waiting = [] }
-                if settling.waiting.isEmpty { settling.hasThread = false }
-                return settling.waiting
+            let waiting = moving.withLock { moving in
+                defer { moving.waiting = [] }
+                if moving.waiting.isEmpty { moving.hasThread = false }
+                return moving.waiting
             }
             if waiting.isEmpty { return }
-            let isSettled = settleJournal(isPatient: true)
-            for promise in waiting { promise.fulfill(isSettled) }
+            let isMoved = moveJournal(isPatient: true)
+            for promise in waiting { promise.fulfill(isMoved) }
         }
     }
 
     private func onOwnThread(_ body: @escaping @Sendable () -> Void) {
         do {
-            try BackgroundThread.start(name: "logbeam-settle", body)
+            try BackgroundThread.start(name: "logbeam-move", body)
         } catch {
             body()
         }

@@ -36,7 +36,7 @@ final class ClientDeliveryService: DeliveryService {
                 tooNewStart: rejected?.tooNewLogEventStartIndex
             )
         }
-        if case .accepted = outcome { creator.settleRetention(ofLogGroup: batch.destination.logGroup, by: self) }
+        if case .accepted = outcome { creator.setOwedRetention(ofLogGroup: batch.destination.logGroup, by: self) }
         return outcome
     }
 

@@ -10,7 +10,7 @@ struct MovePacing {
     private var failures = 0
     private var nextTry: Int64 = 0
 
-    /// All of it is waited, for there is nobody to spread from.
+    /// Without chance: only the process that uploads moves anything, so that no two could do so at once.
     private static let backoff = Backoff(base: 1_000, cap: 30_000)
 
     init(patience: Int64) {

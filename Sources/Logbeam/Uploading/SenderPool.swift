@@ -22,7 +22,8 @@ final class SenderPool: Sendable {
             case unread(SpoolError)
             /// There are no records in it any more.
             case vanished
-            /// The service has it; the spool does not know yet if that could not be written.
+            /// The service has it. Whether the spool knows of it too: otherwise that could not be written, and is to be tried
+            /// again.
             case delivered(Delivered, isWritten: Bool)
             /// The service does not have it.
             case failed(DeliveryOutcome)

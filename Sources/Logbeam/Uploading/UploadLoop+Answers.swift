@@ -177,19 +177,10 @@ struct Acknowledgement {
 extension UploadLease {
     /// Writes down that the service has a batch. A sparse one is deleted at once: later it would have to be looked for.
     ///
-    /// - Parameter showsLife: see ``acknowledge(_:ids:refused:delivered:showsLife:)``.
+    /// - Parameter showsLife: see ``finish(_:ids:showsLife:)``.
     func note(_ acknowledgement: Acknowledgement, showsLife: Bool = false) throws(SpoolError) {
         let (taken, delivered) = (acknowledgement.taken, acknowledgement.delivered)
-        if acknowledgement.ids.isEmpty {
-            try confirm(taken, refused: delivered.refused, delivered: delivered.records)
-        } else {
-            try acknowledge(
-                taken,
-                ids: acknowledgement.ids,
-                refused: delivered.refused,
-                delivered: delivered.records,
-                showsLife: showsLife
-            )
-        }
+        try confirm(taken, refused: delivered.refused, delivered: delivered.records)
+        if !acknowledgement.ids.isEmpty { try finish(taken, ids: acknowledgement.ids, showsLife: showsLife) }
     }
 }

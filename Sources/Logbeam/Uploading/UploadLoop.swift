@@ -67,7 +67,7 @@ package final class UploadLoop {
     private let chosen: Set<Int64>?
     /// No record before this id is one of those streams'.
     private var firstChosen: Int64 = 0
-    /// How long after a batch in doubt was last sent to ask what of it has arrived, in milliseconds; `nil`: never.
+    /// How long after the last attempt at a batch in doubt ended to ask what of it has arrived, in milliseconds; `nil`: never.
     private let reconcileDelay: Int64?
     /// The streams whose last batch failed.
     var failing: [Int64: Failing] = [:]

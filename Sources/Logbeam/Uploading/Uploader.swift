@@ -31,7 +31,7 @@ package final class Uploader: Sendable {
 
     /// For how long answers are awaited at the end; the requests are broken off, so they come at once. In milliseconds.
     private static let landing: Int64 = 1_000
-    /// What comes on top of the time that a request may take: its batch is read before, and deleted after.
+    /// What comes on top of the time that a request may take: its batch is read before.
     private static let requestMargin: Int64 = 5_000
     /// How often to look for records of other processes, in milliseconds.
     private static let pollInterval: Int64 = 1_000

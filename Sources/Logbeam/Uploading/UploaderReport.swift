@@ -6,7 +6,8 @@ extension Uploader {
         /// When its thread last came by, in milliseconds of the monotonic clock. While all is well it comes by once a second
         /// or more often; it may take longer where the disk is slow, or another process keeps the spool locked.
         package internal(set) var lastTurn: Int64
-        /// `nil`: it has not asked for it yet, or could not, or could not begin with it.
+        /// True: it uploads. False: another process does. `nil`: it has not asked for the lease yet, or could not, or could
+        /// not begin with it.
         package internal(set) var holdsLease: Bool?
         /// Nothing was pending when it last had nothing to do.
         package internal(set) var isEmpty = false

@@ -23,7 +23,7 @@ internal import Synchronization
 /// ## Waiting
 ///
 /// Who appends waits for the others who do, each for the time of a write; and where both regions are full, until the records
-/// of one are moved. Neither wait is longer than the commit timeout of the spool.
+/// of one are moved. The first wait is no longer than the commit timeout of the spool; the second is that for a few commits.
 ///
 /// ## In a child process
 ///

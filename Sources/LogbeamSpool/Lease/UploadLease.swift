@@ -166,30 +166,9 @@ package final class UploadLease: Sendable {
         try spool.abandon(range, for: parts, in: epoch)
     }
 
-    /// Deletes the records of a batch that the service has; moves those that it refused to `rejected`.
-    ///
-    /// The first transaction says that the batch is acknowledged, the next ones delete it slice by slice. If a call throws
-    /// in between, the same call may be made again; if the process dies, ``finish(_:)`` goes on where this stopped.
-    /// Nothing is sent again. ``begin(_:)`` must have come before.
-    ///
-    /// - Parameters:
-    ///   - ids: those of its records, ascending, to look for each of them; empty to look through the range.
-    ///   - showsLife: whether it is the upload loop that comes by here, and beats after each slice.
-    package func acknowledge(
-        _ range: BatchRange,
-        ids: [Int64] = [],
-        refused: [RefusedRecord],
-        delivered: Int,
-        showsLife: Bool = false
-    ) throws(SpoolError) {
-        try spool.acknowledge(range, ids: ids, refused: refused, delivered: delivered, in: epoch) {
-            if showsLife { _ = beat() }
-        }
-    }
-
     /// Writes down that the service has a batch, and moves what it refused of it to `rejected`, in one transaction. Its
-    /// records stay until ``deleteSlice(of:from:)``, ``finish(_:ids:)`` or ``deleteAll(of:)`` deletes them; if the process
-    /// dies before, the next one does. If the call throws, it may be made again. ``begin(_:)`` must have come before.
+    /// records stay until ``deleteSlice(of:from:)``, ``finish(_:ids:showsLife:)`` or ``deleteAll(of:)`` deletes them; if the
+    /// process dies before, the next one does. Nothing of it is sent again. If the call throws, it may be made again. ``begin(_:)`` must have come before.
     package func confirm(_ range: BatchRange, refused: [RefusedRecord], delivered: Int) throws(SpoolError) {
         try spool.confirm(range, refused: refused, delivered: delivered, in: epoch)
     }
@@ -213,9 +192,13 @@ package final class UploadLease: Sendable {
     /// Whether others waited when the last slice was deleted.
     package var deletionIsAwaited: Bool { spool.deletionIsAwaited.load(ordering: .relaxed) }
 
-    /// Deletes what is left of an acknowledged batch.
-    package func finish(_ range: BatchRange, ids: [Int64] = []) throws(SpoolError) {
-        try spool.finish(range, ids: ids, in: epoch) { _ = beat() }
+    /// Deletes what is left of a confirmed batch, slice by slice. If a call throws, the same call may be made again.
+    ///
+    /// - Parameters:
+    ///   - ids: those of its records, ascending, to look for each of them; empty to look through the range.
+    ///   - showsLife: whether it is the upload loop that comes by here, and beats after each slice.
+    package func finish(_ range: BatchRange, ids: [Int64] = [], showsLife: Bool = true) throws(SpoolError) {
+        try spool.finish(range, ids: ids, in: epoch) { if showsLife { _ = beat() } }
     }
 
     /// Moves records that can not be sent to `rejected`, slice by slice. If a call throws, the same call may be made again.

@@ -36,7 +36,7 @@ struct CarryOver {
         for (range, isAcknowledged) in deliveries {
             guard isWanted() else { return false }
             if isAcknowledged {
-                try old.finish(range) { _ = isWanted() }
+                try old.finish(range, in: nil) { _ = isWanted() }
             } else if holdsLease {
                 try move(range)
             }
@@ -60,7 +60,7 @@ struct CarryOver {
             guard let first = ids.first, let last = ids.last else { return }
             try writer.deliveries.add(BatchRange(stream: stream, first: first, last: last, latest: range.latest))
         }
-        try old.abandon(range)
+        try old.abandon(range, in: nil)
     }
 
     /// The next records. False if there are none.
@@ -210,7 +210,7 @@ extension Spool {
     }
 
     /// Copies the log into the file, which may lie under another name than the log by now, and leaves the log at that.
-    func settleLog() throws(SpoolError) {
+    func checkpointLog() throws(SpoolError) {
         try write { writer throws(SpoolError) in
             sqlite3_wal_checkpoint_v2(writer.connection.handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
             writer.connection.keepLogAtClose()

@@ -4,7 +4,7 @@ internal import Synchronization
 /// The spool of a process that goes on logging whatever becomes of its file. Thread-safe.
 ///
 /// A ``Spool`` is one file. This is the one that is in use now: where that is deleted, replaced, cut off or damaged, or its
-/// directory is out of reach, a new file takes its place (``mend(_:because:)``), and threads that log do not notice.
+/// directory is out of reach, a new file takes its place (``replace(_:because:)``), and threads that log do not notice.
 ///
 /// ## Noticing
 ///
@@ -47,7 +47,7 @@ package final class LiveSpool: Sendable {
     /// - Parameters:
     ///   - lookInterval: how often to look whether the file is where it was.
     ///   - report: called with a line for people when the file was replaced, or could not be.
-    ///   - onReplacement: called after the file was replaced, on whatever thread: ``settle(holdsLease:)`` has work.
+    ///   - onReplacement: called after the file was replaced, on whatever thread: ``settle(holdsLease:isPatient:)`` has work.
     package init(
         path: String,
         options: Spool.Options = Spool.Options(),

@@ -93,9 +93,11 @@ def main():
     workers = [threading.Thread(target=log, args=(thread,)) for thread in range(threads)]
     for worker in workers:
         worker.start()
+    while start.n_waiting < threads:
+        time.sleep(0.001)
     cpu, written = time.process_time(), written_bytes()
-    start.wait()
     begin = time.perf_counter()
+    start.wait()
     for worker in workers:
         worker.join()
     logged = time.perf_counter() - begin

@@ -22,7 +22,7 @@ extension Report {
         add("A burst of \(burst.grouped) records, with the uploader beside it", burstTable, if: !bursts.isEmpty)
         let seconds = steady.map { $0.figures.records / SteadyBench.recordsPerSecond }.max() ?? 0
         add(
-            "\(SteadyBench.recordsPerSecond.grouped) records a second, for \(seconds) s",
+            "\(SteadyBench.recordsPerSecond.grouped) records a second, for \(seconds) s (what ships nothing: 10 s at most)",
             steadyTable,
             if: !steady.isEmpty
         )
@@ -74,6 +74,12 @@ extension Report {
             add("log()", comparison.threads, comparison.log, decimals: 1)
             add("bare commit", comparison.threads, comparison.bareCommit, decimals: 1)
             add("ratio", comparison.threads, comparison.ratio, decimals: 2)
+            for (name, ratio) in [
+                ("log(), by one thread of bare commits", comparison.rateByOneThread),
+                ("two threads of bare commits, a file each, by one", comparison.twoFilesByOneThread),
+            ] where comparison.threads > 1 {
+                table.add([name, "\(comparison.threads)", "", "", "", "", ratio.with(decimals: 2)])
+            }
             add("log() while shipping", comparison.threads, comparison.logWhileShipping, decimals: 1)
             add("log(), journal", comparison.threads, comparison.journal, decimals: 1)
         }

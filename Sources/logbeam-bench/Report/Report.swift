@@ -54,6 +54,9 @@ struct Report: Codable {
     }
 
     private var time: String { date.formatted(.iso8601) }
-    private var kind: String { isQuick ? "a short run, rough figures" : "medians of rounds that take turns" }
+    private var kind: String { 
+        if isQuick { return "a short run, rough figures" }
+        return "medians of rounds that take turns; bursts, even loads, sizes and times of an answer are one run each"
+    }
     private var settings: [String] { commits.prefix(1).map(\.settings) }
 }

@@ -114,7 +114,7 @@ struct Diagnosis {
         }
     }
 
-    /// What the clock may be off before somebody should know: half of what AWS allows a signature is five minutes.
+    /// In seconds, what the clock may be off before somebody should know. AWS takes signatures that are 300 s off.
     private static let tolerableOffset: Int64 = 60
 
     /// PutLogEvents takes events up to 2 hours ahead and 14 days back.
@@ -128,7 +128,8 @@ struct Diagnosis {
         let text = "\(length) \(offset > 0 ? "behind" : "ahead of") the service's"
         let remedy = "set it right: records carry its time, signatures alone are corrected"
         guard takenOffsets.contains(offset) else {
-            return Line("clock", .failed(.refused), "\(text), and records with such times are refused; \(remedy)")
+            let fate = offset > 0 ? "are refused" : "wait until CloudWatch Logs takes them"
+            return Line("clock", .failed(.refused), "\(text), and records with such times \(fate); \(remedy)")
         }
         return Line("clock", .warning, "\(text); \(remedy)")
     }

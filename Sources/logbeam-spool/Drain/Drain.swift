@@ -37,8 +37,8 @@ struct Drain: ParsableCommand {
             AWS is what is broken. Each becomes a JSON object on a line of its own with the keys time (ISO 8601, UTC), \
             log_group, log_stream and message, as 'append --format json' and 'import' read it. They leave the spool once \
             the disk has them, batch by batch; whenever it is killed, nothing is lost, and at most one batch is there \
-            twice. The file is made with mode 0600, or appended to. Its age keeps no record from it. Where it can not be \
-            written, the exit code is 74.
+            twice. The file is made with mode 0600, or appended to. Records of any age are written. Where the file can not \
+            be written, the exit code is 74.
 
             With --dry-run it sends and changes nothing, \(SpoolOption.takesInJournals); also beside a program that \
             uploads. It shows what would be sent: for each log stream a line with log group, log stream, records, bytes, \
@@ -88,8 +88,8 @@ struct Drain: ParsableCommand {
 
     @OptionGroup var aws: AWSOptions
 
-    /// One more than a service has: while one is deleted, which no two are at a time, two are read and sent. Lines go one
-    /// after the other, so that they are in the order of the records.
+    /// One more than a service has: while the answer to one is settled, two are read and sent. Lines go one after the other,
+    /// so that they are in the order of the records.
     private static let inFlight = UploadPlan.Pacing.defaultInFlight + 1
 
     /// A year; so that no sum overflows.

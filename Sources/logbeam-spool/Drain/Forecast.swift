@@ -17,15 +17,19 @@ enum Forecast {
         let reader = try SpoolReader(path: path)
         let names = try reader.streams().filter { options.match($0.value) }
         if names.isEmpty, !options.areAll { throw Failure.noStream(path) }
+        let deliveries = try reader.deliveries()
+        let delivered = deliveries.filter(\.acknowledged).map(\.range)
         var forecast = BatchForecast(
             limits: limits,
-            inDoubt: try reader.deliveries().filter { !$0.acknowledged && names[$0.range.stream] != nil }.map(\.range),
+            inDoubt: deliveries.filter { !$0.acknowledged && names[$0.range.stream] != nil }.map(\.range),
             now: WallClock.milliseconds()
         )
         var last: Int64 = 0
         while true {
             let page = try reader.headers(after: last, limit: pageSize)
-            for header in page.headers where names[header.stream] != nil { forecast.add(header) }
+            for header in page.headers where names[header.stream] != nil {
+                if !delivered.contains(where: { $0.contains(header) }) { forecast.add(header) }
+            }
             last = page.headers.last?.id ?? last
             if page.isLast { break }
         }

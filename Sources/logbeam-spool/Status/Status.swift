@@ -16,8 +16,8 @@ struct Status: ParsableCommand {
             Changes nothing, \(SpoolOption.takesInJournals). Counting takes time that grows with what is pending.
 
             'In doubt' are batches of which nobody knows whether they arrived: in flight, or left by a process that \
-            died; they are sent again. 'Dropped' are records that never reached the spool, or were rejected and are no \
-            longer kept. 'Set aside' are files that lay in the place of the spool, and were damaged or something else: \
+            died; they are sent again. 'Dropped' are records that never reached the spool, made room for others in a \
+            full one, or were rejected and are no longer kept. 'Set aside' are files that lay in the place of the spool, and were damaged or something else: \
             'logbeam-spool salvage' takes out of them what is readable. A record expires when it is \
             14 days old: CloudWatch Logs does not take it any more.
 

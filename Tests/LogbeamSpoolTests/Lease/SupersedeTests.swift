@@ -34,7 +34,7 @@ struct SupersedeTests {
         try old.begin(begun)
         try old.begin(acknowledged)
         try test.spool.write { writer throws(SpoolError) in
-            try writer.confirm(acknowledged, refused: [], delivered: 2)
+            try writer.confirm(acknowledged, refused: [], delivered: 2, in: nil)
         }
         let new = try #require(try UploadLease.takeOver(test.spool))
 
@@ -84,7 +84,8 @@ struct SupersedeTests {
         var slices = 0
         var left: [Int64] = []
         let error = spoolError {
-            try test.spool.acknowledge(range, refused: [], delivered: 2_000, in: 1) {
+            try test.spool.confirm(range, refused: [], delivered: 2_000, in: 1)
+            try test.spool.finish(range, in: 1) {
                 slices += 1
                 guard slices == 2 else { return }
                 new = try? UploadLease.takeOver(test.spool)
