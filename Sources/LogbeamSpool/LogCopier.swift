@@ -37,7 +37,7 @@ package final class LogCopier: @unchecked Sendable {
             if length < before { copied = 0 }
             guard length - copied >= Self.part else { return }
             try pin.pinningLog { unpin throws(SpoolError) in
-                sqlite3_wal_checkpoint_v2(copier.handle, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
+                spool.walMonitor.copyLog(by: copier, SQLITE_CHECKPOINT_PASSIVE, isPinned: true)
                 try spool.write { writer throws(SpoolError) in
                     try writer.connection.touch()
                     try unpin()

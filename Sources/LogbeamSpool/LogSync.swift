@@ -16,6 +16,8 @@ final class LogSync: @unchecked Sendable {
     private let begun = Atomic<UInt64>(0)
     /// Which of them was the last that succeeded; with the lock held.
     private var succeeded: UInt64 = 0
+    /// The last one failed, so that the next one alone would say nothing of what was written before; with the lock held.
+    private var isInDoubt = false
     /// Of our own: the writer's belongs to whoever commits. Open as long as this lives; with the lock held.
     private var connection: Connection?
 
@@ -46,12 +48,18 @@ final class LogSync: @unchecked Sendable {
 
     private func syncLog(until deadline: UInt64) throws(SpoolError) {
         let connection = try opened(until: deadline)
+        if isInDoubt {
+            try connection.pinningLog { _ throws(SpoolError) in try connection.syncLogAgain() }
+            isInDoubt = false
+            return
+        }
         var file: UnsafeMutablePointer<sqlite3_file>?
         try connection.check(sqlite3_file_control(connection.handle, nil, SQLITE_FCNTL_JOURNAL_POINTER, &file))
         guard let file, let methods = file.pointee.pMethods else { throw connection.failure(SQLITE_INTERNAL) }
         // The first sync through this connection is one of the directory too: the log may be new there.
         let code = methods.pointee.xSync(file, SQLITE_SYNC_NORMAL)
         guard code == SQLITE_OK else {
+            isInDoubt = true
             throw SpoolError(
                 SpoolError.Kind(resultCode: code),
                 path: path,

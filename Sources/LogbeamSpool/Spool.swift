@@ -62,7 +62,7 @@ package final class Spool: Sendable {
     let deletionIsAwaited = Atomic<Bool>(false)
     /// So much room was left when a batch was last acknowledged that its records need not be deleted at once.
     let hasAmpleRoom = Atomic<Bool>(true)
-    private let walMonitor: WALMonitor
+    let walMonitor: WALMonitor
     let queue: CommitQueue
     private let logSync: LogSync
     let limit: SpoolLimit?

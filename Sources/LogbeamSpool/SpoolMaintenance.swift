@@ -131,19 +131,22 @@ package final class SpoolMaintenance {
     /// Batches are not deleted meanwhile: hundreds of pages would come in the first step, and be copied and synced in the
     /// second.
     ///
+    /// If the disk does not take what was copied, the log stays as it is, and this throws.
+    ///
     /// - Returns: false if a reader or a writer of another process was in the way.
     @discardableResult
     func resetLog(_ mode: Int32) throws(SpoolError) -> Bool {
         var isReset = false
         try spool.pausingDeletion { () throws(SpoolError) in
             try reader.connection.pinningLog { unpin throws(SpoolError) in
-                checkpoint(SQLITE_CHECKPOINT_PASSIVE)
+                spool.walMonitor.copyLog(by: checkpointer, SQLITE_CHECKPOINT_PASSIVE, isPinned: true)
                 // Where commits came meanwhile that was left for later: for when the lock is held.
-                _ = logbeam_sqlite_sync_database(checkpointer.handle)
+                spool.walMonitor.syncCopy(by: checkpointer)
+                guard !spool.walMonitor.isCopyInDoubt else { throw notTaken }
                 try pausingReads { () throws(SpoolError) in
                     try spool.write { writer throws(SpoolError) in
                         try unpin()
-                        isReset = checkpoint(mode)
+                        isReset = spool.walMonitor.copyLog(by: checkpointer, mode)
                         try writer.connection.touch()
                     }
                 }
@@ -157,9 +160,7 @@ package final class SpoolMaintenance {
         if let batches { try batches.pause(body) } else { try body() }
     }
 
-    /// False if a reader, or another process, was in the way.
-    @discardableResult
-    private func checkpoint(_ mode: Int32) -> Bool {
-        sqlite3_wal_checkpoint_v2(checkpointer.handle, nil, mode, nil, nil) == SQLITE_OK
+    private var notTaken: SpoolError {
+        SpoolError(.failedIO, path: spool.path, message: "the disk did not take what was copied out of the log")
     }
 }

@@ -12,6 +12,7 @@ final class WALMonitor: Sendable {
     /// another process holds the log open.
     private let safetyThreshold: Int
     private let nextSafetyCheckpoint: Atomic<Int>
+    private let copyIsInDoubt = Atomic<Bool>(false)
 
     /// - Parameter safetyThreshold: by default 16,384 pages, which are 64 MiB.
     init(safetyThreshold: Int = 16_384) {
@@ -42,7 +43,41 @@ final class WALMonitor: Sendable {
         guard length >= nextSafetyCheckpoint.load(ordering: .relaxed) else { return }
         // Where a reader keeps the log from being emptied, trying at every commit would help nobody.
         nextSafetyCheckpoint.store(length + safetyThreshold / 4, ordering: .relaxed)
-        sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
+        guard !isCopyInDoubt else { return }
+        note(sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE, nil, nil))
+    }
+
+    // MARK: Copying
+
+    /// The disk may not have what was copied out of the log. Set when a copy, or its sync, has failed.
+    var isCopyInDoubt: Bool { copyIsInDoubt.load(ordering: .acquiring) }
+
+    /// Copies the log into the database, as far as that goes (https://www.sqlite.org/c3ref/wal_checkpoint_v2.html).
+    ///
+    /// What is in doubt is copied again first. SQLite takes it for copied, would begin the log anew when the rest is, and so
+    /// overwrite the only good copy.
+    ///
+    /// - Parameter isPinned: the log can not begin anew meanwhile: see ``Connection/pinningLog(_:)``. Without that, nothing is
+    ///   copied while anything is in doubt.
+    /// - Returns: false if not all was copied.
+    @discardableResult
+    func copyLog(by connection: Connection, _ mode: Int32, isPinned: Bool = false) -> Bool {
+        if isCopyInDoubt {
+            guard isPinned, (try? connection.copyLogAgain()) != nil else { return false }
+            copyIsInDoubt.store(false, ordering: .releasing)
+        }
+        return note(sqlite3_wal_checkpoint_v2(connection.handle, nil, mode, nil, nil))
+    }
+
+    /// Has the disk keep what was copied: SQLite does that only where all of the log was.
+    func syncCopy(by connection: Connection) {
+        note(logbeam_sqlite_sync_database(connection.handle))
+    }
+
+    @discardableResult
+    private func note(_ code: Int32) -> Bool {
+        if code & 0xFF == SQLITE_IOERR { copyIsInDoubt.store(true, ordering: .releasing) }
+        return code == SQLITE_OK
     }
 
     /// The length of the log in bytes, as far as this process knows.
@@ -57,8 +92,7 @@ final class WALMonitor: Sendable {
         let deadline = connection.busyPolicy.deadline
         connection.setBusyDeadline(MonotonicClock.nanoseconds() + 10_000_000)
         defer { connection.setBusyDeadline(deadline) }
-        let mode = SQLITE_CHECKPOINT_RESTART
-        guard sqlite3_wal_checkpoint_v2(connection.handle, nil, mode, nil, nil) == SQLITE_OK else { return false }
+        guard copyLog(by: connection, SQLITE_CHECKPOINT_RESTART) else { return false }
         pages.store(0, ordering: .relaxed)
         return true
     }

@@ -235,7 +235,8 @@ struct AcknowledgeTests {
         let ids = try (0..<1_200).map { try test.append(to: $0 % 4 == 0 ? test.stream : test.otherStream)[0] }
         let range = test.range(ids[0], ids[1_199])
         func slice(from start: Int64) throws -> Int64? {
-            try test.spool.write { writer throws(SpoolError) in try writer.deleteSlice(of: range, from: start, in: nil) }
+            try test.spool.write { writer throws(SpoolError) in try writer.deleteSlice(of: range, from: start, in: nil)
+            }
         }
         let second = try #require(try slice(from: ids[0]))
         #expect(second == ids[499] + 1)

@@ -180,7 +180,9 @@ struct AppendTests {
         _ = try test.spool.write { writer throws(SpoolError) in
             try writer.confirm(range, refused: [], delivered: 1_200, in: nil)
         }
-        let next = try test.spool.write { writer throws(SpoolError) in try writer.deleteSlice(of: range, from: ids[0], in: nil) }
+        let next = try test.spool.write { writer throws(SpoolError) in
+            try writer.deleteSlice(of: range, from: ids[0], in: nil)
+        }
         #expect(next == ids[500])
         #expect(try test.append() == [ids[1_199] + 1])
     }

@@ -212,7 +212,7 @@ extension Spool {
     /// Copies the log into the file, which may lie under another name than the log by now, and leaves the log at that.
     func checkpointLog() throws(SpoolError) {
         try write { writer throws(SpoolError) in
-            sqlite3_wal_checkpoint_v2(writer.connection.handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
+            walMonitor.copyLog(by: writer.connection, SQLITE_CHECKPOINT_TRUNCATE)
             writer.connection.keepLogAtClose()
         }
     }

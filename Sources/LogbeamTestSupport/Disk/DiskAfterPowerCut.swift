@@ -64,6 +64,8 @@ package struct DiskAfterPowerCut {
                 files[file]?.changes = []
                 for change in changes { Self.apply(change, to: &files[file, default: File()].bytes) }
             }
+        case .failedSync(let file):
+            files[file]?.changes = []
         case .syncDirectory:
             for change in nameChanges { Self.apply(change, to: &names) }
             nameChanges = []

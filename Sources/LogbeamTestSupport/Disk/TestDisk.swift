@@ -19,6 +19,9 @@ package final class TestDisk: Sendable {
         case write(file: Int, offset: Int, bytes: [UInt8])
         case truncate(file: Int, size: Int)
         case sync(file: Int)
+        /// A sync that failed. What was written before is not on the disk, and no later sync brings it there: the kernel calls
+        /// it written (https://lwn.net/Articles/752063/).
+        case failedSync(file: Int)
         case syncDirectory
         /// Written by the test, to say what had happened by then.
         case note(Int)
@@ -234,16 +237,29 @@ package final class TestDisk: Sendable {
     /// - Parameter syncsDirectory: SQLite syncs the directory with the first sync of a file that it may have made.
     func sync(file: Int, syncsDirectory: Bool, _ body: () -> Int32) -> Int32 {
         state.withLock { $0.syncGate }?.pass()
-        return perform(.sync, then: [.sync(file: file)] + (syncsDirectory ? [.syncDirectory] : []), body)
+        return perform(
+            .sync,
+            then: [.sync(file: file)] + (syncsDirectory ? [.syncDirectory] : []),
+            orElse: [.failedSync(file: file)],
+            body
+        )
     }
 
     func map(_ body: () -> Int32) -> Int32 {
         perform(.map, then: [], body)
     }
 
-    private func perform(_ call: Call, then events: [Event], _ body: () -> Int32) -> Int32 {
+    private func perform(
+        _ call: Call,
+        then events: [Event],
+        orElse failure: [Event] = [],
+        _ body: () -> Int32
+    ) -> Int32 {
         state.withLock { state in
-            if let code = Self.failure(of: call, &state)?.code { return code }
+            if let code = Self.failure(of: call, &state)?.code {
+                state.events += failure
+                return code
+            }
             let code = body()
             if code == 0 { state.events += events }
             return code

@@ -54,7 +54,7 @@ struct Report: Codable {
     }
 
     private var time: String { date.formatted(.iso8601) }
-    private var kind: String { 
+    private var kind: String {
         if isQuick { return "a short run, rough figures" }
         return "medians of rounds that take turns; bursts, even loads, sizes and times of an answer are one run each"
     }

@@ -151,7 +151,9 @@ struct LiveSpoolTests {
         try old.begin(range(101, 1_400))
         try old.begin(range(1_401, 1_450))
         // Acknowledged, and the process was about to delete it.
-        try old.write { writer throws(SpoolError) in try writer.confirm(range(1, 100), refused: [], delivered: 67, in: nil) }
+        try old.write { writer throws(SpoolError) in
+            try writer.confirm(range(1, 100), refused: [], delivered: 67, in: nil)
+        }
         try live.shell("rm $0")
         try live.log("after")
         #expect(live.spool.settle(holdsLease: true))

@@ -1,0 +1,123 @@
+internal import CSQLite
+
+/// Writes once more what the disk may not have taken.
+///
+/// When a sync fails, the kernel calls the pages written all the same, so that the next sync succeeds and they are not on the
+/// disk (https://lwn.net/Articles/752063/). What they hold is still to be read: from the kernel's cache, and pages of the
+/// database from the log. So they are written from there, and synced, before anything is built on them.
+extension Connection {
+    /// Of the log, as far as it is committed. The log must not begin anew meanwhile: see ``pinningLog(_:)``.
+    func syncLogAgain() throws(SpoolError) {
+        let log = try file(SQLITE_FCNTL_JOURNAL_POINTER)
+        // Only appended to: what others write meanwhile lies behind it.
+        let end = Int64(LogLayout.headerSize) + Int64(try logIndex(LogLayout.Index.committedFrames)) * (try frameSize())
+        var offset: Int64 = 0
+        try withBuffer(of: 1 << 16) { bytes throws(SpoolError) in
+            while offset < end {
+                let part = UnsafeMutableRawBufferPointer(
+                    rebasing: bytes.prefix(Int(min(Int64(bytes.count), end - offset)))
+                )
+                try take(log.methods.xRead(log.file, part.baseAddress, Int32(part.count), offset))
+                try take(log.methods.xWrite(log.file, part.baseAddress, Int32(part.count), offset))
+                offset += Int64(part.count)
+            }
+        }
+        try take(log.methods.xSync(log.file, SQLITE_SYNC_NORMAL))
+    }
+
+    /// Of the database, the pages that were copied from the log. The log must not begin anew meanwhile.
+    func copyLogAgain() throws(SpoolError) {
+        let (database, log) = (try file(SQLITE_FCNTL_FILE_POINTER), try file(SQLITE_FCNTL_JOURNAL_POINTER))
+        let flags = SQLITE_SHM_EXCLUSIVE
+        // Nobody else copies meanwhile: a page that is newer than this knows would become old again.
+        try take(database.methods.xShmLock(database.file, LogLayout.checkpointLock, 1, SQLITE_SHM_LOCK | flags))
+        defer { _ = database.methods.xShmLock(database.file, LogLayout.checkpointLock, 1, SQLITE_SHM_UNLOCK | flags) }
+        let frameSize = try frameSize()
+        // A later frame may be of a page that somebody reads from the database as it is.
+        let copied = Int64(try logIndex(LogLayout.Index.copiedFrames))
+        let pages = try logIndex(LogLayout.Index.pages)
+        var newest: [UInt32: Int64] = [:]
+        try withBuffer(of: Int(frameSize)) { frame throws(SpoolError) in
+            for number in 0..<copied {
+                let offset = Int64(LogLayout.headerSize) + number * frameSize
+                try take(log.methods.xRead(log.file, frame.baseAddress, 4, offset))
+                let page = UInt32(bigEndian: frame.load(as: UInt32.self))
+                if page <= pages { newest[page] = offset }
+            }
+            let page = UnsafeMutableRawBufferPointer(rebasing: frame.dropLast(LogLayout.frameHeadSize))
+            for (number, offset) in newest {
+                let count = Int32(page.count)
+                try take(log.methods.xRead(log.file, page.baseAddress, count, offset + Int64(LogLayout.frameHeadSize)))
+                try take(
+                    database.methods.xWrite(database.file, page.baseAddress, count, Int64(number - 1) * Int64(count))
+                )
+            }
+        }
+        try take(database.methods.xSync(database.file, SQLITE_SYNC_NORMAL))
+    }
+
+    // MARK: The files
+
+    private typealias File = (file: UnsafeMutablePointer<sqlite3_file>, methods: sqlite3_io_methods)
+
+    private func file(_ operation: Int32) throws(SpoolError) -> File {
+        var file: UnsafeMutablePointer<sqlite3_file>?
+        try check(sqlite3_file_control(handle, nil, operation, &file))
+        guard let file, let methods = file.pointee.pMethods else { throw failure(SQLITE_INTERNAL) }
+        return (file, methods.pointee)
+    }
+
+    private func frameSize() throws(SpoolError) -> Int64 {
+        try integer("PRAGMA page_size") + Int64(LogLayout.frameHeadSize)
+    }
+
+    /// A number that stands in the index of the log.
+    private func logIndex(_ offset: Int) throws(SpoolError) -> UInt32 {
+        let database = try file(SQLITE_FCNTL_FILE_POINTER)
+        var memory: UnsafeMutableRawPointer?
+        try withUnsafeMutablePointer(to: &memory) { memory throws(SpoolError) in
+            try memory.withMemoryRebound(to: UnsafeMutableRawPointer?.self, capacity: 1) { memory throws(SpoolError) in
+                try take(database.methods.xShmMap(database.file, 0, LogLayout.Index.regionSize, 0, memory))
+            }
+        }
+        guard let memory else { throw failure(SQLITE_INTERNAL) }
+        return memory.load(fromByteOffset: offset, as: UInt32.self)
+    }
+
+    private func take(_ code: Int32) throws(SpoolError) {
+        guard code != SQLITE_OK else { return }
+        throw SpoolError(
+            SpoolError.Kind(resultCode: code),
+            path: path,
+            message: "what the disk did not take could not be written again",
+            code: code
+        )
+    }
+
+    private func withBuffer(
+        of size: Int,
+        _ body: (UnsafeMutableRawBufferPointer) throws(SpoolError) -> Void
+    ) throws(SpoolError) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
+        defer { buffer.deallocate() }
+        try body(buffer)
+    }
+}
+
+/// https://www.sqlite.org/fileformat2.html#the_write_ahead_log, https://www.sqlite.org/walformat.html. In bytes.
+private enum LogLayout {
+    static let headerSize = 32
+    static let frameHeadSize = 24
+    /// The number of the lock of who copies the log.
+    static let checkpointLock: Int32 = 1
+
+    enum Index {
+        static let regionSize: Int32 = 32_768
+        /// `mxFrame` of the first copy of the header.
+        static let committedFrames = 16
+        /// `nPage` there: the pages of the database.
+        static let pages = 20
+        /// `nBackfill`.
+        static let copiedFrames = 96
+    }
+}

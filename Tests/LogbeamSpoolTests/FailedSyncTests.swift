@@ -1,0 +1,118 @@
+import Foundation
+import LogbeamCore
+import LogbeamTestSupport
+import Testing
+
+@testable import LogbeamSpool
+
+/// After a sync that failed, the next one succeeds, though what was written before is not on the disk.
+@Suite("After a sync that failed")
+struct FailedSyncTests {
+    /// SQLITE_IOERR_FSYNC.
+    private static let code: Int32 = 10 | 4 << 8
+
+    @Test("of the log, the next one has what was committed before it kept too")
+    func log() throws {
+        let test = try Setup()
+        try test.append(3)
+        try test.spool.sync()
+        try test.append(3)
+        test.disk.setFault(.init([.sync], first: 1, code: Self.code))
+        #expect(spoolError { try test.spool.sync() }?.kind == .failedIO)
+        #expect(try test.idsAfterPowerCut() == Array(test.ids.prefix(3)))
+        try test.append(3)
+        try test.spool.sync()
+        #expect(try test.idsAfterPowerCut() == test.ids)
+        try test.append(1)
+        try test.spool.sync()
+        #expect(try test.idsAfterPowerCut() == test.ids)
+    }
+
+    /// When a reader keeps the log from being copied to its end.
+    enum Reader: CaseIterable { case never, atFirst, always }
+
+    @Test("of whatever while the log is copied, nothing of it is lost when it begins anew", arguments: Reader.allCases)
+    func copying(reader: Reader) throws {
+        var first = 1
+        while try copy(reader, failing: first, lasts: false) { first += 1 }
+        #expect(first > 3)
+        for last in 1..<first { _ = try copy(reader, failing: last, lasts: true) }
+    }
+
+    /// False if there were not so many syncs.
+    private func copy(_ presence: Reader, failing first: Int, lasts: Bool) throws -> Bool {
+        let comment: Comment = "sync \(first)\(lasts ? " and all later ones" : ""), a reader \(presence)"
+        let test = try Setup()
+        let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
+        let copier = try LogCopier(spool: test.spool)
+        let reader = try SpoolFile.openForReading(path: test.spool.path)
+        try test.spool.sync()
+        test.disk.setFault(.init([.sync], first: first, lasts: lasts, code: Self.code))
+        func whileReading(_ isReading: Bool, _ body: () -> Void) throws {
+            if isReading { try reader.pinningLog { _ in body() } } else { body() }
+        }
+        // Where a log that begins anew is not synced, SQLite refuses the commit.
+        try? test.append(3)
+        try whileReading(presence != .never) {
+            try? test.append(LogCopier.part)
+            _ = spoolError { try copier.copy() }
+            try? test.append(3)
+        }
+        try whileReading(presence == .always) {
+            _ = spoolError { try maintenance.resetLog(1) }
+            try? test.append(3)
+            _ = spoolError { try maintenance.resetLog(2) }
+        }
+        let isHit = test.disk.failedCalls > 0
+        test.disk.setFault(nil)
+        _ = try maintenance.resetLog(2)
+        let salt = try test.logSalt()
+        try test.append(1)
+        #expect(try maintenance.resetLog(2), comment)
+        #expect(try test.logSalt() != salt, "the log begins anew again; \(comment)")
+        try test.spool.sync()
+        #expect(try test.idsAfterPowerCut() == test.ids, comment)
+        return isHit
+    }
+}
+
+private final class Setup {
+    private let directory: TemporaryDirectory
+    let disk: TestDisk
+    let spool: Spool
+    private let stream: Int64
+    private(set) var ids: [Int64] = []
+
+    init() throws {
+        directory = try TemporaryDirectory.inMemory()
+        disk = TestDisk(directory: directory.path)
+        spool = try Spool(path: directory.file("spool.db"))
+        stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
+    }
+
+    /// Each takes a page.
+    func append(_ count: Int) throws {
+        let message = String(repeating: "x", count: 3_000)
+        for _ in 0..<count { ids.append(try spool.append(message, stream: stream, timestamp: 1)) }
+    }
+
+    func logSalt() throws -> Data {
+        try Data(contentsOf: URL(fileURLWithPath: spool.path + "-wal"))[16..<24]
+    }
+
+    /// Those that are there if the power is cut now, and nothing is left that was not synced.
+    func idsAfterPowerCut() throws -> [Int64] {
+        var state = DiskAfterPowerCut()
+        for event in disk.events { state.apply(event) }
+        var random = SeededGenerator(seed: 1)
+        let image = try TemporaryDirectory.inMemory()
+        for (name, bytes) in state.files(.allLost, using: &random) {
+            try Data(bytes).write(to: URL(fileURLWithPath: image.file(name)))
+        }
+        let path = image.file("spool.db")
+        // Reads what the log holds into the file.
+        _ = try Spool(path: path)
+        #expect(try integrity(of: path) == "ok")
+        return try SQLiteShell.query("SELECT id FROM records ORDER BY id", in: path).compactMap { Int64($0) }
+    }
+}
