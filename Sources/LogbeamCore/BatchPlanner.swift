@@ -93,7 +93,7 @@ package struct BatchPlanner: Sendable {
             if count > 0 { earliestLeftOut = min(earliestLeftOut, header.timestamp) }
             return .early(until: now.addingSaturated(header.timestamp.subtractingSaturated(accepted.upperBound)))
         }
-        let span = max(latest, header.timestamp) - min(earliest, header.timestamp)
+        let span = max(latest, header.timestamp).subtractingSaturated(min(earliest, header.timestamp))
         return take(
             header,
             rows: rows,

@@ -24,6 +24,8 @@ package struct UploadPlan: Sendable {
     private var hasEarly = false
     /// The service's clock counts, and not ours, for what is too far ahead: it has called records too new that were not.
     private var trustsServiceClock = false
+    /// How far the time of day was ahead of the monotonic clock when it was last set, as far as that was noticed.
+    private var timeOfDayLead: Int64?
     /// When the next batch may be sent, on the monotonic clock, for the bound on batches a second.
     private var nextPut: Int64 = .min
     /// When the next batch of a failing stream may be sent, on the monotonic clock.
@@ -206,6 +208,7 @@ package struct UploadPlan: Sendable {
     // MARK: What to do
 
     package mutating func next(at now: Moment) -> Step {
+        noticeSetClock(at: now)
         admitEarly(at: now)
         gather(at: now)
         if !refused.isEmpty { return .reject(refused) }
@@ -344,6 +347,21 @@ package struct UploadPlan: Sendable {
     /// To turn back to what was left out means to read all of it again, which must not happen for every one of many records.
     /// In milliseconds; the batches' age, if that is longer.
     private static let shortestPostponement: Int64 = 1_000
+
+    /// Where the time of day has been set, nothing counts that was known by it: neither how far the service's clock is from
+    /// it, which the next answer tells, nor when records may be sent. A machine that slept looks the same; it costs one look.
+    private mutating func noticeSetClock(at now: Moment) {
+        let lead = now.wall.subtractingSaturated(now.monotonic)
+        let before = timeOfDayLead ?? lead
+        timeOfDayLead = before
+        guard lead.subtractingSaturated(before).magnitude > Self.unnoticedStep else { return }
+        timeOfDayLead = lead
+        trustsServiceClock = false
+        for key in streams.keys { change(key) { $0.early?.until = now.wall } }
+    }
+
+    /// So far the time of day may be set without any harm, in milliseconds.
+    private static let unnoticedStep: UInt64 = 60_000
 
     /// Turns back to records whose time has come.
     private mutating func admitEarly(at now: Moment) {

@@ -283,10 +283,11 @@ final class CommitQueue: @unchecked Sendable {
             }
             return UnsafeBufferPointer(start: round, count: count)
         }
-        var id = own == nil ? firstID : firstID + 1
+        // The last one may have the greatest number there is.
+        var id = own == nil ? firstID : firstID &+ 1
         forEachSeat(of: taken, from: firstSeat) { index in
             seats[index].content.pointee.id = id
-            id += 1
+            id &+= 1
         }
         outcome = .committed
         crowd.store(taken.nonzeroBitCount + (own == nil ? 0 : 1), ordering: .relaxed)

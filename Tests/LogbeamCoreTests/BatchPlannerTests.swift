@@ -132,6 +132,11 @@ struct BatchPlannerTests {
             #expect(any.add(Self.header(1, at: time), now: Self.now, accepted: .min ... .max) == .taken)
             any = BatchPlanner(limits: BatchLimits())
         }
+        for time in [Int64.min, .max] {
+            var both = BatchPlanner(limits: BatchLimits())
+            #expect(both.add(Self.header(1, at: Self.now), now: Self.now, accepted: .min ... .max) == .taken)
+            #expect(both.add(Self.header(2, at: time), now: Self.now, accepted: .min ... .max) == .full)
+        }
     }
 
     @Test("names exactly what it holds: nothing before the first, after the last, or later than the latest")

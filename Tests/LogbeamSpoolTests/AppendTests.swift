@@ -63,6 +63,14 @@ struct AppendTests {
         #expect(try test.ids() == [.max - 1, .max])
     }
 
+    @Test("gives the last ids there are to records that wait together")
+    func lastIDs() async throws {
+        let test = try TestSpool()
+        try test.execute("INSERT INTO records VALUES (\(Int64.max - 2), \(test.stream), 1, 'foreign')")
+        let results = try await test.appendTogether(["a", "b"])
+        #expect(try Set(results.map { try $0.get() }) == [.max - 1, .max])
+    }
+
     @Test("knows a stream by one id, over processes and openings")
     func streams() throws {
         let test = try TestSpool()

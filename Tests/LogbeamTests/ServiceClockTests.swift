@@ -41,6 +41,47 @@ struct ServiceClockTests {
         #expect((end.pending, end.delivered, end.rejected, end.inDoubt) == (0, 4, 0, 0))
     }
 
+    @Test("what is logged once our clock is set right is sent at once, and what was logged before when it is taken")
+    func setRight() throws {
+        let service = ScriptedDeliveryService([.accepted(RefusedEvents(tooNewStart: 0))])
+        service.setClock(ahead: -8 * Self.hour)
+        let uploader = try SteppedUploader(service: service)
+        try uploader.append("ahead")
+        uploader.settle()
+        #expect(try uploader.pendingCount() == 1)
+        // Nothing was sent since, so nobody knows how far the service's clock is from this one.
+        uploader.clock.now.wall -= 8 * Self.hour
+        try uploader.append("right")
+        uploader.settle()
+        #expect(service.sent.map(\.texts) == [["ahead"], ["right"]])
+        service.setClock(ahead: 0)
+        let start = uploader.clock.now.wall
+        try uploader.run { try uploader.pendingCount() > 0 }
+        #expect(service.sent.map(\.texts) == [["ahead"], ["right"], ["ahead"]])
+        let waited = uploader.clock.now.wall - start
+        #expect((6 * Self.hour...6 * Self.hour + 60_000).contains(waited), "\(waited)")
+        #expect(try SpoolStatus.read(path: uploader.spool.path).rejected == 0)
+    }
+
+    @Test("what was logged by a clock that was ahead waits, though that was set right before it was sent")
+    func setRightBefore() throws {
+        let service = ScriptedDeliveryService([
+            .transient(DeliveryFailure(code: "ServiceUnavailable", message: "")),
+            .accepted(RefusedEvents(tooNewStart: 0)),
+        ])
+        service.setClock(ahead: nil)
+        let uploader = try SteppedUploader(service: service)
+        try uploader.append("ahead")
+        uploader.settle()
+        #expect(service.sent.count == 1)
+        uploader.clock.now.wall -= 8 * Self.hour
+        service.setClock(ahead: 0)
+        try uploader.run { try uploader.pendingCount() > 0 }
+        #expect(service.sent.map(\.texts) == [["ahead"], ["ahead"], ["ahead"]])
+        let end = try SpoolStatus.read(path: uploader.spool.path)
+        #expect((end.pending, end.delivered, end.rejected, end.inDoubt) == (0, 1, 0, 0))
+    }
+
     @Test("what waits is kept though all else is deleted at once")
     func amongSpent() throws {
         let service = ScriptedDeliveryService([.accepted(.none), .accepted(RefusedEvents(tooNewStart: 1))])

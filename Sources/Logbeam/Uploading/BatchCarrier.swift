@@ -15,6 +15,8 @@ struct BatchCarrier: Sendable {
 
     let service: any DeliveryService
     let access: Access
+    /// The time of day, in milliseconds since 1970-01-01T00:00:00Z.
+    var timeOfDay: @Sendable () -> Int64 = WallClock.milliseconds
 
     func carry(_ job: SenderPool.Job, in batch: inout EventBatch) -> SenderPool.Answer {
         do throws(SpoolError) {
@@ -90,13 +92,14 @@ struct BatchCarrier: Sendable {
         }
     }
 
-    /// What the service calls too new because our clock is ahead of its: that was logged just now, and it will take it.
-    /// Otherwise somebody gave the records such a time, and they are refused.
+    /// What the service calls too new because our clock is ahead of its, or was when the records were logged: it will take
+    /// them. Records that are not ahead of the right time it will not.
     private func early(_ batch: EventBatch, _ refused: RefusedEvents) -> SenderPool.Early? {
-        guard let start = refused.tooNewStart, batch.events.indices.contains(start),
-            let offset = service.clockOffset, offset < -Self.rightClock
+        guard let start = refused.tooNewStart, batch.events.indices.contains(start), let offset = service.clockOffset
         else { return nil }
         let time = batch.events[start].timestamp
+        guard offset < -Self.rightClock || time.subtractingSaturated(timeOfDay()) > BatchLimits.maximumAhead
+        else { return nil }
         guard let firstID = batch.events.filter({ $0.timestamp >= time }).map(\.id).min() else { return nil }
         let opening = time.subtractingSaturated(BatchLimits.maximumAhead).subtractingSaturated(offset)
         return SenderPool.Early(from: time, firstID: firstID, until: opening)

@@ -127,7 +127,7 @@ package final class UploadLoop {
         chosen: Set<Int64>? = nil,
         senderNiceness: Int32 = 0,
         onAnswer: @escaping @Sendable () -> Void = {},
-        now: @escaping () -> UploadPlan.Moment = { .now },
+        now: @escaping @Sendable () -> UploadPlan.Moment = { .now },
         chance: @escaping () -> Double = { .random(in: 0..<1) }
     ) throws {
         self.lease = lease
@@ -148,7 +148,7 @@ package final class UploadLoop {
         senders = try SenderPool(
             threads: pacing.inFlight,
             niceness: senderNiceness,
-            carrier: BatchCarrier(service: service, access: access),
+            carrier: BatchCarrier(service: service, access: access) { now().wall },
             onAnswer: onAnswer
         )
         plan = UploadPlan(limits: limits, pacing: pacing, chosen: chosen)

@@ -4,8 +4,9 @@ extension Spool {
     /// Moves into the spool what stands in the journals of processes that have died, each record once, whenever this
     /// process is killed. Costs a look into the directory where there are none.
     ///
-    /// A journal that can not be read whole gives what can be read. One that the spool does not take now stays as it is: who
-    /// opens a spool, or uploads, does not wait for the room that only an upload makes.
+    /// A journal that is damaged gives what is whole in it. One that the disk does not give, or the spool does not take now,
+    /// stays as it is: who opens a spool, or uploads, does not wait for the room that only an upload makes, and where another
+    /// process keeps the spool locked no more than once for that.
     ///
     /// - Returns: how many records were moved. It throws only if none was: there may be room for the others later.
     @discardableResult
@@ -17,6 +18,7 @@ extension Spool {
                 records += try takeIn(file)
             } catch {
                 failure = error
+                if error.kind == .busy { break }
             }
         }
         if let failure, records == 0 { throw failure }
@@ -42,12 +44,13 @@ extension Spool {
         let moved = known.map { UInt64(clamping: $0) } ?? file.moved
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * JournalFormat.regionSize, alignment: 8)
         defer { memory.deallocate() }
-        let frames = [0, 1].flatMap { index in
+        var frames: [JournalFormat.Frame] = []
+        for index in [0, 1] {
             let part = UnsafeMutableRawBufferPointer(
                 rebasing: memory[(index * JournalFormat.regionSize)...].prefix(JournalFormat.regionSize)
             )
-            let region = file.read(at: JournalFormat.offset(ofRegion: index), into: part)
-            return JournalFormat.frames(in: region, after: moved, salt: file.salt)
+            let region = try file.read(at: JournalFormat.offset(ofRegion: index), into: part)
+            frames += JournalFormat.frames(in: region, after: moved, salt: file.salt)
         }
         try append(frames.sorted { $0.number < $1.number }, of: file)
         file.remove()
@@ -80,6 +83,8 @@ extension Spool {
                 progress: .moved(fromJournal: file.name, through: Int64(clamping: last.number)),
                 mayBlock: false
             )
+            // The journal may be on the disk for long: it must not say that the records were moved before they are there too.
+            try sync()
             // For the case that this spool is not there any more when the rest is moved.
             file.note(moved: last.number)
             rest = rest.dropFirst(records.count)

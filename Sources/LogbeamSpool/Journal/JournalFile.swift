@@ -154,13 +154,21 @@ final class JournalFile: Sendable {
         withUnsafeBytes(of: moved.littleEndian) { _ = write($0, at: JournalFormat.movedOffset) }
     }
 
-    /// Reads as much as stands there, at most as much as there is room for.
-    func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) -> UnsafeRawBufferPointer {
+    /// Reads as much as stands there, at most as much as there is room for. Throws if the disk does not give it: then nobody
+    /// knows what stands there.
+    func read(
+        at offset: Int,
+        into buffer: UnsafeMutableRawBufferPointer
+    ) throws(SpoolError) -> UnsafeRawBufferPointer {
         var count = 0
         while count < buffer.count {
             let part = pread(descriptor, buffer.baseAddress! + count, buffer.count - count, off_t(offset + count))
             if part < 0, errno == EINTR { continue }
-            guard part > 0 else { break }
+            if part < 0 {
+                let cause = String(cString: strerror(errno))
+                throw SpoolError(.failedIO, path: path, message: "the journal can not be read: \(cause)")
+            }
+            if part == 0 { break }
             count += part
         }
         return UnsafeRawBufferPointer(rebasing: buffer[..<count])

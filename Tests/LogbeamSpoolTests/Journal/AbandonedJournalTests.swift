@@ -257,6 +257,65 @@ struct AbandonedJournalTests {
         #expect(try left.numbers == Array(0..<10))
     }
 
+    #if os(Linux)
+    /// Opens the spool in a process of its own, and returns its calls.
+    private func open(_ left: Leftover, _ options: [String]) throws -> [Substring] {
+        let trace = left.live.directory.file("trace")
+        let process = try ChildProcess(
+            "/usr/bin/env",
+            ["strace", "-f", "-y", "-qq", "-o", trace] + options
+                + [BuiltProducts.executable("logbeam-spool-exerciser"), "join", left.path, "1"]
+        )
+        process.closeInput()
+        #expect(try process.wait(within: patience).exitCode == 0, "\(process.text(.standardError))")
+        return try String(contentsOfFile: trace, encoding: .utf8).split(separator: "\n")
+    }
+
+    @Test("that the disk does not give is left for later, whichever read fails", arguments: [2, 3])
+    func unreadable(failing read: Int) throws {
+        let left = try Leftover(10)
+        let calls = try open(left, ["-P", left.file, "-e", "inject=pread64:error=EIO:when=\(read)"])
+        #expect(calls.contains { $0.contains("EIO") && $0.contains("INJECTED") })
+        #expect(FileManager.default.fileExists(atPath: left.file))
+        _ = try Spool(path: left.path)
+        #expect(try left.live.pending().filter { $0.contains("xxx") }.count == 10)
+        #expect(!FileManager.default.fileExists(atPath: left.file))
+    }
+
+    @Test("says that its records were moved, and goes, when they are on the disk")
+    func durable() throws {
+        let left = try Leftover(10)
+        let calls = try open(left, ["-e", "trace=pwrite64,fdatasync,unlink"])
+        func first(_ name: String, _ file: String) -> Int? {
+            calls.firstIndex { $0.contains(name) && $0.contains(file) }
+        }
+        let write = try #require(first("pwrite64(", left.path + "-wal>"))
+        let sync = try #require(
+            calls[write...].firstIndex { $0.contains("fdatasync(") && $0.contains(left.path + "-wal>") }
+        )
+        let note = try #require(first("pwrite64(", left.file + ">"))
+        let removal = try #require(first("unlink(", left.file))
+        #expect(sync < note && note < removal, "\(calls)")
+    }
+    #endif
+
+    @Test("is one of many that are waited for together, where another process keeps the spool locked")
+    func manyRefused() throws {
+        let left = try Leftover(1)
+        for number in 10..<40 {
+            let copy = left.path + JournalFile.infix + "00000000000000\(number)"
+            try FileManager.default.copyItem(atPath: left.file, toPath: copy)
+        }
+        let other = try Connection(path: left.path, mode: .readWrite)
+        try other.execute("BEGIN IMMEDIATE")
+        // One after the other they would take a minute.
+        let time = try ContinuousClock().measure {
+            _ = try Spool(path: left.path, options: .init(commitTimeout: .seconds(2)))
+        }
+        #expect(time < .seconds(30))
+        #expect(FileManager.default.fileExists(atPath: left.file))
+    }
+
     @Test("that a spool took in in part is not taken in again from its beginning by the next one")
     func inPart() throws {
         let live = try LiveFixture(commitTimeout: .milliseconds(200))
