@@ -51,6 +51,31 @@ struct SettlingTests {
         #expect(!live.spool.mend(live.spool.current, after: error))
     }
 
+    @Test("deletes nothing from the disk in the old file before the new one has it there")
+    func durable() throws {
+        let directory = try TemporaryDirectory.inMemory()
+        try FileManager.default.createDirectory(atPath: directory.file("spool"), withIntermediateDirectories: false)
+        let disk = TestDisk(directory: directory.file("spool"))
+        let live = try LiveFixture(in: directory)
+        for number in 0..<10 { try live.log("\(number)") }
+        try live.shell("mv $0 $0.old; mv $0-wal $0.old-wal")
+        try live.log("new")
+        disk.note(1)
+        #expect(live.spool.settle(holdsLease: true))
+        let events = disk.events
+        // In the order in which they were made; the index of a log is no file that is written to here.
+        let logs = events.compactMap { event -> Int? in
+            if case .create("logs.db-wal", let file) = event { file } else { nil }
+        }
+        let (old, new) = try (#require(logs.first), #require(logs.last))
+        let moving = events[try #require(events.firstIndex(of: .note(1)))...]
+        let deletion = try #require(moving.lastIndex(of: .sync(file: old)))
+        let copy = try #require(
+            moving[..<deletion].lastIndex { if case .write(new, _, _) = $0 { true } else { false } }
+        )
+        #expect(moving[copy..<deletion].contains(.sync(file: new)))
+    }
+
     @Test("asks whether to go on while it waits for a thread that is at work in the old file")
     func asksWhileItWaits() throws {
         let live = try LiveFixture()
