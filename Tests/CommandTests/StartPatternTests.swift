@@ -23,16 +23,14 @@ struct StartPatternTests {
         #expect(try matches(pattern, line.utf8) == isFound)
     }
 
-    @Test("takes any bytes")
+    @Test("is looked for in any bytes")
     func junk() throws {
         var random = SeededGenerator(seed: 3)
-        for pattern in ["^.*x", "^[^ ]", "a|b|[^c]+$"] {
-            for _ in 0..<300 {
-                _ = try matches(
-                    pattern,
-                    (0..<Int.random(in: 0...50, using: &random)).map { _ in .random(in: 0...255, using: &random) }
-                )
+        for _ in 0..<1_000 {
+            let bytes = (0..<Int.random(in: 0...50, using: &random)).map { _ in
+                UInt8.random(in: 0...255, using: &random)
             }
+            #expect(try matches("^[^ ]", bytes) == (bytes.first ?? 32 != 32), "\(bytes)")
         }
     }
 
