@@ -28,6 +28,22 @@ struct FailedSyncTests {
         #expect(try test.idsAfterPowerCut() == test.ids)
     }
 
+    @Test("of the log, the next one succeeds where all of that is in the database, and its file empty")
+    func emptyLog() throws {
+        let test = try Setup()
+        let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
+        try test.append(3)
+        test.disk.setFault(.init([.sync], first: 1, code: Self.code))
+        #expect(spoolError { try test.spool.sync() }?.kind == .failedIO)
+        // SQLITE_CHECKPOINT_TRUNCATE, by who has nothing to write afterwards.
+        let other = try Connection(path: test.spool.path, mode: .readWrite)
+        try other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        #expect(try FileManager.default.attributesOfItem(atPath: test.spool.path + "-wal")[.size] as? Int == 0)
+        try test.spool.sync()
+        #expect(try maintenance.resetLog(2))
+        #expect(try test.idsAfterPowerCut() == test.ids)
+    }
+
     /// When a reader keeps the log from being copied to its end.
     enum Reader: CaseIterable { case never, atFirst, always }
 

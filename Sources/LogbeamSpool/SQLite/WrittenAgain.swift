@@ -10,7 +10,8 @@ extension Connection {
     func syncLogAgain() throws(SpoolError) {
         let log = try file(SQLITE_FCNTL_JOURNAL_POINTER)
         // Only appended to: what others write meanwhile lies behind it.
-        let end = Int64(LogLayout.headerSize) + Int64(try logIndex(LogLayout.Index.committedFrames)) * (try frameSize())
+        let frames = Int64(try logIndex(LogLayout.Index.committedFrames))
+        let end = frames == 0 ? 0 : Int64(LogLayout.headerSize) + frames * (try frameSize())
         var offset: Int64 = 0
         try withBuffer(of: 1 << 16) { bytes throws(SpoolError) in
             while offset < end {
@@ -42,7 +43,7 @@ extension Connection {
                 let offset = Int64(LogLayout.headerSize) + number * frameSize
                 try take(log.methods.xRead(log.file, frame.baseAddress, 4, offset))
                 let page = UInt32(bigEndian: frame.load(as: UInt32.self))
-                if page <= pages { newest[page] = offset }
+                if page > 0, page <= pages { newest[page] = offset }
             }
             let page = UnsafeMutableRawBufferPointer(rebasing: frame.dropLast(LogLayout.frameHeadSize))
             for (number, offset) in newest {
@@ -75,11 +76,7 @@ extension Connection {
     private func logIndex(_ offset: Int) throws(SpoolError) -> UInt32 {
         let database = try file(SQLITE_FCNTL_FILE_POINTER)
         var memory: UnsafeMutableRawPointer?
-        try withUnsafeMutablePointer(to: &memory) { memory throws(SpoolError) in
-            try memory.withMemoryRebound(to: UnsafeMutableRawPointer?.self, capacity: 1) { memory throws(SpoolError) in
-                try take(database.methods.xShmMap(database.file, 0, LogLayout.Index.regionSize, 0, memory))
-            }
-        }
+        try take(database.methods.xShmMap(database.file, 0, LogLayout.Index.regionSize, 0, &memory))
         guard let memory else { throw failure(SQLITE_INTERNAL) }
         return memory.load(fromByteOffset: offset, as: UInt32.self)
     }
