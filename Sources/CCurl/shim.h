@@ -50,6 +50,17 @@ static inline CURLcode logbeam_curl_set_quick_exit(CURL *handle) {
 #endif
 }
 
+/// Keeps libcurl from holding a file of certificate authorities for a day as it once was (from 7.87 on): what is mended in
+/// it counts with the next connection. Not every TLS library has the option, nor the cache then:
+/// https://curl.se/libcurl/c/CURLOPT_CA_CACHE_TIMEOUT.html
+static inline void logbeam_curl_set_no_ca_cache(CURL *handle) {
+#if LIBCURL_VERSION_NUM >= 0x075700
+    (void)curl_easy_setopt(handle, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+#else
+    (void)handle;
+#endif
+}
+
 static inline curl_socket_t logbeam_curl_open_socket(void *owner, curlsocktype purpose, struct curl_sockaddr *address) {
     (void)owner;
     (void)purpose;

@@ -143,6 +143,7 @@ extension Transfer {
         set(CURLOPT_SSL_VERIFYPEER, 1)
         set(CURLOPT_SSL_VERIFYHOST, 2)
         set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        logbeam_curl_set_no_ca_cache(easy)
         guard let file = configuration.certificateAuthorityFile else { return }
         set(CURLOPT_CAINFO, file)
         // Or the system's would be trusted as well.

@@ -103,6 +103,25 @@ struct HTTPClientTLSTests {
         }
     }
 
+    @Test("reads the file again for a new connection: what is mended in it counts at once")
+    func mendedFile() async throws {
+        try await onOwnThread {
+            let authority = try Self.authority.get()
+            let server = try TLSServer(Self.certificate.get())
+            let directory = try TemporaryDirectory()
+            let file = directory.file("bundle.pem")
+            let other = try CertificateAuthority()
+            let manager = FileManager.default
+            try manager.copyItem(atPath: other.file, toPath: file)
+            let client = Self.client(trusting: file)
+            let error = #expect(throws: HTTPError.self) { try client.perform(Self.post(server.url + "/")) }
+            #expect(error?.kind == .certificate(.untrusted))
+            try manager.removeItem(atPath: file)
+            try manager.copyItem(atPath: authority.file, toPath: file)
+            #expect(try client.perform(Self.post(server.url + "/")).status == 200)
+        }
+    }
+
     // MARK: How it uses its connections
 
     @Test("sends request after request over one connection", arguments: [["h2", "http/1.1"], ["http/1.1"]])
