@@ -6,8 +6,8 @@ package struct Profiles: Sendable, Equatable {
     /// One of the two files.
     package struct File: Sendable, Equatable {
         package var path: String
-        /// Why nothing of it counts: it does not exist, or this process may not read it, which botocore passes over as
-        /// well.
+        /// Why nothing of it counts: it does not exist, is no regular file, or this process may not read it, which botocore
+        /// passes over as well.
         package var absence: String?
         /// In the config file by the names of the profiles, in the credentials file by the names of the sections.
         package fileprivate(set) var profiles: [String: INISection] = [:]

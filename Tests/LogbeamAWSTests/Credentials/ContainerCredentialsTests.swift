@@ -1,3 +1,4 @@
+import Foundation
 import LogbeamTestSupport
 import Synchronization
 import Testing
@@ -15,9 +16,12 @@ struct ContainerCredentialsTests {
         return try await onOwnThread { [context] in try ContainerCredentials(context: context).find(at: 0) }
     }
 
-    private func failure(_ variables: [String: String]) async -> CredentialsError? {
+    private func failure(
+        _ variables: [String: String],
+        requests: CredentialsRequests = CredentialsRequests(pause: .zero)
+    ) async -> CredentialsError? {
         do {
-            let lookup = try await find(variables)
+            let lookup = try await find(variables, requests: requests)
             Issue.record("found \(lookup)")
             return nil
         } catch {
@@ -132,6 +136,30 @@ struct ContainerCredentialsTests {
             #expect(await failure(variables)?.description.contains("line break") == true)
         }
         #expect(server.requests.count == 2)
+    }
+
+    @Test("take the token from a pipe when it comes, and wait for none when the lookup is broken off")
+    func tokenPipe() async throws {
+        let server = try FakeAWS.start()
+        let directory = try TemporaryDirectory()
+        let path = directory.file("token")
+        try #require(mkfifo(path, 0o600) == 0)
+        let variables = [
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": "\(server.url)container/ok",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": path,
+        ]
+        async let lookup = find(variables)
+        // Opened only when the other end is.
+        try await onOwnThread { try "late".write(to: URL(filePath: path), atomically: false, encoding: .utf8) }
+        guard case .found(let credentials, _) = try await lookup else {
+            Issue.record("nothing found")
+            return
+        }
+        #expect(credentials.accessKeyID == "CONTAINER|/container/ok|late|application/json")
+        let requests = CredentialsRequests(pause: .zero)
+        requests.cancel()
+        let error = await failure(variables, requests: requests)
+        #expect(error?.description.contains(path) == true)
     }
 
     @Test("are never asked for by a proxy", arguments: ["http_proxy", "HTTP_PROXY", "all_proxy"])

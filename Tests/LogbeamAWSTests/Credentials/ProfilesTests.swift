@@ -84,6 +84,18 @@ struct ProfilesTests {
         #expect(homeless.config.absence == "neither AWS_CONFIG_FILE nor HOME is set")
     }
 
+    @Test("are none in what is no regular file, which is never waited for nor read", arguments: ["pipe", "/dev/zero"])
+    func irregular(_ name: String) async throws {
+        let directory = try TemporaryDirectory()
+        let path = name.hasPrefix("/") ? name : directory.file(name)
+        if !name.hasPrefix("/") { try #require(mkfifo(path, 0o600) == 0) }
+        let profiles = try await onOwnThread {
+            try Profiles(environment: ProcessEnvironment(["AWS_CONFIG_FILE": path, "HOME": directory.path]))
+        }
+        #expect(profiles.selected == nil)
+        #expect(profiles.config.absence == "cannot be read: not a regular file")
+    }
+
     @Test("may be in a file of a mebibyte, and no larger one")
     func limit() throws {
         let directory = try TemporaryDirectory()

@@ -85,7 +85,7 @@ struct ContainerCredentials: CredentialsSource {
         if let path = context.environment["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] {
             let bytes: [UInt8]?
             do throws(FileReadError) {
-                bytes = try readFile(path, limit: CredentialsAnswer.byteLimit)
+                bytes = try readFile(path, limit: CredentialsAnswer.byteLimit) { context.requests.isCancelled }
             } catch {
                 throw .unusable(source: name, reason: "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE \(path): \(error)")
             }

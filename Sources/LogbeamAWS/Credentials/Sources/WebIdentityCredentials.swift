@@ -40,7 +40,7 @@ struct WebIdentityCredentials: CredentialsSource {
     private func token(_ path: String, _ source: String) throws(CredentialsError) -> String {
         let bytes: [UInt8]?
         do throws(FileReadError) {
-            bytes = try readFile(path, limit: Self.byteLimit)
+            bytes = try readFile(path, limit: Self.byteLimit) { context.requests.isCancelled }
         } catch {
             throw .unusable(source: source, reason: "the token file \(path) cannot be read: \(error)")
         }
