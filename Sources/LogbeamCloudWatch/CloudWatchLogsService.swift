@@ -50,7 +50,15 @@ package final class CloudWatchLogsService: DeliveryService {
         transport: (any HTTPTransport)? = nil,
         now: @escaping @Sendable () -> Int64 = { Int64(time(nil)) }
     ) {
-        let transport = transport ?? HTTPClientPool(HTTPClient.Configuration(configuration))
+        let transport =
+            transport
+            ?? HTTPClientPool { () throws(HTTPError) in
+                do throws(INIFile.Failure) {
+                    return try HTTPClient.Configuration(configuration)
+                } catch {
+                    throw HTTPError(.unusable, "it is not known whom to trust: \(error)")
+                }
+            }
         let service = AWSService(endpointPrefix: "logs", environmentID: "CLOUDWATCH_LOGS")
         let finder = EndpointFinder(
             service,
@@ -136,18 +144,19 @@ extension CloudWatchLogsService: CreationCalls {
 }
 
 extension CloudWatchLogsService.Configuration {
-    /// The file of certificate authorities to trust instead of the system's. Reads the shared AWS files; where they
-    /// cannot be read, whoever needs them for more says so.
+    /// The file of certificate authorities to trust instead of the system's. Reads the shared AWS files if no variable names
+    /// it.
     var certificateAuthorityFile: String? {
-        CertificateBundle.path(
-            environment: environment,
-            profiles: try? Profiles(environment: environment, chosen: profile)
-        )
+        get throws(INIFile.Failure) {
+            try CertificateBundle.path(environment: environment) { () throws(INIFile.Failure) in
+                try Profiles(environment: environment, chosen: profile)
+            }
+        }
     }
 }
 
 extension HTTPClient.Configuration {
-    fileprivate init(_ configuration: CloudWatchLogsService.Configuration) {
+    fileprivate init(_ configuration: CloudWatchLogsService.Configuration) throws(INIFile.Failure) {
         self.init()
         connectTimeout = configuration.connectTimeout
         requestTimeout = configuration.requestTimeout
@@ -155,7 +164,7 @@ extension HTTPClient.Configuration {
         // every byte of them escaped as `\u0001`, it becomes 8 MB of JSON at most.
         responseLimit = 8 << 20
         proxies = ProxyRules(environment: configuration.environment)
-        certificateAuthorityFile = configuration.certificateAuthorityFile
+        certificateAuthorityFile = try configuration.certificateAuthorityFile
     }
 }
 

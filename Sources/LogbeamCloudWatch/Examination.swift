@@ -24,8 +24,9 @@ extension CloudWatchLogsService {
         try ProxyRules(environment: configuration.environment).proxy(for: endpoint.url)
     }
 
-    /// The file of certificate authorities to trust; `nil` for the system's.
-    package var certificateAuthorityFile: String? { configuration.certificateAuthorityFile }
+    /// The file of certificate authorities to trust; `nil` for the system's. Where the shared AWS files cannot be read, the
+    /// endpoint says so.
+    package var certificateAuthorityFile: String? { try? configuration.certificateAuthorityFile }
 
     /// Looks for credentials, now.
     package func credentialsFound() -> Result<CredentialsChain.Found, CredentialsError> {

@@ -83,6 +83,38 @@ struct ConnectionTests {
         }
     }
 
+    @Test(
+        "whom to trust is looked for again after a failure: a ca_bundle that is written into the profile counts at once"
+    )
+    func lateAuthority() async throws {
+        try await onOwnThread {
+            let authority = try CertificateAuthority()
+            let server = try TLSServer(authority.issue(for: "IP:127.0.0.1"))
+            let directory = try TemporaryDirectory()
+            let service = CloudWatchLogsService(
+                .init(
+                    environment: ProcessEnvironment(
+                        AccessKey.any.environment.merging([
+                            "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": server.url,
+                            "AWS_CONFIG_FILE": directory.file("config"),
+                            "AWS_SHARED_CREDENTIALS_FILE": directory.file("none"),
+                        ]) { $1 }
+                    )
+                )
+            )
+            #expect(service.send(EventBatch.now("x", to: Self.destination)).failure?.code == "CertificateError")
+            // Half of it, as somebody writes it: then nobody is trusted, not even whom the system trusts.
+            try directory.write("[default]\nca_bundle", to: "config")
+            let failure = service.send(EventBatch.now("x", to: Self.destination)).failure
+            #expect(failure?.code == "RequestError")
+            #expect(failure?.message.contains("\(directory.file("config")), line 2") == true)
+            #expect(failure?.mayHaveArrived == false)
+            try directory.write("[default]\nca_bundle = \(authority.file)\n", to: "config")
+            for _ in 0..<2 { #expect(service.send(EventBatch.now("x", to: Self.destination)) == .accepted(.none)) }
+            #expect(try Set(server.requests(2).map(\.connection)).count == 1)
+        }
+    }
+
     @Test("region and endpoint are looked for again until they are there")
     func lateRegion() async throws {
         try await onOwnThread {

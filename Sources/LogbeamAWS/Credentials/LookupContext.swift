@@ -81,8 +81,10 @@ struct LookupContext: Sendable {
     func answer(to request: HTTPRequest, source: String) throws(CredentialsError) -> HTTPResponse {
         var configuration = HTTPClient.Configuration()
         configuration.responseLimit = CredentialsAnswer.byteLimit
-        configuration.certificateAuthorityFile =
-            CertificateBundle.path(environment: environment, profiles: try settings())
+        configuration.certificateAuthorityFile = try CertificateBundle.path(
+            environment: environment,
+            profiles: settings
+        )
         configuration.proxies = ProxyRules(environment: environment)
         return try requests.answer(to: request, configuration, source: source)
     }

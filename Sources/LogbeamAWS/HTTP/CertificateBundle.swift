@@ -1,7 +1,13 @@
 /// The file of certificate authorities that AWS's tools trust instead of the system's.
 package enum CertificateBundle {
     /// `AWS_CA_BUNDLE`, else the profile's `ca_bundle`; `nil` for the system's.
-    package static func path(environment: ProcessEnvironment, profiles: Profiles?) -> String? {
-        environment["AWS_CA_BUNDLE"] ?? profiles?.selected?["ca_bundle"]
+    ///
+    /// - Parameter profiles: read only if the variable is not set.
+    package static func path<Failure>(
+        environment: ProcessEnvironment,
+        profiles: () throws(Failure) -> Profiles
+    ) throws(Failure) -> String? {
+        if let path = environment["AWS_CA_BUNDLE"] { return path }
+        return try profiles().selected?["ca_bundle"]
     }
 }
