@@ -71,7 +71,7 @@ extension CloudWatchLogsService {
         func find(_ url: String?) throws(EndpointError) -> EndpointChoice {
             try EndpointFinder(
                 CallerIdentity.service,
-                given: .init(region: logs.region, url: url),
+                given: .init(region: configuration.region, url: url),
                 profile: configuration.profile,
                 environment: configuration.environment
             ).find()

@@ -37,6 +37,16 @@ struct CloudWatchLogsServiceTests {
 
     // MARK: The request
 
+    @Test("asks STS too by FIPS where the name of the region wants it")
+    func identity() throws {
+        let transport = ScriptedTransport(.answer(403, "{}"))
+        let environment = Self.environment.merging(["AWS_REGION": "fips-us-east-1"]) { $1 }
+        _ = service(transport, environment: environment).identity()
+        #expect(transport.requests.map(\.url) == ["https://sts-fips.us-east-1.amazonaws.com/"])
+        let signature = try #require(field("Authorization", transport.requests.first))
+        #expect(signature.contains("/us-east-1/sts/aws4_request"))
+    }
+
     @Test("sends a signed JSON 1.1 request")
     func request() throws {
         let transport = ScriptedTransport(.answer(200, "{}"))

@@ -32,7 +32,7 @@ extension EndpointChoice {
     /// profile's `services` section, the profile's `endpoint_url`; else the host of the service in the region, as
     /// `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT` want it, by HTTPS. An endpoint that was configured overrides
     /// these two, and `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` overrides any but the given one. Each of the three can stand in
-    /// the profile too.
+    /// the profile too. A region with `fips-` or `-fips` is the one without, and wants FIPS whatever else is said.
     ///
     /// - Parameter instanceRegion: the region of the machine, asked for only if nothing else names one.
     package static func resolve(
@@ -45,15 +45,17 @@ extension EndpointChoice {
         }
     ) throws(EndpointError) -> EndpointChoice {
         let settings = Settings(service: service, given: given, environment: environment, profiles: profiles)
-        let (region, regionSource) = if let region = settings.region() { region } else { try instanceRegion() }
-        guard Endpoint.isHostLabel(region) else { throw .invalidRegion(region, source: regionSource) }
+        let (named, regionSource) = if let region = settings.region() { region } else { try instanceRegion() }
+        // As botocore reads `fips-us-east-1` and `us-gov-west-1-fips` (`_normalize_fips_region` of its client.py).
+        let region = named.replacing("fips-", with: "").replacing("-fips", with: "")
+        guard Endpoint.isHostLabel(region) else { throw .invalidRegion(named, source: regionSource) }
         if let (url, source) = try settings.url() {
             let endpoint = try Endpoint.parse(url, source: source, region: region)
             return EndpointChoice(endpoint: endpoint, regionSource: regionSource, urlSource: source)
         }
         let host = service.host(
             in: region,
-            fips: settings.isTrue("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
+            fips: region != named || settings.isTrue("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
             dualStack: settings.isTrue("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint")
         )
         let endpoint = Endpoint(region: region, origin: "https://\(host)", host: host, path: "/")

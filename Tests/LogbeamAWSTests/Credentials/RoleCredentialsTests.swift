@@ -143,6 +143,7 @@ struct RoleCredentialsTests {
             ("me-south-1", "legacy", "https://sts.me-south-1.amazonaws.com/", "me-south-1"),
             ("cn-north-1", "legacy", "https://sts.cn-north-1.amazonaws.com.cn/", "cn-north-1"),
             ("us-gov-west-1", nil, "https://sts.us-gov-west-1.amazonaws.com/", "us-gov-west-1"),
+            ("fips-us-east-1", "legacy", "https://sts-fips.us-east-1.amazonaws.com/", "us-east-1"),
         ] as [(String, String?, String, String)]
     )
     func endpoints(_ region: String, _ setting: String?, _ url: String, _ signingRegion: String) throws {

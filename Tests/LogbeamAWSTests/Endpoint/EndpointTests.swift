@@ -21,7 +21,7 @@ struct EndpointTests {
     @Test(
         "refuses a region that would change the host",
         arguments: [
-            "", "-a", "a-", "a.b", "a/b", "a@b", "a b", "eu-central-1\r\n", "é", "a#", "..",
+            "", "fips-", "-a", "a-", "a.b", "a/b", "a@b", "a b", "eu-central-1\r\n", "é", "a#", "..",
             String(repeating: "a", count: 64),
         ]
     )
@@ -57,6 +57,23 @@ struct EndpointTests {
             ["AWS_USE_FIPS_ENDPOINT": "\(fips)", "AWS_USE_DUALSTACK_ENDPOINT": "\(dualStack)"]
         )
         #expect(endpoint == Endpoint(region: region, origin: "https://\(expected)", host: expected, path: "/"))
+    }
+
+    @Test(
+        "takes fips- and -fips in a region for FIPS in the region without it, whatever the variables say",
+        arguments: [
+            ("fips-us-east-1", false, "us-east-1", "logs-fips.us-east-1.amazonaws.com"),
+            ("us-east-1-fips", false, "us-east-1", "logs-fips.us-east-1.amazonaws.com"),
+            ("fips-us-east-1", true, "us-east-1", "logs-fips.us-east-1.api.aws"),
+            ("us-gov-west-1-fips", false, "us-gov-west-1", "logs.us-gov-west-1.amazonaws.com"),
+            ("fips-cn-north-1", false, "cn-north-1", "logs-fips.cn-north-1.amazonaws.com.cn"),
+        ]
+    )
+    func pseudoRegion(_ region: String, dualStack: Bool, _ real: String, _ host: String) throws {
+        let variables = ["AWS_USE_FIPS_ENDPOINT": "false", "AWS_USE_DUALSTACK_ENDPOINT": "\(dualStack)"]
+        let endpoint = try resolve(region: region, variables)
+        #expect(endpoint == Endpoint(region: real, origin: "https://\(host)", host: host, path: "/"))
+        #expect(try resolve(region: region, url: "https://h").region == real)
     }
 
     @Test(

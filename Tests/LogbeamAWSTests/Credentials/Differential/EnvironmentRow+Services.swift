@@ -102,6 +102,20 @@ extension EnvironmentRow {
             keys.merging(["AWS_DEFAULT_REGION": "us-gov-west-1", "AWS_USE_FIPS_ENDPOINT": "true"]) { $1 }
         ),
         EnvironmentRow(
+            "a region of FIPS by its old name",
+            keys.merging(["AWS_DEFAULT_REGION": "fips-us-east-1"]) { $1 }
+        ),
+        EnvironmentRow(
+            "a region of FIPS by its old name, and a variable against it",
+            keys.merging(["AWS_DEFAULT_REGION": "us-gov-west-1-fips", "AWS_USE_FIPS_ENDPOINT": "false"]) { $1 }
+        ),
+        EnvironmentRow(
+            "STS of a region of FIPS by its old name",
+            config:
+                "[default]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = b\nregion = us-west-2-fips\n",
+            credentials: "[b]\naws_access_key_id = BASE\naws_secret_access_key = S\n"
+        ),
+        EnvironmentRow(
             "an endpoint for all services",
             keys.merging(["AWS_ENDPOINT_URL": "http://127.0.0.1:9/x"]) { $1 }
         ),
