@@ -5,7 +5,8 @@ enum CredentialsAnswer {
     /// A session token has a few KiB at most.
     static let byteLimit = 1 << 16
 
-    /// - Parameter required: whether it has to be temporary credentials, with a token and an end.
+    /// - Parameter required: whether a token and an end have to be there. An empty token stands for none all the same, as
+    ///   for botocore, whose signatures leave the header field out then.
     static func credentials(
         in json: JSONValue,
         tokenName: String,
@@ -18,8 +19,8 @@ enum CredentialsAnswer {
             }
             return text
         }
-        // Some programs print an empty one for keys that have none.
-        let isTokenThere = required || json[tokenName].map { $0 != .null && $0.string != "" } ?? false
+        let token = json[tokenName] ?? .null
+        let isTokenThere = token.string != "" && (required || token != .null)
         let isExpirationThere = required || json["Expiration"].map { $0 != .null } ?? false
         var credentials = Credentials(
             accessKeyID: try member("AccessKeyId"),

@@ -7,8 +7,8 @@ import Foundation
 /// | path | is |
 /// |---|---|
 /// | `/sts`, `/sso`, `/oidc` | the services |
-/// | `/container/…` | the agent: `ok`, `denied`, `broken`, `partial`, `wrong` |
-/// | `/imds-…` | the metadata service: `ok`, `v1`, `bad`, `none`, `empty`, `failing`, `partial`, `old`, `broken` |
+/// | `/container/…` | the agent: `ok`, `denied`, `broken`, `partial`, `bare`, `wrong` |
+/// | `/imds-…` | the metadata service: `ok`, `v1`, `bad`, `none`, `empty`, `failing`, `partial`, `bare`, `old`, `broken` |
 enum FakeAWS {
     static func start() throws -> TinyServer {
         try TinyServer { request, connection in
@@ -119,6 +119,7 @@ enum FakeAWS {
         case "denied": return ("403 Forbidden", #"{"message":"no"}"#)
         case "broken": return ("200 OK", String(credentials(key).dropLast(40)))
         case "partial": return ("200 OK", #"{"AccessKeyId":"A","SecretAccessKey":"S"}"#)
+        case "bare": return ("200 OK", credentials(key).replacing("\"session\"", with: "\"\""))
         case "wrong": return ("200 OK", #"["AccessKeyId"]"#)
         default: return ("404 Not Found", "")
         }
@@ -148,6 +149,8 @@ enum FakeAWS {
         case ("/latest/meta-data/iam/security-credentials/", _): return ("200 OK", "my-role")
         case ("/latest/meta-data/iam/security-credentials/my-role", "partial"):
             return ("200 OK", #"{"Code":"AssumeRoleUnauthorizedAccess","Message":"EC2 cannot assume the role"}"#)
+        case ("/latest/meta-data/iam/security-credentials/my-role", "bare"):
+            return ("200 OK", credentials("METADATA").replacing("\"session\"", with: "\"\""))
         case ("/latest/meta-data/iam/security-credentials/my-role", "old"):
             return ("200 OK", credentials("METADATA-OLD", expiration: "2020-01-01T00:00:00Z"))
         case ("/latest/meta-data/iam/security-credentials/my-role", "broken"): return ("200 OK", "{\"AccessKeyId\":")

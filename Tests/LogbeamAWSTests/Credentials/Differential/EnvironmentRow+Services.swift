@@ -34,6 +34,7 @@ extension EnvironmentRow {
         EnvironmentRow("an agent that refuses", [container: "{server}/container/denied"]),
         EnvironmentRow("an agent that stops in the middle", [container: "{server}/container/broken"]),
         EnvironmentRow("an agent that gives half", [container: "{server}/container/partial"]),
+        EnvironmentRow("an agent that gives an empty token", [container: "{server}/container/bare"]),
         EnvironmentRow("an agent that gives something else", [container: "{server}/container/wrong"]),
         EnvironmentRow("an agent elsewhere without TLS", [container: "http://192.0.2.1/container/ok"]),
         EnvironmentRow("an agent behind a host that begins like one", [container: "http://127.0.0.1.example/ok"]),
@@ -71,6 +72,7 @@ extension EnvironmentRow {
         EnvironmentRow("a role that the instance cannot assume", [metadata: "{server}/imds-partial"]),
         EnvironmentRow("metadata that is no JSON", [metadata: "{server}/imds-broken"]),
         EnvironmentRow("metadata whose time is over, which AWS takes for a while", [metadata: "{server}/imds-old"]),
+        EnvironmentRow("metadata with an empty token", [metadata: "{server}/imds-bare"]),
         EnvironmentRow(
             "an unknown mode",
             [metadata: "{server}/imds-ok", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv5"]
