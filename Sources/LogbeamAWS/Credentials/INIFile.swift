@@ -90,6 +90,8 @@ extension INISection: CustomStringConvertible, CustomDebugStringConvertible, Cus
 private struct INIParser {
     private let path: String
     private(set) var sections: [(name: String, section: INISection)] = []
+    /// Where in `sections` each is.
+    private var indices: [String: Int] = [:]
     private var lineNumber = 0
     private var sectionIndex: Int?
     /// The setting that the next line may go on with.
@@ -127,10 +129,11 @@ private struct INIParser {
     private mutating func beginSection(_ content: Substring) throws(INIFile.Failure) {
         guard let end = content.lastIndex(of: "]") else { throw failure("the section's name has no ]") }
         let name = String(content[content.index(after: content.startIndex)..<end].trimmingWhitespace)
-        if let index = sections.firstIndex(where: { $0.name == name }) {
+        if let index = indices[name] {
             sectionIndex = index
         } else {
             sectionIndex = sections.count
+            indices[name] = sections.count
             sections.append((name, INISection()))
         }
     }
