@@ -26,12 +26,16 @@ package struct ProcessEnvironment: Sendable, Equatable {
     /// Whether a variable says `true`, in any case of letters.
     package func isTrue(_ name: String) -> Bool { self[name]?.asciiLowercased == "true" }
 
-    /// The path that a variable gives, with variables and a leading `~/` expanded as botocore expands them; without it, the
-    /// given one below the home directory. `nil` if that takes a home directory and none is known.
+    /// The path that a variable gives, with variables and a leading `~` or `~user` expanded as botocore expands them;
+    /// without it, the given one below the home directory. `nil` if that takes this user's home directory and none is known.
     func path(_ name: String, else belowHome: String) -> String? {
         let path = self[name].map(expandingVariables) ?? "~/\(belowHome)"
-        guard path.hasPrefix("~/") else { return path }
-        return home.map { $0 + path.dropFirst() }
+        guard path.hasPrefix("~") else { return path }
+        let user = path.dropFirst().prefix { $0 != "/" }
+        let rest = path.dropFirst(1 + user.count)
+        if user.isEmpty { return home.map { $0 + rest } }
+        // What is no user may be a file.
+        return (Self.homeInUserList(of: String(user)) ?? "~\(user)") + rest
     }
 
     /// As a program that is started gets them.
@@ -76,14 +80,19 @@ package struct ProcessEnvironment: Sendable, Equatable {
         return ProcessEnvironment(variables, home: variables["HOME"] == nil ? homeInUserList() : nil)
     }
 
-    private static func homeInUserList() -> String? {
+    /// - Parameter user: a user's name; `nil` for the one whose process this is.
+    private static func homeInUserList(of user: String? = nil) -> String? {
         var entry = passwd()
         var result: UnsafeMutablePointer<passwd>?
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 16_384) { buffer in
-            guard let start = buffer.baseAddress,
-                getpwuid_r(getuid(), &entry, start, buffer.count, &result) == 0, result != nil,
-                let directory = entry.pw_dir
-            else { return nil }
+            guard let start = buffer.baseAddress else { return nil }
+            let code =
+                if let user {
+                    getpwnam_r(user, &entry, start, buffer.count, &result)
+                } else {
+                    getpwuid_r(getuid(), &entry, start, buffer.count, &result)
+                }
+            guard code == 0, result != nil, let directory = entry.pw_dir else { return nil }
             return String(cString: directory)
         }
     }

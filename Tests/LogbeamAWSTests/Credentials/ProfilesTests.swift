@@ -125,6 +125,23 @@ struct ProfilesTests {
         #expect(ProcessEnvironment([:], home: "/list").path("UNSET", else: "x") == "/list/x")
         #expect(ProcessEnvironment(["HOME": "/h"], home: "/list").path("UNSET", else: "x") == "/h/x")
     }
+
+    @Test("are found in the home directories of other users, by ~ and their names")
+    func users() throws {
+        let home = try #require(getpwuid(0)?.pointee)
+        let (name, directory) = (String(cString: home.pw_name), String(cString: home.pw_dir))
+        let environment = ProcessEnvironment([
+            "HOME": "/h", "ALONE": "~", "USER": "~\(name)", "FILE": "~\(name)/a/~b", "NOBODY": "~/~\(name)",
+            "UNKNOWN": "~logbeam no such user/f", "INSIDE": "/x~\(name)",
+        ])
+        #expect(environment.path("ALONE", else: "x") == "/h")
+        #expect(environment.path("USER", else: "x") == directory)
+        #expect(environment.path("FILE", else: "x") == "\(directory)/a/~b")
+        #expect(environment.path("NOBODY", else: "x") == "/h/~\(name)")
+        #expect(environment.path("UNKNOWN", else: "x") == "~logbeam no such user/f")
+        #expect(environment.path("INSIDE", else: "x") == "/x~\(name)")
+        #expect(ProcessEnvironment(["FILE": "~\(name)/f"]).path("FILE", else: "x") == "\(directory)/f")
+    }
 }
 
 @Suite("Shell words")
