@@ -27,9 +27,28 @@ package enum SpoolSafety {
     package static func isCompanion(_ path: String) -> Bool {
         let name = split(path).name
         return companions.contains { name.hasSuffix($0) || name.hasSuffix($0 + "-next") }
-            || [draftSuffix, Quarantine.infix, JournalFile.infix].contains { part in
-                name.indices.contains { name[$0...].hasPrefix(part) }
-            }
+            || infixes.contains { part in name.indices.contains { name[$0...].hasPrefix(part) } }
+    }
+
+    /// What follows the name of a spool, and more follows, in those of its drafts, its journals and what was set aside.
+    private static let infixes = [draftSuffix, Quarantine.infix, JournalFile.infix]
+
+    /// Whether a path leads to a spool itself, or to what lies beside it, or would be taken for that if a file were there.
+    package static func leads(_ file: String, toSpool path: String) -> Bool {
+        if let found = FileIdentity(file) {
+            let files = [path] + siblings(of: path, "").filter(isCompanion)
+            if files.contains(where: { FileIdentity($0) == found }) { return true }
+        }
+        let (directory, name) = split(file)
+        let (place, spool) = split(path)
+        var (here, there) = (stat(), stat())
+        guard name.utf8.starts(with: spool.utf8), stat(directory, &here) == 0, stat(place, &there) == 0,
+            FileIdentity(here) == FileIdentity(there)
+        else { return false }
+        let rest = name.utf8.dropFirst(spool.utf8.count)
+        return rest.isEmpty
+            || companions.contains { rest.elementsEqual($0.utf8) || rest.elementsEqual("\($0)-next".utf8) }
+            || infixes.contains { rest.starts(with: $0.utf8) }
     }
 
     /// A new spool is made beside its place, under its name with this and six random characters at the end.

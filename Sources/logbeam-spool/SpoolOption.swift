@@ -1,6 +1,13 @@
 internal import ArgumentParser
 internal import Logbeam
 internal import LogbeamCore
+internal import LogbeamSpool
+
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
 
 /// The option that all subcommands have.
 struct SpoolOption: ParsableArguments {
@@ -45,6 +52,15 @@ struct SpoolOption: ParsableArguments {
         } catch {
             throw error.setting == "spool" ? refusal(error, of: source) : refusal(error)
         }
+    }
+
+    /// Throws if what a subcommand writes would go into the spool itself.
+    ///
+    /// - Parameter output: the path of a file; `-` for standard output.
+    func refuse(output: String) throws {
+        guard SpoolSafety.leads(output == "-" ? "/dev/fd/\(STDOUT_FILENO)" : output, toSpool: path) else { return }
+        let name = output == "-" ? "standard output" : output
+        throw ValidationError("\(name) is the spool \(path) itself, or belongs to it; have --to lead to another file")
     }
 
     /// A log stream, with the placeholders in its name replaced as the library does.

@@ -94,6 +94,43 @@ struct DrainToTests {
         #expect(try String(contentsOfFile: other, encoding: .utf8) == "precious")
     }
 
+    private func contents() throws -> [String: Data?] {
+        let names = try FileManager.default.contentsOfDirectory(atPath: command.directory.path)
+        return Dictionary(
+            uniqueKeysWithValues: names.map { ($0, FileManager.default.contents(atPath: command.directory.file($0))) }
+        )
+    }
+
+    @Test(
+        "The spool itself and what belongs to it are not written to, whatever path leads there: 64, nothing is changed",
+        arguments: [
+            "spool.db", "spool.db-wal", "spool.db-shm", "spool.db-journal", "spool.db-uploader",
+            "spool.db-uploader-next", "spool.db.journal-1", "spool.db.draft-1", "spool.db.damaged-1",
+            "$PWD/spool.db-wal",
+            "here/spool.db-wal", "./here/./here/spool.db", "linked.db", "lease",
+        ]
+    )
+    func itself(target: String) throws {
+        try command.fill(["a"])
+        func run(_ script: String) throws -> Ended {
+            try command.runShell("cd '\(command.directory.path)'; umask 077; \(script)")
+        }
+        _ = try run("ln -s . here; ln -s spool.db linked.db; : > spool.db-uploader; ln spool.db-uploader lease")
+        var outputs = ["--to \(target)"]
+        if FileManager.default.fileExists(atPath: command.directory.file(target)) {
+            outputs.append("--to - >> \(target)")
+        }
+        let before = try contents()
+        for output in outputs {
+            for subcommand in ["drain", "export", "rejected export"] {
+                let ended = try run("\"$command\" \(subcommand) \(output)")
+                #expect(ended.code == 64 && ended.error.contains(" itself, or belongs to it; "), "\(ended.error)")
+            }
+        }
+        #expect(try contents() == before)
+        #expect(try command.pending() == ["a"])
+    }
+
     @Test("Two drains do not write into one file at once")
     func locked() throws {
         try command.fill(["a"])

@@ -53,12 +53,13 @@ package enum Salvage {
         besides file: ReadOnlyFile,
         _ path: String
     ) throws(SpoolError) -> Spool? {
-        // What lies beside a spool under these names is taken for a part of it.
-        let isPart = SpoolSafety.companions.contains {
-            target == file.path + $0 || target == path + $0
-        }
-        guard !file.isSame(as: target), !isPart else {
-            throw SpoolError(.occupied, path: target, message: "that is the damaged spool itself, which is not changed")
+        guard !file.isSame(as: target), ![file.path, path].contains(where: { SpoolSafety.leads(target, toSpool: $0) })
+        else {
+            throw SpoolError(
+                .occupied,
+                path: target,
+                message: "that is the damaged spool itself, or belongs to it, and is not changed"
+            )
         }
         guard exists(target) else { return nil }
         return try Spool(path: target, options: Spool.Options(create: false, commitTimeout: .seconds(30)))

@@ -31,6 +31,8 @@ struct Export: ParsableCommand {
 
     @OptionGroup var target: LinesTarget
 
+    func validate() throws { try spool.refuse(output: target.to) }
+
     func run() throws {
         let records = try StoredRecords(path: spool.path, filter: selection.filter)
         guard try selection.filter == RecordFilter() || records.hasStream() else { throw Failure.noStream(spool.path) }

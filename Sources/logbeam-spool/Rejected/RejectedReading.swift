@@ -135,6 +135,8 @@ struct RejectedExport: ParsableCommand {
 
     @OptionGroup var target: LinesTarget
 
+    func validate() throws { try spool.refuse(output: target.to) }
+
     func run() throws {
         try selection.check(path: spool.path)
         let output = try target.open()

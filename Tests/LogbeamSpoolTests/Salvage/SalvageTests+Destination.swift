@@ -71,7 +71,11 @@ extension SalvageTests {
         }
         try original.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         try copy()
-        #expect(spoolError { _ = try Salvage.run(path, into: path + "-wal") }?.kind == .occupied)
+        let directory = original.directory.file("directory")
+        try FileManager.default.createSymbolicLink(atPath: directory, withDestinationPath: original.directory.path)
+        for target in [path + "-wal", "\(directory)/damaged.db-wal"] {
+            #expect(spoolError { _ = try Salvage.run(path, into: target) }?.kind == .occupied)
+        }
         for suffix in ["", "-wal", "-journal"] {
             try Data("x".utf8).write(to: URL(fileURLWithPath: salvaged + suffix))
             #expect(spoolError { _ = try Salvage.run(path) }?.kind == .occupied)
