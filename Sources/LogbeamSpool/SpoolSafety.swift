@@ -158,6 +158,16 @@ package enum SpoolSafety {
         return found.sorted()
     }
 
+    /// A path without the symbolic links of its directory, if that is there. A link in place of the file itself is not
+    /// followed: it is refused.
+    package static func resolved(_ path: String) -> String {
+        let (directory, name) = split(path)
+        guard let resolved = realpath(directory, nil) else { return path }
+        defer { free(resolved) }
+        let place = String(cString: resolved)
+        return place == "/" ? "/\(name)" : "\(place)/\(name)"
+    }
+
     /// The directory in which a file lies, and its name there.
     package static func split(_ path: String) -> (directory: String, name: String) {
         // By bytes: to Swift a slash and what combines with it are one character.

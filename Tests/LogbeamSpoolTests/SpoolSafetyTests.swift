@@ -22,6 +22,8 @@ struct SpoolSafetyTests {
 
     private static let openers: [@Sendable (String) throws -> Void] = [
         { _ = try Spool(path: $0) }, { _ = try Spool(path: $0, options: .init(create: false)) },
+        { _ = try LiveSpool(path: $0, report: { _ in }) },
+        { _ = try LiveSpool(path: $0, options: .init(create: false), report: { _ in }) },
         { _ = try SpoolReader(path: $0) }, { _ = try SpoolStatus.read(path: $0) }, { _ = try SpoolCheck.run(path: $0) },
     ]
 
@@ -63,6 +65,7 @@ struct SpoolSafetyTests {
         let spool = try Spool(path: directory.file("link/spool.db"))
         #expect(spool.path == directory.file("real/spool.db"))
         #expect(try Spool(path: directory.file("real/spool.db")).path == spool.path)
+        #expect(try LiveSpool(path: directory.file("link/spool.db"), report: { _ in }).path == spool.path)
     }
 
     @Test("is not opened where the log, its index, a journal or the lease is a link", arguments: SpoolSafety.companions)

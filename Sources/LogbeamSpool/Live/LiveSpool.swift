@@ -60,7 +60,7 @@ package final class LiveSpool: Sendable {
         self.report = report
         self.onReplacement = onReplacement
         self.lookInterval = lookInterval.nanoseconds
-        let path = Self.canonical(path)
+        let path = SpoolSafety.resolved(path)
         let first = try ForkGate.pass { () throws(SpoolError) in
             if let told = Quarantine.copyDamagedLog(of: path) { report(told) }
             return try Self.open(path, options, replacesForeign: false, report)

@@ -1,8 +1,3 @@
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Darwin)
-internal import Darwin
-#endif
 internal import Synchronization
 
 /// What a ``LiveSpool`` knows of the files that it had. Touched with its mending lock held.
@@ -38,13 +33,6 @@ extension LiveSpool {
     private static let pause: UInt64 = 100_000_000
 
     // MARK: Opening
-
-    /// The file that a path leads to, though there may be no file yet.
-    static func canonical(_ path: String) -> String {
-        guard let resolved = realpath(path, nil) else { return path }
-        defer { free(resolved) }
-        return String(cString: resolved)
-    }
 
     /// Opens a spool, or makes one; what is damaged, and in its place, is set aside. Whoever makes no spools sets
     /// nothing aside.

@@ -3,12 +3,6 @@ internal import LogbeamCore
 internal import LogbeamSpool
 internal import Synchronization
 
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Darwin)
-internal import Darwin
-#endif
-
 /// All spools that are shipped: those that the patterns stand for, also such as come later.
 ///
 /// One thread looks after it; ``spools`` may be asked for from any.
@@ -38,8 +32,8 @@ final class Fleet: Sendable {
         for spool in known.values { spool.start() }
         var present: Set<[UInt8]> = []
         for path in patterns.flatMap(\.paths) {
-            // However many symbolic links lead to it.
-            let place = Self.canonical(path)
+            // However many symbolic links lead to its directory.
+            let place = SpoolSafety.resolved(path)
             let key = Array(place.utf8)
             guard present.insert(key).inserted, known[key] == nil else { continue }
             guard known.count < Self.maximumCount else {
@@ -62,15 +56,6 @@ final class Fleet: Sendable {
         Ship.tell("more than \(Self.maximumCount) spools; the others wait until some of these are gone")
     }
 
-    private static func canonical(_ path: String) -> String {
-        let (directory, name) = SpoolSafety.split(path)
-        // A link in place of the spool itself is refused, so it is not followed here.
-        guard let resolved = realpath(directory, nil) else { return path }
-        defer { free(resolved) }
-        let place = String(cString: resolved)
-        return place == "/" ? "/\(name)" : "\(place)/\(name)"
-    }
-
     /// The spool that has shown no sign of life for the longest time, and for how long, in milliseconds.
     func mostSilent(at now: Int64) -> (path: String, silence: Int64)? {
         spools.map { ($0.path, now - $0.lastTurn) }.max { $0.1 < $1.1 }
@@ -89,7 +74,7 @@ final class Fleet: Sendable {
     /// - Parameters:
     ///   - deadline: until when something is sent, in milliseconds of the monotonic clock.
     ///   - whileWaiting: called a few times a second.
-    func stop(deadline: Int64, whileWaiting: () -> Void) -> [ShippedSpool.Remainder] {
+    func stop(deadline: Int64, whileWaiting: () -> Void) -> [(path: String, what: ShippedSpool.Remainder)] {
         let all = spools
         var open = all.filter(\.isOurs).map { ($0, $0.requestFlush()) }
         // Whose program goes on logging, there something may remain though all was sent.
@@ -111,7 +96,7 @@ final class Fleet: Sendable {
         for spool in all { spool.stop(waitingUntil: 0) }
         let landing = MonotonicClock.milliseconds() + Self.landing
         for spool in all { spool.stop(waitingUntil: landing) }
-        return ours.compactMap(\.remainder)
+        return ours.compactMap { spool in spool.remainder.map { (spool.path, $0) } }
     }
 
     private static let turn: Int64 = 200

@@ -72,12 +72,18 @@ struct Overseer {
         tellNews()
         let remaining = fleet.stop(deadline: MonotonicClock.milliseconds() + timeout) { showSignOfLife() }
         guard !remaining.isEmpty else { return }
-        let parts = [("records remain in ", true), ("nobody knows what remains in ", false)].compactMap {
-            text,
-            isKnown in
-            let paths = remaining.filter { $0.isKnown == isKnown }.map(\.path)
+        let kinds: [(String, ShippedSpool.Remainder)] = [
+            ("records remain in ", .records), ("nobody knows what remains in ", .unknown), ("not opened: ", .refused),
+        ]
+        let parts = kinds.compactMap { text, kind in
+            let paths = remaining.filter { $0.what == kind }.map(\.path)
             return paths.isEmpty ? nil : text + paths.joined(separator: ", ")
         }
-        throw Failure(.recordsRemain, "stopped by a signal; \(parts.joined(separator: "; "))")
+        // Another try ships nothing of what must not be opened.
+        let isHopeless = remaining.allSatisfy { $0.what == .refused }
+        throw Failure(
+            isHopeless ? .unwritableSpool : .recordsRemain,
+            "stopped by a signal; \(parts.joined(separator: "; "))"
+        )
     }
 }

@@ -31,8 +31,9 @@ struct Ship: ParsableCommand {
             where other AWS tools look for them.
 
             SIGTERM or SIGINT: sends what is pending for --stop-timeout at most, and ends: with 0 if nothing remains, \
-            with 75 if records remain, which are shipped by whoever opens the spool next, or if a spool can not be read. \
-            What another process ships does not count. A second one ends it at once, with 75.
+            with 75 if records remain, which are shipped by whoever opens the spool next, or if a spool can not be read; \
+            else with 73 if one must not be opened, a symbolic link for example. What another process ships does not \
+            count. A second one ends it at once, with 75.
 
             SIGHUP: reads credentials, profiles and certificates anew, and tries at once what waits to be tried again. \
             Variables of the environment stay as they are.

@@ -144,19 +144,25 @@ final class ShippedSpool: Sendable {
 
     // MARK: After its end
 
-    /// A spool in which records remain, or that can not be read, so that nobody knows.
-    struct Remainder {
-        var path: String
-        var isKnown: Bool
+    /// What remains in a spool.
+    enum Remainder {
+        case records
+        /// It can not be read, so that nobody knows.
+        case unknown
+        /// It must not be opened: see ``SpoolSafety``.
+        case refused
     }
 
     /// `nil` if nothing remains in it, or it never was there.
     var remainder: Remainder? {
         do throws(SpoolError) {
-            let hasRecords = try SpoolReader(path: path).hasRecords(through: .max)
-            return hasRecords ? Remainder(path: path, isKnown: true) : nil
+            return try SpoolReader(path: path).hasRecords(through: .max) ? .records : nil
         } catch {
-            return error.kind == .missing && !isOpen ? nil : Remainder(path: path, isKnown: false)
+            switch error.kind {
+            case .missing where !isOpen: return nil
+            case .unsafe where !isOpen: return .refused
+            default: return .unknown
+            }
         }
     }
 }

@@ -121,6 +121,26 @@ struct ShipTests {
         #expect(text.contains("\(missing): all is well again\n"))
     }
 
+    @Test("One whose path is a symbolic link is told, and not opened: 73; 75 where records remain in another")
+    func link() throws {
+        try command.fill(["a"])
+        let link = command.directory.file("link.db")
+        symlink(command.spoolPath, link)
+        for remaining in [[], [command.spoolPath]] {
+            let spools = ([link] + remaining).flatMap { ["--spool", $0] }
+            let process = try start(spools + ["--stop-timeout", "0"], bufferDuration: "3600")
+            try process.waitForOutput(.standardError) { text in
+                text.contains("spool \(link): is a symbolic link; name the file itself")
+                    && remaining.allSatisfy { text.contains("\($0): shipping\n") }
+            }
+            process.kill(SIGTERM)
+            #expect(try process.wait().exitCode == (remaining.isEmpty ? 73 : 75))
+            let text = process.text(.standardError)
+            #expect(text.hasSuffix("not opened: \(link)\n") && !text.contains("nobody knows"), "\(text)")
+        }
+        #expect(try command.pending() == ["a"])
+    }
+
     private func fill(_ name: String) throws {
         try command.fill(["from \(name)"], spool: command.directory.file("\(name)/logs.db"))
     }
