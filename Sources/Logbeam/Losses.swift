@@ -51,7 +51,7 @@ package final class Losses: Sendable {
     }
 
     /// Whether something was counted that is not in the spool.
-    var areUnwritten: Bool { hasGaps.load(ordering: .relaxed) }
+    package var areUnwritten: Bool { hasGaps.load(ordering: .relaxed) }
 
     /// Writes what was counted into the spool, and keeps what it does not take; then tells the streams, when it is time to.
     ///

@@ -38,7 +38,7 @@ package final class Spool: Sendable {
             self.limit = limit
         }
 
-        func opening(within timeout: Duration) -> Options {
+        package func opening(within timeout: Duration) -> Options {
             var options = self
             options.openTimeout = min(timeout, openTimeout)
             return options

@@ -67,7 +67,20 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
 
     /// What the system said of the last call, in `errno`.
     static func unwritable(_ path: String, _ what: String) -> SpoolError {
-        SpoolError(.unwritable, path: path, message: "\(what): \(String(cString: strerror(errno)))")
+        let code = errno
+        return SpoolError(
+            code == ENOSPC || code == EDQUOT ? Kind(systemError: code) : .unwritable,
+            path: path,
+            message: "\(what): \(String(cString: strerror(code)))"
+        )
+    }
+
+    /// Whether the same may succeed later though nobody does anything about the file or its place.
+    package var mayPass: Bool {
+        switch kind {
+        case .busy, .full, .quotaExceeded, .atLimit, .logHeld, .failedIO: true
+        default: false
+        }
     }
 
     package var description: String {

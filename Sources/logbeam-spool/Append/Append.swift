@@ -50,13 +50,15 @@ struct Append: ParsableCommand {
 
             Ends at the end of the input, at SIGTERM, SIGINT or SIGHUP, and when nobody reads the output of --tee any \
             more; what was read by then is committed, also a last line without its end, and the exit code is 0. After \
-            a signal what already lies in the pipe is read too, up to 1 MiB.
+            a signal what already lies in the pipe is read too, up to 1 MiB, and nothing waits for a locked spool any more.
 
             When the spool has reached its size, lines wait until something else makes room, a program that uploads or \
             'logbeam-spool drain', and whoever writes them waits with them; see --when-full.
 
             Lines that the spool does not take (the disk is full, or another process keeps it locked for 30 seconds) \
-            go to standard error, each after 'not spooled: ', are counted for 'status', and make the exit code 74.
+            go to standard error, each after 'not spooled: ', are counted for 'status', and make the exit code 74; also \
+            where it can not be opened for such a reason, which is tried again for the lines that follow. Where it can not \
+            be opened at all (it is no spool, or can not be written), this ends at once, and reads nothing.
 
             Examples:
               myprogram 2>&1 | logbeam-spool append --log-group g --log-stream s --tee
@@ -132,15 +134,9 @@ struct Append: ParsableCommand {
     func run() throws {
         let destination = try SpoolOption.resolve(Destination(logGroup: logGroup, logStream: logStream))
         let signals = try TerminationSignals.watch()
-        let limit = SpoolLimit(bytes: Int64(maxSpoolSize), whenFull: whenFull.policy)
-        let spool = try LiveSpool(
-            path: spool.path,
-            options: Spool.Options(commitTimeout: .seconds(30), limit: limit),
-            report: { StandardStreams.complain($0) }
-        )
-        try spool.prepare(LiveStream(destination))
         var appender = Appender(
-            spool: spool,
+            path: spool.path,
+            limit: SpoolLimit(bytes: Int64(maxSpoolSize), whenFull: whenFull.policy),
             reading: LineReading(
                 try lines.reading,
                 destination: destination,
@@ -150,8 +146,11 @@ struct Append: ParsableCommand {
             echo: tee ? StandardOutput(signals: signals) : nil
         )
         var buffer = try lines.buffer
+        try appender.begin(with: destination)
         var failures: [Failure] = []
-        for name in files.isEmpty ? ["-"] : files where !signals.haveCome && appender.echo?.isUnread != true {
+        for name in files.isEmpty ? ["-"] : files where appender.echo?.isUnread != true {
+            // What lies in a pipe is read even so: nobody could read it later.
+            if name != "-", signals.haveCome { continue }
             do throws(Failure) {
                 try append(Input(name), &buffer, &appender, signals)
             } catch {
@@ -161,7 +160,6 @@ struct Append: ParsableCommand {
             }
         }
         appender.finish()
-        spool.settle(holdsLease: false, isPatient: false)
 
         for note in lines.notes(cut: buffer.cutLines, appender.reading.tally) { StandardStreams.complain(note) }
         if appender.unspooled > 0 {

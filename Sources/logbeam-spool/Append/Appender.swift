@@ -10,7 +10,10 @@ internal import Darwin
 
 /// Commits records, and says what became of those that could not be committed.
 struct Appender {
-    private let spool: LiveSpool
+    private let path: String
+    private let options: Spool.Options
+    /// `nil` as long as it could not be opened.
+    private var spool: LiveSpool?
     private(set) var reading: LineReading
     private(set) var echo: StandardOutput?
     /// How many records the spool has not taken.
@@ -22,14 +25,35 @@ struct Appender {
 
     /// Of so many streams is remembered under which id the spool knows them.
     private static let streamLimit = 1_000
-    /// For how long a commit waits for room before a signal is looked for, in milliseconds.
+    /// For how long a commit waits, for room or for a lock, before a signal is looked for, in milliseconds.
     static let turn: Int64 = 1_000
+    /// For how long lines wait for a lock, in milliseconds.
+    private static let patience: Int64 = 30_000
 
-    init(spool: LiveSpool, reading: LineReading, signals: TerminationSignals, echo: StandardOutput?) {
-        self.spool = spool
+    init(path: String, limit: SpoolLimit, reading: LineReading, signals: TerminationSignals, echo: StandardOutput?) {
+        self.path = path
+        let turn = Duration.milliseconds(Self.turn)
+        options = Spool.Options(commitTimeout: turn, limit: limit).opening(within: turn)
         self.reading = reading
         self.signals = signals
         self.echo = echo
+    }
+
+    /// Opens the spool and makes a stream known to it, or throws why it can not. What may pass is tried again for each
+    /// line: those that are there to be read must not be lost with this process.
+    mutating func begin(with destination: Destination) throws(SpoolError) {
+        do throws(SpoolError) {
+            try open().prepare(stream(destination))
+        } catch {
+            guard error.mayPass else { throw error }
+        }
+    }
+
+    private mutating func open() throws(SpoolError) -> LiveSpool {
+        if let spool { return spool }
+        let opened = try LiveSpool(path: path, options: options, report: { StandardStreams.complain($0) })
+        spool = opened
+        return opened
     }
 
     /// Commits the records of a chunk, in one transaction if there is room, and then echoes its bytes.
@@ -50,7 +74,7 @@ struct Appender {
             }
         }
         self.reading = reading
-        guard isCommitted else { return }
+        guard isCommitted, let spool else { return }
         losses.note(in: spool)
         spool.settle(holdsLease: false)
         guard echo?.error == nil else { return }
@@ -62,7 +86,16 @@ struct Appender {
 
     /// Writes into the spool how many records it has not taken, or has dropped, and tells the stream.
     func finish() {
-        losses.note(in: spool, isLast: true)
+        guard let spool else { return }
+        let deadline = MonotonicClock.milliseconds() + Self.patience
+        var start: Int64
+        repeat {
+            start = MonotonicClock.milliseconds()
+            losses.note(in: spool, isLast: true)
+            // Where it was not a lock that was waited for, there is nothing to wait for.
+        } while losses.areUnwritten && !signals.haveCome && start + Self.turn <= MonotonicClock.milliseconds()
+            && start < deadline
+        spool.settle(holdsLease: false, isPatient: false)
     }
 
     private mutating func stream(_ destination: Destination) -> LiveStream {
@@ -73,18 +106,26 @@ struct Appender {
         return stream
     }
 
-    /// Takes away those that are committed. Where lines are to wait for room, that goes in short turns, for a signal to be
-    /// noticed: then there is no waiting. For a part there may be room though for all at once there never is.
+    /// Takes away those that are committed. Where lines wait, for a lock or for room, that goes in short turns, for a signal
+    /// to be noticed: then there is no waiting. For a part there may be room though for all at once there never is.
     private mutating func commit(_ records: inout ArraySlice<LiveRecord>) throws(SpoolError) {
         var count = records.count
+        var deadline = MonotonicClock.milliseconds() + Self.patience
         while !records.isEmpty {
             let start = MonotonicClock.milliseconds()
             do throws(SpoolError) {
-                try spool.append(Array(records.prefix(count)))
+                try open().append(Array(records.prefix(count)))
                 records = records.dropFirst(count)
                 count = min(2 * count, records.count)
+                deadline = MonotonicClock.milliseconds() + Self.patience
             } catch {
-                guard error.kind == .atLimit, spool.waitsForRoom, !signals.haveCome else { throw error }
+                guard !signals.haveCome else { throw error }
+                if error.kind == .busy, MonotonicClock.milliseconds() < deadline {
+                    _ = signals.wait(until: start + Self.turn)
+                    continue
+                }
+                guard error.kind == .atLimit, spool?.waitsForRoom == true else { throw error }
+                deadline = MonotonicClock.milliseconds() + Self.patience
                 let hasWaited = MonotonicClock.milliseconds() - start >= Self.turn
                 if !isTold, hasWaited || count == 1 {
                     StandardStreams.complain("waiting for room: \(error)")
