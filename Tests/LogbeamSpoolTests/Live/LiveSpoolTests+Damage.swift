@@ -1,0 +1,32 @@
+import LogbeamTestSupport
+import Testing
+
+@testable import LogbeamSpool
+
+/// What nobody finds who looks at the records alone.
+extension LiveSpoolTests {
+    @Test(
+        "goes on in a new file when it comes upon damage in another table than that of the records, or in its index",
+        arguments: ["streams", "sqlite_autoindex_streams_1", "counters"],
+        [true, false]
+    )
+    func otherTables(name: String, isOpen: Bool) throws {
+        let directory = try TemporaryDirectory()
+        let before = try LiveFixture(in: directory)
+        try before.log("before")
+        // Another program's commit makes the connection forget what it has read.
+        let damage = """
+            sqlite3 $0 "INSERT INTO records VALUES (9000000000000000, 1, 1, ''); PRAGMA wal_checkpoint(TRUNCATE)" > $0-out
+            page=$(sqlite3 $0 "SELECT rootpage FROM sqlite_schema WHERE name = '\(name)'")
+            dd if=/dev/zero of=$0 bs=4096 seek=$((page - 1)) count=1 conv=notrunc status=none
+            """
+        try before.shell(damage)
+        let live = isOpen ? before : try LiveFixture(in: directory)
+        try live.spool.prepare(live.other)
+        try live.log("after", to: live.other)
+        #expect(try live.pending() == ["after"])
+        #expect(live.quarantined.count == 1)
+        #expect(live.reported.count == 1, "\(live.reported)")
+        #expect(live.reported.first?.contains("is damaged (") == true)
+    }
+}
