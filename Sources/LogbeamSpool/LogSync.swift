@@ -11,7 +11,7 @@ internal import Synchronization
 // @unchecked: what is not Sendable by itself is only touched with the lock held.
 final class LogSync: @unchecked Sendable {
     private let path: String
-    private let lock = TimedLock()
+    let lock = TimedLock()
     /// How many syncs have begun.
     private let begun = Atomic<UInt64>(0)
     /// Which of them was the last that succeeded; with the lock held.

@@ -64,7 +64,7 @@ package final class Spool: Sendable {
     let hasAmpleRoom = Atomic<Bool>(true)
     let walMonitor: WALMonitor
     let queue: CommitQueue
-    private let logSync: LogSync
+    let logSync: LogSync
     let limit: SpoolLimit?
     /// When a record was last to be appended by a thread that logs, in nanoseconds of ``MonotonicClock``.
     let lastAppend = Atomic<UInt64>(0)

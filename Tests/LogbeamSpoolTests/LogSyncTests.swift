@@ -1,6 +1,7 @@
 import Foundation
 import LogbeamCore
 import LogbeamTestSupport
+import Synchronization
 import Testing
 
 @testable import LogbeamSpool
@@ -29,22 +30,19 @@ struct LogSyncTests {
             // The first one succeeds.
             if fails { disk.setFault(.init([.sync], first: 2, lasts: true, code: 10 | 4 << 8)) }
             let before = syncs
-            let asked = Gate()
             async let first: Void = onOwnThread { try spool.sync() }
             #expect(try await onOwnThread { gate.waitForArrivals() })
             async let others = onThreads(8) { number in
                 try spool.append("\(number)", stream: stream)
-                asked.open()
                 return spoolError { try spool.sync() }
             }
-            try await onOwnThread { asked.pass() }
-            // What is promised holds whenever they come. With this they come while the first one is under way.
-            usleep(100_000)
+            // They come while the first one is under way, which began before what they have appended.
+            #expect(eventually { spool.logSync.lock.waiters.load(ordering: .relaxed) == 8 })
             gate.open()
             try await first
             let errors = try await others
             #expect(errors.allSatisfy { ($0?.kind == .failedIO) == fails }, "\(errors)")
-            if !fails { #expect((2...9).contains(syncs - before)) }
+            if !fails { #expect(syncs - before == 2) }
         }
         disk.setFault(nil)
         try spool.sync()

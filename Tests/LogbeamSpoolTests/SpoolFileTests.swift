@@ -20,6 +20,7 @@ struct SpoolFileTests {
     func openAgain() async throws {
         let test = try TestSpool()
         let isClosing = Gate()
+        let isOpen = Monitor(false)
         async let closing: Void = onOwnThread {
             let connection = try SpoolFile.openAgain(path: test.path, .readWrite)
             var file: UnsafeMutablePointer<sqlite3_file>?
@@ -29,11 +30,13 @@ struct SpoolFileTests {
             #expect(methods.xLock(file, SQLITE_LOCK_EXCLUSIVE) == SQLITE_BUSY)
             isClosing.open()
             usleep(200_000)
+            #expect(!isOpen.withLock { $0 })
             #expect(methods.xUnlock(file, SQLITE_LOCK_SHARED) == SQLITE_OK)
         }
         try await onOwnThread {
             isClosing.pass()
             try LogCopier(spool: test.spool).copy()
+            isOpen.withLock { $0 = true }
         }
         try await closing
     }
