@@ -12,7 +12,7 @@ internal import Synchronization
 /// damages the file (https://www.sqlite.org/pragma.html#pragma_synchronous).
 package final class Spool: Sendable {
     package struct Options: Sendable {
-        /// Make the file, and its directories, if they are missing.
+        /// Make the file, and its directories, if they are missing, or if it is empty.
         package var create: Bool
         /// Sync the disk at every commit. One that fails to sync has failed; yet it stands whole in the log until the next
         /// commit takes its place, and if the process dies before that, it is found there.

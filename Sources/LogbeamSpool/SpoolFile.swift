@@ -6,7 +6,8 @@ internal import Darwin
 
 /// The file of a spool: where it lies, who may read it, how it comes to be.
 package enum SpoolFile {
-    /// Opens a spool for writing. With `create`, a missing file is made, and its missing directories.
+    /// Opens a spool for writing. With `create`, a missing file is made, and its missing directories, and an empty one
+    /// becomes a spool.
     ///
     /// - Parameter timeout: for how long it waits while another process holds the file.
     static func openForWriting(
@@ -26,6 +27,8 @@ package enum SpoolFile {
         case 0:
             // Left by whoever made the file beforehand, to hold its place: it becomes as any new one.
             try refuseStrayLog(path: path)
+            // Nobody who makes none makes a spool of it: to them it is what it is to a reader.
+            if !create { try Schema.verify(path: path) }
             chmod(path, 0o600)
             try NetworkFileSystem.refuse(path: path, at: path)
         default:

@@ -168,6 +168,20 @@ struct UsageTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: command.directory.path).isEmpty)
     }
 
+    @Test(
+        "An empty file is no spool to what makes none: 65, and it stays empty; append makes one of it",
+        arguments: [["status"], ["drain"], ["compact"], ["export"], ["rejected", "purge", "--all", "--yes"]]
+    )
+    func emptyFile(arguments: [String]) throws {
+        try Data().write(to: URL(fileURLWithPath: command.spoolPath))
+        let ended = try command.run(arguments)
+        #expect(ended.code == 65 && ended.error.contains("not a spool"), "\(ended.error)")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: command.spoolPath)).isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: command.directory.path) == ["spool.db"])
+        #expect(try command.run(Command.appendArguments).code == 0)
+        #expect(try command.run(arguments).code == 0)
+    }
+
     static let subcommands = [["drain"], ["status"], ["check"], Command.appendArguments]
 
     @Test("A file that is something else: 65, and it is left as it is", arguments: subcommands)

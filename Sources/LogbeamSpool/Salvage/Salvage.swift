@@ -62,7 +62,7 @@ package enum Salvage {
             )
         }
         guard exists(target) else { return nil }
-        return try Spool(path: target, options: Spool.Options(create: false, commitTimeout: .seconds(30)))
+        return try Spool(path: target, options: Spool.Options(commitTimeout: .seconds(30)))
     }
 
     private static func exists(_ path: String) -> Bool {

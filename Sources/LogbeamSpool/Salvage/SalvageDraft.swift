@@ -23,7 +23,7 @@ final class SalvageDraft {
 
     /// - Parameter path: an empty file.
     init(path: String) throws(SpoolError) {
-        connection = try SpoolFile.openForWriting(path: path, create: false, powerLossSafe: false)
+        connection = try SpoolFile.openForWriting(path: path, create: true, powerLossSafe: false)
         insertStream = try connection.prepare(
             "INSERT OR IGNORE INTO streams (id, log_group, log_stream) VALUES (?1, ?2, ?3)"
         )

@@ -160,6 +160,7 @@ final class ShippedSpool: Sendable {
         } catch {
             switch error.kind {
             case .missing where !isOpen: return nil
+            case .notASpool where !isOpen && SpoolSize.of(path: path).total == 0: return nil
             case .unsafe where !isOpen: return .refused
             default: return .unknown
             }

@@ -141,6 +141,24 @@ struct ShipTests {
         #expect(try command.pending() == ["a"])
     }
 
+    @Test(
+        "An empty file is no spool: it is told, not changed, and nothing remains in it: 0. It is shipped once it is one"
+    )
+    func emptyFile() throws {
+        for isFilled in [false, true] {
+            try Data().write(to: URL(fileURLWithPath: command.spoolPath))
+            let process = try start()
+            try process.waitForOutput(.standardError) { $0.contains("spool \(command.spoolPath): ") }
+            if isFilled {
+                try command.fill(["a"])
+                #expect(arrives("a"))
+            }
+            process.kill(SIGTERM)
+            #expect(try process.wait().exitCode == 0, "\(process.text(.standardError))")
+            #expect(isFilled || SpoolSize.of(path: command.spoolPath).total == 0)
+        }
+    }
+
     private func fill(_ name: String) throws {
         try command.fill(["from \(name)"], spool: command.directory.file("\(name)/logs.db"))
     }
