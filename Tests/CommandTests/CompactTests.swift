@@ -77,6 +77,17 @@ struct CompactTests {
         #expect(try Ended(reader).code == 0)
     }
 
+    @Test("ends with 75 where somebody keeps the spool locked for longer than --timeout")
+    func locked() throws {
+        let lock = try SQLiteShell.lock(command.spoolPath)
+        let process = try command.start(["compact", "--timeout", "0.5"])
+        // Without the option it would be 30 s.
+        #expect(try process.wait(within: .seconds(25)).exitCode == 75)
+        #expect(process.text(.standardError).contains("another process holds the write lock"))
+        _ = try Ended(lock)
+        #expect(try command.run(["compact"]).code == 0)
+    }
+
     @Test("No spool: 66; a timeout that is none: 64")
     func usage() throws {
         #expect(try command.run(["compact", "--spool", command.directory.file("missing.db")]).code == 66)

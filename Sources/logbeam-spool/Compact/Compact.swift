@@ -18,7 +18,8 @@ struct Compact: ParsableCommand {
 
             Works beside programs that log and upload: whatever they wait for takes a few milliseconds. Where one of them \
             is in the way of cutting the write-ahead log, that is tried again for --timeout seconds; then the exit code is \
-            75, and all else is done.
+            75, and all else is done. One that keeps the spool locked for so long (a second at least, 30 at most) ends \
+            it with 75, too.
 
             Prints the bytes of the database and of its write-ahead log, before and after. Off a terminal: two lines, \
             'before' and 'after', each with a tab and the bytes of the database, a tab and those of the log. With --json: \
@@ -32,7 +33,7 @@ struct Compact: ParsableCommand {
 
     @OptionGroup var spool: SpoolOption
 
-    @Option(help: ArgumentHelp("How long to try to cut the write-ahead log; from 0 to 3600.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("How long to try what others are in the way of; from 0 to 3600.", valueName: "seconds"))
     var timeout = 10.0
 
     @Flag(help: "Print one JSON object.")
@@ -59,7 +60,10 @@ struct Compact: ParsableCommand {
     }
 
     private func compact(_ path: String) throws(SpoolError) -> (isGivenBack: Bool, isCut: Bool) {
-        let spool = try Spool(path: path, options: Spool.Options(create: false, commitTimeout: .seconds(30)))
+        // With none there would be no turn to be had beside a program that logs.
+        let patience = Duration.seconds(min(30, max(1, timeout)))
+        let options = Spool.Options(create: false, commitTimeout: patience).opening(within: patience)
+        let spool = try Spool(path: path, options: options)
         let compaction = try SpoolCompaction(spool)
         var free: Int64? = try compaction.freePages()
         while let pages = free, pages > 0 { free = try compaction.giveBackSlice(of: pages) }
