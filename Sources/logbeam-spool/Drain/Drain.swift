@@ -37,8 +37,8 @@ struct Drain: ParsableCommand {
             AWS is what is broken. Each becomes a JSON object on a line of its own with the keys time (ISO 8601, UTC), \
             log_group, log_stream and message, as 'append --format json' and 'import' read it. They leave the spool once \
             the disk has them, batch by batch; whenever it is killed, nothing is lost, and at most one batch is there \
-            twice. The file is made with mode 0600, or appended to; it can not be the spool itself, nor its log. Records of any \
-            age are written. Where the file can not \
+            twice. The file is made with mode 0600, or appended to; it can not be the spool itself, nor its log. Records \
+            of any age are written. Where the file can not \
             be written, the exit code is 74.
 
             With --dry-run it sends and changes nothing, \(SpoolOption.takesInJournals); also beside a program that \
