@@ -143,9 +143,9 @@ struct UploaderTests {
             #expect(try await onOwnThread { service.waitForBatches(2) })
             #expect(service.sent.map(\.texts) == [["record"], ["record"]])
         } else {
-            try await waitUntil("the record in the spool") {
-                try Connection(path: path, mode: .readOnly).integer("SELECT count(*) FROM records") == 2
-            }
+            // It goes after its record is on the disk.
+            try await waitUntil("the end of the journal") { !FileManager.default.fileExists(atPath: left) }
+            #expect(try Connection(path: path, mode: .readOnly).integer("SELECT count(*) FROM records") == 2)
         }
         #expect(!FileManager.default.fileExists(atPath: left))
         await uploader.stop()

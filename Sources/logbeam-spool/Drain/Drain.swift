@@ -38,8 +38,7 @@ struct Drain: ParsableCommand {
             log_group, log_stream and message, as 'append --format json' and 'import' read it. They leave the spool once \
             the disk has them, batch by batch; whenever it is killed, nothing is lost, and at most one batch is there \
             twice. The file is made with mode 0600, or appended to; it can not be the spool itself, nor its log. Records \
-            of any age are written. Where the file can not \
-            be written, the exit code is 74.
+            of any age are written. Where the file can not be written, the exit code is 74.
 
             With --dry-run it sends and changes nothing, \(SpoolOption.takesInJournals); also beside a program that \
             uploads. It shows what would be sent: for each log stream a line with log group, log stream, records, bytes, \
