@@ -373,6 +373,8 @@ package struct UploadPlan: Sendable {
             else { continue }
             change(key) { [cursor, limits] stream in
                 stream.early = nil
+                // The pass over all streams has yet to begin, and will find them.
+                guard cursor > .min else { return }
                 stream.resumeThrough = max(stream.resumeThrough, cursor)
                 stream.resumeFrom = min(stream.resumeFrom ?? cursor, early.firstID, stream.planner.firstID ?? cursor)
                 stream.planner = BatchPlanner(limits: limits)

@@ -11,18 +11,18 @@ internal import Synchronization
 // @unchecked: what is not Sendable by itself is only touched with the lock held.
 final class LogSync: @unchecked Sendable {
     private let path: String
+    private let walMonitor: WALMonitor
     let lock = TimedLock()
     /// How many syncs have begun.
     private let begun = Atomic<UInt64>(0)
     /// Which of them was the last that succeeded; with the lock held.
     private var succeeded: UInt64 = 0
-    /// The last one failed, so that the next one alone would say nothing of what was written before; with the lock held.
-    private var isInDoubt = false
     /// Of our own: the writer's belongs to whoever commits. Open as long as this lives; with the lock held.
     private var connection: Connection?
 
-    init(path: String) {
+    init(path: String, walMonitor: WALMonitor) {
         self.path = path
+        self.walMonitor = walMonitor
     }
 
     /// Returns when everything is on the disk that was committed before the call.
@@ -48,10 +48,12 @@ final class LogSync: @unchecked Sendable {
 
     private func syncLog(until deadline: UInt64) throws(SpoolError) {
         let connection = try opened(until: deadline)
-        if isInDoubt {
-            try connection.pinningLog { _ throws(SpoolError) in try connection.syncLogAgain() }
-            isInDoubt = false
-            return
+        if walMonitor.isInDoubt {
+            var isDone = false
+            try connection.pinningLog { _ throws(SpoolError) in
+                isDone = try walMonitor.syncDoubtfulLog(by: connection)
+            }
+            if isDone { return }
         }
         var file: UnsafeMutablePointer<sqlite3_file>?
         try connection.check(sqlite3_file_control(connection.handle, nil, SQLITE_FCNTL_JOURNAL_POINTER, &file))
@@ -59,7 +61,7 @@ final class LogSync: @unchecked Sendable {
         // The first sync through this connection is one of the directory too: the log may be new there.
         let code = methods.pointee.xSync(file, SQLITE_SYNC_NORMAL)
         guard code == SQLITE_OK else {
-            isInDoubt = true
+            walMonitor.doubtLog()
             throw SpoolError(
                 SpoolError.Kind(resultCode: code),
                 path: path,
@@ -72,6 +74,7 @@ final class LogSync: @unchecked Sendable {
     private func opened(until deadline: UInt64) throws(SpoolError) -> Connection {
         if let connection { return connection }
         let new = try SpoolFile.openAgain(path: path, .readWrite, until: deadline)
+        new.walMonitor = walMonitor
         connection = new
         return new
     }

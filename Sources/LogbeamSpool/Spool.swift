@@ -106,7 +106,7 @@ package final class Spool: Sendable {
             writer: writer,
             busyTimeout: commitTimeout < lockTimeout ? commitTimeout : nil
         )
-        logSync = LogSync(path: self.path)
+        logSync = LogSync(path: self.path, walMonitor: walMonitor)
         ForkGate.add(queue)
         // Where that fails, the journals stay for the next time.
         _ = try? takeInJournals()

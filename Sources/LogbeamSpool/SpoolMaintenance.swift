@@ -48,6 +48,7 @@ package final class SpoolMaintenance {
         self.batches = batches
         busyThreshold = (spool.limit ?? SpoolLimit(bytes: .max)).busyPages
         checkpointer = try SpoolFile.openAgain(path: spool.path, .readWrite)
+        checkpointer.walMonitor = spool.walMonitor
     }
 
     /// For between two batches: copies the log into the file and starts it anew, once it is long. Cuts what a flood, or a
@@ -142,7 +143,7 @@ package final class SpoolMaintenance {
                 spool.walMonitor.copyLog(by: checkpointer, SQLITE_CHECKPOINT_PASSIVE, isPinned: true)
                 // Where commits came meanwhile that was left for later: for when the lock is held.
                 spool.walMonitor.syncCopy(by: checkpointer)
-                guard !spool.walMonitor.isCopyInDoubt else { throw notTaken }
+                guard !spool.walMonitor.isInDoubt else { throw notTaken }
                 try pausingReads { () throws(SpoolError) in
                     try spool.write { writer throws(SpoolError) in
                         try unpin()

@@ -13,6 +13,7 @@ final class WALMonitor: Sendable {
     private let safetyThreshold: Int
     private let nextSafetyCheckpoint: Atomic<Int>
     private let copyIsInDoubt = Atomic<Bool>(false)
+    private let logIsInDoubt = Atomic<Bool>(false)
 
     /// - Parameter safetyThreshold: by default 16,384 pages, which are 64 MiB.
     init(safetyThreshold: Int = 16_384) {
@@ -20,8 +21,8 @@ final class WALMonitor: Sendable {
         nextSafetyCheckpoint = Atomic(safetyThreshold)
     }
 
-    /// The monitor must outlive the connection.
     func install(on connection: Connection) {
+        connection.walMonitor = self
         sqlite3_wal_hook(
             connection.handle,
             { context, handle, name, pages in
@@ -43,30 +44,36 @@ final class WALMonitor: Sendable {
         guard length >= nextSafetyCheckpoint.load(ordering: .relaxed) else { return }
         // Where a reader keeps the log from being emptied, trying at every commit would help nobody.
         nextSafetyCheckpoint.store(length + safetyThreshold / 4, ordering: .relaxed)
-        guard !isCopyInDoubt else { return }
+        guard !isInDoubt else { return }
         note(sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE, nil, nil))
     }
 
     // MARK: Copying
 
-    /// The disk may not have what was copied out of the log. Set when a copy, or its sync, has failed.
-    var isCopyInDoubt: Bool { copyIsInDoubt.load(ordering: .acquiring) }
+    /// The disk may not have what was written to the log, or copied out of it: a sync, or a copy, has failed.
+    var isInDoubt: Bool { copyIsInDoubt.load(ordering: .acquiring) || logIsInDoubt.load(ordering: .acquiring) }
 
     /// Copies the log into the database, as far as that goes (https://www.sqlite.org/c3ref/wal_checkpoint_v2.html).
     ///
-    /// What is in doubt is copied again first. SQLite takes it for copied, would begin the log anew when the rest is, and so
-    /// overwrite the only good copy.
+    /// What is in doubt is written again first. SQLite takes it for written: it would copy out of a log that a power cut may
+    /// end before what is copied, and begin that anew over the only good copy of what was.
     ///
     /// - Parameter isPinned: the log can not begin anew meanwhile: see ``Connection/pinningLog(_:)``. Without that, nothing is
     ///   copied while anything is in doubt.
     /// - Returns: false if not all was copied.
     @discardableResult
     func copyLog(by connection: Connection, _ mode: Int32, isPinned: Bool = false) -> Bool {
-        if isCopyInDoubt {
-            guard isPinned, (try? connection.copyLogAgain()) != nil else { return false }
-            copyIsInDoubt.store(false, ordering: .releasing)
+        if isInDoubt {
+            guard isPinned, (try? writeAgain(by: connection)) != nil else { return false }
         }
         return note(sqlite3_wal_checkpoint_v2(connection.handle, nil, mode, nil, nil))
+    }
+
+    private func writeAgain(by connection: Connection) throws(SpoolError) {
+        _ = try syncDoubtfulLog(by: connection)
+        guard copyIsInDoubt.load(ordering: .acquiring) else { return }
+        try connection.copyLogAgain()
+        copyIsInDoubt.store(false, ordering: .releasing)
     }
 
     /// Has the disk keep what was copied: SQLite does that only where all of the log was.
@@ -74,10 +81,32 @@ final class WALMonitor: Sendable {
         note(logbeam_sqlite_sync_database(connection.handle))
     }
 
+    /// SQLite syncs the log before it copies it, and does not say which sync has failed.
     @discardableResult
     private func note(_ code: Int32) -> Bool {
-        if code & 0xFF == SQLITE_IOERR { copyIsInDoubt.store(true, ordering: .releasing) }
+        if code & 0xFF == SQLITE_IOERR {
+            copyIsInDoubt.store(true, ordering: .releasing)
+            doubtLog()
+        }
         return code == SQLITE_OK
+    }
+
+    // MARK: The log itself
+
+    /// A sync of the log has failed: the next one alone says nothing of what was written before it.
+    func doubtLog() { logIsInDoubt.store(true, ordering: .releasing) }
+
+    /// Writes the log again and syncs it, if it is in doubt; it must be pinned. Returns whether it was.
+    func syncDoubtfulLog(by connection: Connection) throws(SpoolError) -> Bool {
+        // Before it is read: one that fails meanwhile may be of what comes later.
+        guard logIsInDoubt.exchange(false, ordering: .acquiringAndReleasing) else { return false }
+        do throws(SpoolError) {
+            try connection.syncLogAgain()
+            return true
+        } catch {
+            doubtLog()
+            throw error
+        }
     }
 
     /// The length of the log in bytes, as far as this process knows.

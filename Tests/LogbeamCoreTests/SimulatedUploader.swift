@@ -34,6 +34,8 @@ struct SimulatedUploader {
     private let chosen: Set<Int64>?
     private(set) var plan: UploadPlan
     var now = UploadPlan.Moment(wall: 1_790_000_000_000, monotonic: 5_000)
+    /// How far the time of day here is ahead of the service's, by which that calls records too new; `nil`: it calls none so.
+    private(set) var clockError: Int64?
     /// How many headers are read at once.
     var pageSize = 1_000
     /// What the service answers; by default it takes everything.
@@ -113,9 +115,16 @@ struct SimulatedUploader {
         trace.append(.advance(milliseconds))
     }
 
+    /// From now on the service goes by a clock of its own, which ours is ahead of.
+    mutating func beginWithClock(ahead milliseconds: Int64) {
+        clockError = milliseconds
+        now.serviceOffset = nil
+    }
+
     /// Sets the time of day.
     mutating func setClock(by milliseconds: Int64) {
         now.wall += milliseconds
+        clockError? += milliseconds
         clockWasSet = true
         trace.append(.setClock(milliseconds))
     }
@@ -137,6 +146,7 @@ struct SimulatedUploader {
         onTheWay = []
         plan = UploadPlan(limits: limits, pacing: pacing)
         deliveries.forEach { plan.restore($0) }
+        if clockError != nil { now.serviceOffset = nil }
         quiet = []
         retryAt = [:]
         lastPut = [:]
@@ -255,11 +265,14 @@ struct SimulatedUploader {
         trace.append(.answer(answer))
         switch answer {
         case .accepted:
-            arrive(ids)
+            let early = try leaveOut(of: ids)
+            let taken = early.map { early in ids.filter { !early.ids.contains($0) } } ?? ids
+            arrive(taken)
             if plan.isWhole(range) { try checkIsWhole(range) }
-            remove(range, ids)
+            remove(range, taken)
             recover(range.stream)
             plan.delivered(range)
+            if let early { plan.leftOut(range, from: early.ids.min() ?? 0, until: early.until) }
         case .failed(let delay):
             inDoubt.formUnion(ids)
             retryAt[range.stream] = now.monotonic + delay
@@ -280,6 +293,17 @@ struct SimulatedUploader {
             if arrived { arrive(ids) }
             restart()
         }
+    }
+
+    /// What of a batch the service calls too new, as its answer tells how far our clock is ahead; and until when, by ours.
+    private mutating func leaveOut(of ids: [Int64]) throws(Broken) -> (ids: Set<Int64>, until: Int64)? {
+        guard let clockError else { return nil }
+        now.serviceOffset = -clockError
+        let newest = now.wall - clockError + BatchLimits.maximumAhead
+        let batch = pending.filter { ids.contains($0.id) }
+        guard let first = batch.map(\.timestamp).filter({ $0 > newest }).min() else { return nil }
+        let until = first - BatchLimits.maximumAhead + clockError
+        return (Set(batch.filter { $0.timestamp >= first }.map(\.id)), max(until, now.wall + 60_000))
     }
 
     private mutating func recover(_ stream: Int64) {
@@ -350,8 +374,9 @@ struct SimulatedUploader {
     /// Nothing that asks to be sent is forgotten, and nobody turns in circles.
     private func checkWait(_ until: Int64?) throws(Broken) {
         if let until, until <= now.monotonic { throw broken("waits until \(until), which has passed") }
-        // What waits for a batch to come home has no time.
-        guard onTheWay.isEmpty else { return }
+        // What waits for a batch to come home has no time, and whether a record is early only the service knows where it has
+        // a clock of its own.
+        guard onTheWay.isEmpty, clockError == nil else { return }
         for record in pending where chosen?.contains(record.stream) ?? true {
             guard !quiet.contains(record.id) || record.id <= flushTarget else { continue }
             var due = max(0, record.timestamp + limits.age - now.wall)

@@ -40,6 +40,8 @@ private struct History {
     private let streams: Int64
     private let hasFarTimes: Bool
     private let hasClockJumps: Bool
+    /// The service goes by a clock of its own, and ours may be hours ahead of it, or behind.
+    private let hasServiceClock: Bool
     private let isSmall: Bool
     private let dice: Dice
 
@@ -77,12 +79,17 @@ private struct History {
         let few = Int64.random(in: 1...4, using: &random)
         // Where there are many, their batches are sparse.
         streams = seed % 7 == 3 ? 30 : few
-        hasFarTimes = Int.random(in: 0..<3, using: &random) == 0
-        hasClockJumps = Int.random(in: 0..<3, using: &random) == 0
+        let (hasFarTimes, hasClockJumps) = (
+            Int.random(in: 0..<3, using: &random) == 0, Int.random(in: 0..<3, using: &random) == 0
+        )
+        hasServiceClock = seed % 5 == 2
+        self.hasFarTimes = hasFarTimes && !hasServiceClock
+        self.hasClockJumps = hasClockJumps || hasServiceClock
         isSmall = seed.isMultiple(of: 3)
         let dice = Dice(random: SeededGenerator(seed: seed &+ 1_000_000))
         self.dice = dice
         uploader.answer = { _, ids in dice.answer(ids) }
+        if hasServiceClock { uploader.beginWithClock(ahead: hours()) }
     }
 
     /// Returns how many batches were sparse, and how many whole.
@@ -100,6 +107,7 @@ private struct History {
             case 50..<80: uploader.advance(Int64.random(in: 0...1_500, using: &random))
             case 80..<85: uploader.flush()
             case 85..<88: uploader.restart()
+            case 88..<94 where hasServiceClock: uploader.setClock(by: hours() - (uploader.clockError ?? 0))
             case 88..<94 where hasClockJumps: uploader.setClock(by: farTime())
             case 94..<100 where isSmall: uploader.drop(Int.random(in: 1...10, using: &random))
             default: break
@@ -121,9 +129,21 @@ private struct History {
     /// Trouble ends, and everything that can be sent is sent.
     private mutating func end() throws {
         dice.hasTrouble = false
+        if let error = uploader.clockError { uploader.setClock(by: -error) }
         uploader.flush()
+        let start = uploader.now.wall
+        let latest = uploader.pending.map(\.timestamp).max() ?? 0
         try uploader.settleForGood()
         guard uploader.pending.isEmpty else { throw uploader.broken("left behind: \(uploader.pending)") }
+        if hasServiceClock {
+            // The clock is right now: nothing waits longer than for its own time, and to be looked at.
+            let end = max(start, latest - BatchLimits.maximumAhead) + 300_000
+            guard uploader.now.wall <= end else {
+                throw uploader.broken("all has arrived \(uploader.now.wall - end) ms late")
+            }
+            let isGood = uploader.rejected.allSatisfy { $0.reason == .tooLarge || $0.reason == .invalid }
+            guard isGood else { throw uploader.broken("rejected by a wrong clock: \(uploader.rejected)") }
+        }
         let rejected = Set(uploader.rejected.map(\.id))
         guard rejected.count == uploader.rejected.count else { throw uploader.broken("something is rejected twice") }
         for id in stride(from: 1, through: uploader.lastID, by: 1) {
@@ -151,6 +171,9 @@ private struct History {
         )
         if Int.random(in: 0..<40, using: &random) == 0 { dice.poison.insert(id) }
     }
+
+    /// Up to 12 hours behind or ahead.
+    private mutating func hours() -> Int64 { Int64.random(in: -12...12, using: &random) * 3_600_000 }
 
     /// Up to 15 days back and 3 hours ahead or the other way round, with a liking for the service's limits.
     private mutating func farTime() -> Int64 {

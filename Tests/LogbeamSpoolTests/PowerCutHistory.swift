@@ -171,7 +171,16 @@ private struct Workload {
         case ..<84: try parts.maintenance.whileIdle { true }
         case ..<89: try spool.write { writer throws(SpoolError) in try writer.vacuum(pages: 10) }
         // PASSIVE, FULL, RESTART and TRUNCATE (https://www.sqlite.org/c3ref/c_checkpoint_full.html).
-        default: try parts.maintenance.resetLog(Int32.random(in: 0...3, using: &random))
+        default:
+            let mode = Int32.random(in: 0...3, using: &random)
+            guard Int.random(in: 0..<3, using: &random) == 0 else {
+                try parts.maintenance.resetLog(mode)
+                return
+            }
+            // Some sync of it fails: SQLITE_IOERR_FSYNC.
+            disk.setFault(.init([.sync], first: Int.random(in: 1...6, using: &random), code: 10 | 4 << 8))
+            _ = try? parts.maintenance.resetLog(mode)
+            disk.setFault(nil)
         }
     }
 

@@ -57,8 +57,13 @@ final class Connection {
         return opened
     }
 
+    /// Of a connection that may copy the log of a spool.
+    var walMonitor: WALMonitor?
+
     deinit {
         guard !isInherited else { return }
+        // The copy that it would make is one that goes on from what is in doubt.
+        if walMonitor?.isInDoubt == true { keepLogAtClose() }
         ForkGate.pass {
             ForkGate.remove(connection: handle)
             sqlite3_finalize(begin)
