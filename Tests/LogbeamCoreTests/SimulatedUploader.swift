@@ -60,6 +60,7 @@ struct SimulatedUploader {
     private(set) var whole = 0
     /// At how many records the plan had the spool looked at once, to catch up with a stream.
     private(set) var longestLook = 0
+    private(set) var lastArrival: Int64 = 0
     /// How many times each record arrived.
     private(set) var arrivals: [Int64: Int] = [:]
     /// Records that may arrive twice: their process died before it had the answer.
@@ -117,13 +118,13 @@ struct SimulatedUploader {
 
     /// From now on the service goes by a clock of its own, which ours is ahead of.
     mutating func beginWithClock(ahead milliseconds: Int64) {
-        clockError = milliseconds
-        now.serviceOffset = nil
+        (clockError, now.serviceOffset) = (milliseconds, nil)
     }
 
     /// Sets the time of day.
     mutating func setClock(by milliseconds: Int64) {
         now.wall += milliseconds
+        lastArrival = min(lastArrival, now.wall)
         clockError? += milliseconds
         clockWasSet = true
         trace.append(.setClock(milliseconds))
@@ -311,6 +312,7 @@ struct SimulatedUploader {
     }
 
     private mutating func arrive(_ ids: [Int64]) {
+        lastArrival = now.wall
         for id in ids { arrivals[id, default: 0] += 1 }
     }
 

@@ -138,9 +138,8 @@ private struct History {
         if hasServiceClock {
             // The clock is right now: nothing waits longer than for its own time, and to be looked at.
             let end = max(start, latest - BatchLimits.maximumAhead) + 300_000
-            guard uploader.now.wall <= end else {
-                throw uploader.broken("all has arrived \(uploader.now.wall - end) ms late")
-            }
+            let delay = uploader.lastArrival - end
+            guard delay <= 0 else { throw uploader.broken("the last record arrives \(delay) ms late") }
             let isGood = uploader.rejected.allSatisfy { $0.reason == .tooLarge || $0.reason == .invalid }
             guard isGood else { throw uploader.broken("rejected by a wrong clock: \(uploader.rejected)") }
         }
