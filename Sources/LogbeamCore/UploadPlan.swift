@@ -122,10 +122,12 @@ package struct UploadPlan: Sendable {
     }
 
     /// The service has the batch.
-    package mutating func delivered(_ range: BatchRange) {
+    ///
+    /// - Parameter taken: the part of it that is not there any more, where some is left out; `nil`: all.
+    package mutating func delivered(_ range: BatchRange, taken: BatchRange? = nil) {
         finish(range, then: [])
         recover(range.stream)
-        forgetRead(range)
+        forgetRead(taken ?? range)
     }
 
     /// Some of a batch that was delivered is still there: the service will take it only later.

@@ -272,7 +272,9 @@ struct SimulatedUploader {
             if plan.isWhole(range) { try checkIsWhole(range) }
             remove(range, taken)
             recover(range.stream)
-            plan.delivered(range)
+            var part = range
+            if let early { part.latest = min(part.latest, early.from - 1) }
+            plan.delivered(range, taken: part)
             if let early { plan.leftOut(range, from: early.ids.min() ?? 0, until: early.until) }
         case .failed(let delay):
             inDoubt.formUnion(ids)
@@ -297,14 +299,14 @@ struct SimulatedUploader {
     }
 
     /// What of a batch the service calls too new, as its answer tells how far our clock is ahead; and until when, by ours.
-    private mutating func leaveOut(of ids: [Int64]) throws(Broken) -> (ids: Set<Int64>, until: Int64)? {
+    private mutating func leaveOut(of ids: [Int64]) throws(Broken) -> (ids: Set<Int64>, from: Int64, until: Int64)? {
         guard let clockError else { return nil }
         now.serviceOffset = -clockError
         let newest = now.wall - clockError + BatchLimits.maximumAhead
         let batch = pending.filter { ids.contains($0.id) }
         guard let first = batch.map(\.timestamp).filter({ $0 > newest }).min() else { return nil }
         let until = first - BatchLimits.maximumAhead + clockError
-        return (Set(batch.filter { $0.timestamp >= first }.map(\.id)), max(until, now.wall + 60_000))
+        return (Set(batch.filter { $0.timestamp >= first }.map(\.id)), first, max(until, now.wall + 60_000))
     }
 
     private mutating func recover(_ stream: Int64) {

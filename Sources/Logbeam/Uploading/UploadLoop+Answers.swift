@@ -94,7 +94,7 @@ extension UploadLoop {
             let isWhole = delivered.early == nil && plan.isWhole(range)
             spent.add(acknowledgement.taken, isWhole: isWhole, at: now().monotonic)
         }
-        plan.delivered(range)
+        plan.delivered(range, taken: acknowledgement.taken)
         if let early = delivered.early {
             let soonest = now().wall.addingSaturated(Self.shortestWait)
             plan.leftOut(range, from: early.firstID, until: max(soonest, early.until))
