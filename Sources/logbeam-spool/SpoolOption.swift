@@ -3,12 +3,6 @@ internal import Logbeam
 internal import LogbeamCore
 internal import LogbeamSpool
 
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Darwin)
-internal import Darwin
-#endif
-
 /// The option that all subcommands have.
 struct SpoolOption: ParsableArguments {
     @Option(
@@ -58,7 +52,7 @@ struct SpoolOption: ParsableArguments {
     ///
     /// - Parameter output: the path of a file; `-` for standard output.
     func refuse(output: String) throws {
-        guard SpoolSafety.leads(output == "-" ? "/dev/fd/\(STDOUT_FILENO)" : output, toSpool: path) else { return }
+        guard SpoolSafety.leads(output == "-" ? "/dev/stdout" : output, toSpool: path) else { return }
         let name = output == "-" ? "standard output" : output
         throw ValidationError("\(name) is the spool \(path) itself, or belongs to it; have --to lead to another file")
     }
