@@ -35,7 +35,7 @@ struct SimulatedUploader {
     private(set) var plan: UploadPlan
     var now = UploadPlan.Moment(wall: 1_790_000_000_000, monotonic: 5_000)
     /// How far the time of day here is ahead of the service's, by which that calls records too new; `nil`: it calls none so.
-    private(set) var clockError: Int64?
+    var clockError: Int64?
     /// How many headers are read at once.
     var pageSize = 1_000
     /// What the service answers; by default it takes everything.
@@ -114,11 +114,6 @@ struct SimulatedUploader {
         now.wall += milliseconds
         now.monotonic += milliseconds
         trace.append(.advance(milliseconds))
-    }
-
-    /// From now on the service goes by a clock of its own, which ours is ahead of.
-    mutating func beginWithClock(ahead milliseconds: Int64) {
-        (clockError, now.serviceOffset) = (milliseconds, nil)
     }
 
     /// Sets the time of day.
@@ -266,14 +261,14 @@ struct SimulatedUploader {
         trace.append(.answer(answer))
         switch answer {
         case .accepted:
-            let early = try leaveOut(of: ids)
-            let taken = early.map { early in ids.filter { !early.ids.contains($0) } } ?? ids
+            let early = leaveOut(of: ids)
+            let taken = ids.filter { early?.ids.contains($0) != true }
             arrive(taken)
             if plan.isWhole(range) { try checkIsWhole(range) }
             remove(range, taken)
             recover(range.stream)
             var part = range
-            if let early { part.latest = min(part.latest, early.from - 1) }
+            part.latest = early.map { min(range.latest, $0.from - 1) } ?? range.latest
             plan.delivered(range, taken: part)
             if let early { plan.leftOut(range, from: early.ids.min() ?? 0, until: early.until) }
         case .failed(let delay):
@@ -299,7 +294,7 @@ struct SimulatedUploader {
     }
 
     /// What of a batch the service calls too new, as its answer tells how far our clock is ahead; and until when, by ours.
-    private mutating func leaveOut(of ids: [Int64]) throws(Broken) -> (ids: Set<Int64>, from: Int64, until: Int64)? {
+    private mutating func leaveOut(of ids: [Int64]) -> (ids: Set<Int64>, from: Int64, until: Int64)? {
         guard let clockError else { return nil }
         now.serviceOffset = -clockError
         let newest = now.wall - clockError + BatchLimits.maximumAhead

@@ -89,7 +89,7 @@ private struct History {
         let dice = Dice(random: SeededGenerator(seed: seed &+ 1_000_000))
         self.dice = dice
         uploader.answer = { _, ids in dice.answer(ids) }
-        if hasServiceClock { uploader.beginWithClock(ahead: hours()) }
+        if hasServiceClock { (uploader.clockError, uploader.now.serviceOffset) = (hours(), nil) }
     }
 
     /// Returns how many batches were sparse, and how many whole.
