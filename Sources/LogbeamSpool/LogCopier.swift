@@ -37,8 +37,9 @@ package final class LogCopier: @unchecked Sendable {
             // It was begun anew.
             if length < before { copied = 0 }
             guard length - copied >= Self.part else { return }
+            try spool.walMonitor.writeAgain(by: copier)
             try pin.pinningLog { unpin throws(SpoolError) in
-                spool.walMonitor.copyLog(by: copier, SQLITE_CHECKPOINT_PASSIVE, isPinned: true)
+                spool.walMonitor.copyLog(by: copier, SQLITE_CHECKPOINT_PASSIVE)
                 try spool.write { writer throws(SpoolError) in
                     try writer.connection.touch()
                     try unpin()

@@ -48,13 +48,7 @@ final class LogSync: @unchecked Sendable {
 
     private func syncLog(until deadline: UInt64) throws(SpoolError) {
         let connection = try opened(until: deadline)
-        if walMonitor.isInDoubt {
-            var isDone = false
-            try connection.pinningLog { _ throws(SpoolError) in
-                isDone = try walMonitor.syncDoubtfulLog(by: connection)
-            }
-            if isDone { return }
-        }
+        if try walMonitor.syncDoubtfulLog(by: connection) { return }
         var file: UnsafeMutablePointer<sqlite3_file>?
         try connection.check(sqlite3_file_control(connection.handle, nil, SQLITE_FCNTL_JOURNAL_POINTER, &file))
         guard let file, let methods = file.pointee.pMethods else { throw connection.failure(SQLITE_INTERNAL) }

@@ -138,9 +138,10 @@ package final class SpoolMaintenance {
     @discardableResult
     func resetLog(_ mode: Int32) throws(SpoolError) -> Bool {
         var isReset = false
+        try spool.walMonitor.writeAgain(by: checkpointer)
         try spool.pausingDeletion { () throws(SpoolError) in
             try reader.connection.pinningLog { unpin throws(SpoolError) in
-                spool.walMonitor.copyLog(by: checkpointer, SQLITE_CHECKPOINT_PASSIVE, isPinned: true)
+                spool.walMonitor.copyLog(by: checkpointer, SQLITE_CHECKPOINT_PASSIVE)
                 // Where commits came meanwhile that was left for later: for when the lock is held.
                 spool.walMonitor.syncCopy(by: checkpointer)
                 guard !spool.walMonitor.isInDoubt else { throw notTaken }

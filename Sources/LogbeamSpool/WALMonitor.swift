@@ -1,7 +1,8 @@
 internal import CSQLite
 internal import Synchronization
 
-/// Knows how long the write-ahead log is, and keeps it from growing for ever when nobody checkpoints it.
+/// Knows how long the write-ahead log is, and keeps it from growing for ever when nobody checkpoints it. Whoever in this process
+/// copies it, or syncs it, does so by this: so it also knows what of it the disk may not have taken.
 ///
 /// Replaces SQLite's own automatic checkpoint, which would run every 1,000 pages inside of `log()`
 /// (https://www.sqlite.org/c3ref/wal_hook.html).
@@ -53,27 +54,23 @@ final class WALMonitor: Sendable {
     /// The disk may not have what was written to the log, or copied out of it: a sync, or a copy, has failed.
     var isInDoubt: Bool { copyIsInDoubt.load(ordering: .acquiring) || logIsInDoubt.load(ordering: .acquiring) }
 
-    /// Copies the log into the database, as far as that goes (https://www.sqlite.org/c3ref/wal_checkpoint_v2.html).
-    ///
-    /// What is in doubt is written again first. SQLite takes it for written: it would copy out of a log that a power cut may
-    /// end before what is copied, and begin that anew over the only good copy of what was.
-    ///
-    /// - Parameter isPinned: the log can not begin anew meanwhile: see ``Connection/pinningLog(_:)``. Without that, nothing is
-    ///   copied while anything is in doubt.
-    /// - Returns: false if not all was copied.
-    @discardableResult
-    func copyLog(by connection: Connection, _ mode: Int32, isPinned: Bool = false) -> Bool {
-        if isInDoubt {
-            guard isPinned, (try? writeAgain(by: connection)) != nil else { return false }
-        }
-        return note(sqlite3_wal_checkpoint_v2(connection.handle, nil, mode, nil, nil))
-    }
-
-    private func writeAgain(by connection: Connection) throws(SpoolError) {
+    /// Writes again what is in doubt: for before the log is copied, by who may wait for the disk.
+    func writeAgain(by connection: Connection) throws(SpoolError) {
         _ = try syncDoubtfulLog(by: connection)
         guard copyIsInDoubt.load(ordering: .acquiring) else { return }
         try connection.copyLogAgain()
         copyIsInDoubt.store(false, ordering: .releasing)
+    }
+
+    /// Copies the log into the database, as far as that goes (https://www.sqlite.org/c3ref/wal_checkpoint_v2.html), and nothing
+    /// while anything is in doubt: SQLite takes that for written. It would copy out of a log that a power cut may end before
+    /// what is copied, and begin that anew over the only good copy of what was.
+    ///
+    /// - Returns: false if not all was copied.
+    @discardableResult
+    func copyLog(by connection: Connection, _ mode: Int32) -> Bool {
+        if isInDoubt { return false }
+        return note(sqlite3_wal_checkpoint_v2(connection.handle, nil, mode, nil, nil))
     }
 
     /// Has the disk keep what was copied: SQLite does that only where all of the log was.
@@ -96,7 +93,7 @@ final class WALMonitor: Sendable {
     /// A sync of the log has failed: the next one alone says nothing of what was written before it.
     func doubtLog() { logIsInDoubt.store(true, ordering: .releasing) }
 
-    /// Writes the log again and syncs it, if it is in doubt; it must be pinned. Returns whether it was.
+    /// Writes the log again and syncs it, if it is in doubt. Returns whether it was.
     func syncDoubtfulLog(by connection: Connection) throws(SpoolError) -> Bool {
         // Before it is read: one that fails meanwhile may be of what comes later.
         guard logIsInDoubt.exchange(false, ordering: .acquiringAndReleasing) else { return false }

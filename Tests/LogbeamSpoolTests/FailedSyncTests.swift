@@ -44,6 +44,24 @@ struct FailedSyncTests {
         #expect(try test.idsAfterPowerCut() == test.ids)
     }
 
+    @Test("nothing is written again while somebody else writes, who may begin the log anew")
+    func whileOthersWrite() throws {
+        let test = try Setup()
+        try test.append(3)
+        test.disk.setFault(.init([.sync], first: 1, code: Self.code))
+        #expect(spoolError { try test.spool.sync() }?.kind == .failedIO)
+        let other = try Connection(path: test.spool.path, mode: .readWrite)
+        // All of the log is copied, so that a reader does not keep it.
+        try other.execute("PRAGMA wal_checkpoint(FULL)")
+        try other.execute("BEGIN IMMEDIATE")
+        let before = test.disk.events.count
+        #expect(spoolError { try test.spool.sync() }?.kind == .busy)
+        #expect(!test.disk.events[before...].contains { if case .write = $0 { true } else { false } })
+        try other.execute("COMMIT")
+        try test.spool.sync()
+        #expect(try test.idsAfterPowerCut() == test.ids)
+    }
+
     /// When a reader keeps the log from being copied to its end.
     enum Reader: CaseIterable { case never, atFirst, always }
 

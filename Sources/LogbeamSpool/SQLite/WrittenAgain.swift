@@ -5,34 +5,47 @@ internal import CSQLite
 /// When a sync fails, the kernel calls the pages written all the same, so that the next sync succeeds and they are not on the
 /// disk (https://lwn.net/Articles/752063/). What they hold is still to be read: from the kernel's cache, and pages of the
 /// database from the log. So they are written from there, and synced, before anything is built on them.
+///
+/// Nobody writes to the log meanwhile. Whoever did could begin it anew, if all of it is copied: a reader does not keep it from
+/// that (https://www.sqlite.org/walformat.html#wal_locks, WAL_READ_LOCK(0)).
 extension Connection {
-    /// Of the log, as far as it is committed. The log must not begin anew meanwhile: see ``pinningLog(_:)``.
+    /// Of the log, as far as it is committed.
     func syncLogAgain() throws(SpoolError) {
-        let log = try file(SQLITE_FCNTL_JOURNAL_POINTER)
-        // Only appended to: what others write meanwhile lies behind it.
-        let frames = Int64(try logIndex(LogLayout.Index.committedFrames))
-        let end = frames == 0 ? 0 : Int64(LogLayout.headerSize) + frames * (try frameSize())
-        var offset: Int64 = 0
-        try withBuffer(of: 1 << 16) { bytes throws(SpoolError) in
-            while offset < end {
-                let part = UnsafeMutableRawBufferPointer(
-                    rebasing: bytes.prefix(Int(min(Int64(bytes.count), end - offset)))
-                )
-                try take(log.methods.xRead(log.file, part.baseAddress, Int32(part.count), offset))
-                try take(log.methods.xWrite(log.file, part.baseAddress, Int32(part.count), offset))
-                offset += Int64(part.count)
+        try keepingWritersOut { () throws(SpoolError) in
+            let log = try file(SQLITE_FCNTL_JOURNAL_POINTER)
+            let frames = Int64(try logIndex(LogLayout.Index.committedFrames))
+            let end = frames == 0 ? 0 : Int64(LogLayout.headerSize) + frames * (try frameSize())
+            var offset: Int64 = 0
+            try withBuffer(of: 1 << 16) { bytes throws(SpoolError) in
+                while offset < end {
+                    let part = UnsafeMutableRawBufferPointer(
+                        rebasing: bytes.prefix(Int(min(Int64(bytes.count), end - offset)))
+                    )
+                    try take(log.methods.xRead(log.file, part.baseAddress, Int32(part.count), offset))
+                    try take(log.methods.xWrite(log.file, part.baseAddress, Int32(part.count), offset))
+                    offset += Int64(part.count)
+                }
             }
+            try take(log.methods.xSync(log.file, SQLITE_SYNC_NORMAL))
         }
-        try take(log.methods.xSync(log.file, SQLITE_SYNC_NORMAL))
     }
 
-    /// Of the database, the pages that were copied from the log. The log must not begin anew meanwhile.
+    /// Of the database, the pages that were copied from the log.
     func copyLogAgain() throws(SpoolError) {
-        let (database, log) = (try file(SQLITE_FCNTL_FILE_POINTER), try file(SQLITE_FCNTL_JOURNAL_POINTER))
-        let flags = SQLITE_SHM_EXCLUSIVE
-        // Nobody else copies meanwhile: a page that is newer than this knows would become old again.
-        try take(database.methods.xShmLock(database.file, LogLayout.checkpointLock, 1, SQLITE_SHM_LOCK | flags))
-        defer { _ = database.methods.xShmLock(database.file, LogLayout.checkpointLock, 1, SQLITE_SHM_UNLOCK | flags) }
+        try keepingWritersOut { () throws(SpoolError) in
+            let database = try file(SQLITE_FCNTL_FILE_POINTER)
+            let flags = SQLITE_SHM_EXCLUSIVE
+            // Nobody else copies meanwhile: a page that is newer than this knows would become old again.
+            try take(database.methods.xShmLock(database.file, LogLayout.checkpointLock, 1, SQLITE_SHM_LOCK | flags))
+            defer {
+                _ = database.methods.xShmLock(database.file, LogLayout.checkpointLock, 1, SQLITE_SHM_UNLOCK | flags)
+            }
+            try copyPages(to: database, from: try file(SQLITE_FCNTL_JOURNAL_POINTER))
+            try take(database.methods.xSync(database.file, SQLITE_SYNC_NORMAL))
+        }
+    }
+
+    private func copyPages(to database: File, from log: File) throws(SpoolError) {
         let frameSize = try frameSize()
         // A later frame may be of a page that somebody reads from the database as it is.
         let copied = Int64(try logIndex(LogLayout.Index.copiedFrames))
@@ -47,14 +60,21 @@ extension Connection {
             }
             let page = UnsafeMutableRawBufferPointer(rebasing: frame.dropLast(LogLayout.frameHeadSize))
             for (number, offset) in newest {
-                let count = Int32(page.count)
+                let (count, place) = (Int32(page.count), Int64(number - 1) * Int64(page.count))
                 try take(log.methods.xRead(log.file, page.baseAddress, count, offset + Int64(LogLayout.frameHeadSize)))
-                try take(
-                    database.methods.xWrite(database.file, page.baseAddress, count, Int64(number - 1) * Int64(count))
-                )
+                try take(database.methods.xWrite(database.file, page.baseAddress, count, place))
             }
         }
-        try take(database.methods.xSync(database.file, SQLITE_SYNC_NORMAL))
+    }
+
+    /// Runs `body` with SQLite's write lock held. In a second somebody who commits is done.
+    private func keepingWritersOut(_ body: () throws(SpoolError) -> Void) throws(SpoolError) {
+        let deadline = busyPolicy.deadline
+        setBusyDeadline(MonotonicClock.nanoseconds() + 1_000_000_000)
+        defer { setBusyDeadline(deadline) }
+        try execute("BEGIN IMMEDIATE")
+        defer { sqlite3_exec(handle, "ROLLBACK", nil, nil, nil) }
+        try body()
     }
 
     // MARK: The files
