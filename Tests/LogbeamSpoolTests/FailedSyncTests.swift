@@ -44,6 +44,54 @@ struct FailedSyncTests {
         #expect(try test.idsAfterPowerCut() == test.ids)
     }
 
+    @Test("of the log for a copy, a record that is synced later is on the disk")
+    func logForCopy() throws {
+        let test = try Setup()
+        let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
+        try test.spool.sync()
+        try test.append(3)
+        test.disk.setFault(.init([.sync], first: 1, code: Self.code))
+        #expect(spoolError { try maintenance.resetLog(2) }?.kind == .failedIO)
+        try test.spool.sync()
+        #expect(try test.idsAfterPowerCut() == test.ids)
+    }
+
+    @Test("nothing is copied out of the log before what is in doubt is written again")
+    func copiesNothing() throws {
+        let test = try Setup()
+        try test.append(3)
+        let other = try SpoolFile.openAgain(path: test.spool.path, .readWrite)
+        let monitor = test.spool.walMonitor
+        monitor.doubtLog()
+        // SQLITE_CHECKPOINT_RESTART.
+        #expect(!monitor.copyLog(by: other, 2))
+        try monitor.writeAgain(by: other)
+        #expect(monitor.copyLog(by: other, 2))
+    }
+
+    @Test("of the database, the log is still there when all is closed")
+    func closing() throws {
+        let test = try Setup()
+        try test.append(3)
+        try test.spool.sync()
+        var maintenance: SpoolMaintenance?
+        maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
+        try test.append(3)
+        do {
+            let reader = try SpoolFile.openForReading(path: test.spool.path)
+            try reader.pinningLog { _ in
+                try? test.append(3)
+                // The log is synced, and the database not, for all of it can not be copied.
+                test.disk.setFault(.init([.sync], first: 2, code: Self.code))
+                #expect(spoolError { try maintenance?.resetLog(2) }?.kind == .failedIO)
+                #expect(test.disk.failedCalls == 1)
+            }
+        }
+        maintenance = nil
+        test.close()
+        #expect(try test.idsAfterPowerCut(namesAreSynced: true) == test.ids)
+    }
+
     @Test("nothing is written again while somebody else writes, who may begin the log anew")
     func whileOthersWrite() throws {
         let test = try Setup()
@@ -113,14 +161,16 @@ struct FailedSyncTests {
 private final class Setup {
     private let directory: TemporaryDirectory
     let disk: TestDisk
-    let spool: Spool
+    private var opened: Spool?
+    var spool: Spool { opened! }
     private let stream: Int64
     private(set) var ids: [Int64] = []
 
     init() throws {
         directory = try TemporaryDirectory.inMemory()
         disk = TestDisk(directory: directory.path)
-        spool = try Spool(path: directory.file("spool.db"))
+        let spool = try Spool(path: directory.file("spool.db"))
+        opened = spool
         stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
     }
 
@@ -130,14 +180,19 @@ private final class Setup {
         for _ in 0..<count { ids.append(try spool.append(message, stream: stream, timestamp: 1)) }
     }
 
+    func close() { opened = nil }
+
     func logSalt() throws -> Data {
         try Data(contentsOf: URL(fileURLWithPath: spool.path + "-wal"))[16..<24]
     }
 
     /// Those that are there if the power is cut now, and nothing is left that was not synced.
-    func idsAfterPowerCut() throws -> [Int64] {
+    ///
+    /// - Parameter namesAreSynced: what was deleted is gone.
+    func idsAfterPowerCut(namesAreSynced: Bool = false) throws -> [Int64] {
         var state = DiskAfterPowerCut()
         for event in disk.events { state.apply(event) }
+        if namesAreSynced { state.apply(.syncDirectory) }
         var random = SeededGenerator(seed: 1)
         let image = try TemporaryDirectory.inMemory()
         for (name, bytes) in state.files(.allLost, using: &random) {
