@@ -8,7 +8,7 @@
 /// | `scan`     | ``found(_:isLast:rows:through:)``           |
 /// | `catchUp`  | ``found(_:isLast:rows:through:)``           |
 /// | `reject`   | ``rejected(_:)``                            |
-/// | `send`     | ``delivered(_:)``, ``failed(_:retryAt:notBefore:)``, ``postpone(_:until:)``, ``split(_:ids:)``, ``vanished(_:)`` |
+/// | `send`     | ``delivered(_:taken:)``, ``leftOut(_:from:until:)``, ``failed(_:retryAt:notBefore:)``, ``postpone(_:until:)``, ``split(_:ids:)``, ``vanished(_:)`` |
 /// | `wait`     | ``wake()``                                  |
 ///
 /// One pass over the spool, in the order of ids, serves all streams: each gathers its next batch. A stream that has to
@@ -181,13 +181,9 @@ package struct UploadPlan: Sendable {
     /// that one guilty record among n is alone after log2(n) steps.
     ///
     /// - Parameter ids: the ids of the batch, ascending; two at least.
-    /// - Returns: the halves.
-    @discardableResult
-    package mutating func split(_ range: BatchRange, ids: [Int64]) -> [BatchRange] {
-        let halves = range.halves(ids)
-        finish(range, then: halves)
+    package mutating func split(_ range: BatchRange, ids: [Int64]) {
+        finish(range, then: range.halves(ids))
         recover(range.stream)
-        return halves
     }
 
     private mutating func finish(_ range: BatchRange, then replays: [BatchRange]) {
@@ -359,7 +355,7 @@ package struct UploadPlan: Sendable {
         guard lead.subtractingSaturated(before).magnitude > Self.unnoticedStep else { return }
         timeOfDayLead = lead
         trustsServiceClock = false
-        for key in streams.keys { change(key) { $0.early?.until = now.wall } }
+        for key in streams.keys { change(key) { $0.early?.until = .min } }
     }
 
     /// So far the time of day may be set without any harm, in milliseconds.
@@ -502,7 +498,7 @@ package struct UploadPlan: Sendable {
         var next = Int64.max
         func consider(_ time: Int64) { if time > now.monotonic { next = min(next, time) } }
         for stream in streams.values {
-            if let early = stream.early { consider(now.monotonic + max(0, early.until - now.wall)) }
+            if let early = stream.early { consider(now.monotonic + max(0, early.until.subtractingSaturated(now.wall))) }
             guard !stream.replays.isEmpty || stream.planner.count > 0 || stream.resumeFrom != nil else { continue }
             if stream.isWaiting(at: now) {
                 consider(stream.waitEnd)

@@ -169,7 +169,8 @@ struct SimulatedUploader {
     /// Takes steps until there is nothing to do. Returns until when, on the monotonic clock.
     @discardableResult
     mutating func settle() throws(Broken) -> Int64? {
-        let bound = steps + 100 + 20 * pending.count
+        // Each stream may look at all records, one at a time.
+        let bound = steps + 100 + (20 + Set(streamOf.values).count) * pending.count
         while steps < bound {
             guard case .wait(let until) = try step() else { continue }
             if onTheWay.isEmpty { return until }
@@ -280,7 +281,8 @@ struct SimulatedUploader {
             recover(range.stream)
             if ids.count > 1 {
                 deliveries.removeAll { $0 == range }
-                halves.formUnion(plan.split(range, ids: ids))
+                halves.formUnion(range.halves(ids))
+                plan.split(range, ids: ids)
             } else {
                 try reject([RefusedRecord(id: ids[0], reason: .invalid)])
                 remove(range, ids)

@@ -139,7 +139,8 @@ struct UploadPlanTests {
         plan.restore(whole)
         #expect(plan.next(at: UploadPlan.Moment(wall: 0, monotonic: 0)) == .send(whole, ids: []))
         // 30 was found to have arrived.
-        let halves = plan.split(whole, ids: [10, 20, 40, 50])
+        let halves = whole.halves([10, 20, 40, 50])
+        plan.split(whole, ids: [10, 20, 40, 50])
         #expect(halves.map(\.first) == [10, 40] && halves.map(\.last) == [39, 50])
     }
 
