@@ -57,16 +57,16 @@ package final class Losses: Sendable {
     ///
     /// - Parameter isLast: nothing is kept for later that can be told now.
     package func note(in spool: LiveSpool, isLast: Bool = false) {
-        turn.withLock { _ in write(to: spool, isLast: isLast) }
+        turn.withLock { _ in writeAndTell(in: spool, isLast: isLast) }
     }
 
-    /// The same, unless another thread is at it.
+    /// For a thread that logs where no uploader lives: writes, and tells all that can be told, unless another thread is at it.
     func noteInPassing(in spool: LiveSpool) {
-        _ = turn.withLockIfAvailable { _ in write(to: spool, isLast: true) }
+        _ = turn.withLockIfAvailable { _ in writeAndTell(in: spool, isLast: true) }
     }
 
-    private func write(to spool: LiveSpool, isLast: Bool) {
-        if hasGaps.exchange(false, ordering: .relaxed) { write(to: spool) }
+    private func writeAndTell(in spool: LiveSpool, isLast: Bool) {
+        if hasGaps.exchange(false, ordering: .relaxed) { writeCounts(to: spool) }
         // What can not be read or told now is there the next time.
         try? spool.tellGaps { gaps in
             let due = state.withLock { $0.pacing.due(gaps, at: MonotonicClock.milliseconds()) }
@@ -74,7 +74,7 @@ package final class Losses: Sendable {
         }
     }
 
-    private func write(to spool: LiveSpool) {
+    private func writeCounts(to spool: LiveSpool) {
         for (key, gap) in state.withLock({ $0.gaps }) {
             do throws(SpoolError) {
                 try spool.noteGap(gap, of: key.stream)

@@ -58,8 +58,8 @@ package final class DestinationCreator: Sendable {
             let name = "\(destination.logStream) in log group \(destination.logGroup)"
             return Self.missing("there is no log stream \(name); create it, or set createsLogStream to true")
         }
-        guard let missing = stream(destination, by: calls).failure else { return .accepted(.none) }
-        guard case .destinationMissing = missing else { return missing }
+        guard let failure = stream(destination, by: calls).failure else { return .accepted(.none) }
+        guard case .destinationMissing = failure else { return failure }
         guard settings.createsLogGroup else {
             return Self.missing(
                 "there is no log group \(destination.logGroup); create it, or set createsLogGroup to true"

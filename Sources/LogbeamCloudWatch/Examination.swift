@@ -82,7 +82,7 @@ extension CloudWatchLogsService {
 
     /// Whether a stream exists and may be written, without writing: sends an event of 15 days ago. CloudWatch Logs refuses
     /// it for its age, with a success for the batch, once it has found the permission and the stream; so AWS's own agents
-    /// have seen it (aws-for-fluent-bit, issue 523). `.accepted` then.
+    /// have seen it (https://github.com/aws/aws-for-fluent-bit/issues/523). `.accepted` then.
     package func rehearse(_ destination: Destination) -> DeliveryOutcome {
         send(event(daysAgo: 15, "logbeam-spool doctor: too old to be written", to: destination))
     }

@@ -13,7 +13,7 @@ final class DeliveryTable {
     private let deleteSlice: Statement
     private let deleteRecord: Statement
     private let selectNextRecord: Statement
-    private let deleteRecords: Statement
+    private let deleteAll: Statement
     private let deleteAcknowledged: Statement
 
     init(connection: Connection) throws(SpoolError) {
@@ -45,7 +45,7 @@ final class DeliveryTable {
         selectNextRecord = try connection.prepare("SELECT id FROM records WHERE id >= ?1 ORDER BY id LIMIT 1")
         // Frees the pages without a look at what is on them
         // (https://www.sqlite.org/lang_delete.html#the_truncate_optimization).
-        deleteRecords = try connection.prepare("DELETE FROM records")
+        deleteAll = try connection.prepare("DELETE FROM records")
         deleteAcknowledged = try connection.prepare("DELETE FROM deliveries WHERE acknowledged = 1")
     }
 
@@ -113,7 +113,7 @@ final class DeliveryTable {
 
     /// Deletes all records, of whatever batch, and the notes of those batches that are acknowledged.
     func deleteAllRecords() throws(SpoolError) {
-        try deleteRecords.run()
+        try deleteAll.run()
         try deleteAcknowledged.run()
     }
 

@@ -21,6 +21,8 @@ final class Room {
     private let walMonitor: WALMonitor
     private let freeSpace: @Sendable (String) -> Int64
     private let path: String
+    /// `synchronous` is FULL, or more.
+    private let syncsCommits: Bool
     private let selectPages: Statement
     private let selectFreePages: Statement
     private var allowance: Int64 = 0
@@ -58,6 +60,7 @@ final class Room {
         // The log's file is cut to its part whenever it begins anew
         // (https://www.sqlite.org/pragma.html#pragma_journal_size_limit).
         if let limit { try connection.limitLog(bytes: limit.logBytes) }
+        syncsCommits = try connection.integer("PRAGMA synchronous") > 1
         selectPages = try connection.prepare("PRAGMA page_count")
         selectFreePages = try connection.prepare("PRAGMA freelist_count")
     }
@@ -75,6 +78,8 @@ final class Room {
     func admit(_ cost: Int64) throws(SpoolError) {
         let isSpent = allowance < cost
         let isDiskDue = walMonitor.pages.load(ordering: .relaxed) >= diskCheckPages
+        // The sync of a commit says nothing of what another process has committed before, if one of ours has failed since.
+        if syncsCommits, walMonitor.isInDoubt { try walMonitor.writeAgain(by: connection) }
         // A short record may make the log longer by pages.
         guard isSpent || isDiskDue || isLogTooLong else { return }
         var next = isSpent ? max(cost, Self.largestAllowance) : allowance
@@ -84,13 +89,15 @@ final class Room {
             let free = try measure()
             let excess = walMonitor.length - limit.logBytes
             if excess > 0, free - excess < needed, !walMonitor.emptyLog(of: connection), free >= needed {
-                throw logHeld
+                throw walMonitor.isInDoubt ? .notCopied(path) : logHeld
             }
             if isSpent {
                 guard free >= needed else { throw atLimit }
                 next = max(cost, min(next, free / 4))
             }
         }
+        // As long as anything is in doubt, no commit copies the log; where nobody uploads, nobody else does.
+        if isDiskDue, walMonitor.isInDoubt { try? walMonitor.writeAgain(by: connection) }
         if isSpent || isDiskDue { next = try allowed(next, onDiskFor: cost) }
         allowance = next
     }

@@ -78,7 +78,7 @@ extension Spool {
         } catch {
             // What is deleted stands in the log first, and may be more than a full disk leaves it: the next slice has
             // half as many.
-            if error.kind == .full || error.kind == .quotaExceeded {
+            if error.lacksDiskSpace {
                 lastSlice.store(max(1, slice / 4), ordering: .relaxed)
             }
             throw error

@@ -75,6 +75,17 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         )
     }
 
+    static func notCopied(_ path: String) -> SpoolError {
+        SpoolError(.failedIO, path: path, message: "the disk did not take what was copied out of the log")
+    }
+
+    static func superseded(_ path: String) -> SpoolError {
+        SpoolError(.superseded, path: path, message: "another process has taken over the uploads")
+    }
+
+    /// The disk has no room for it, or the quota.
+    package var lacksDiskSpace: Bool { kind == .full || kind == .quotaExceeded }
+
     /// Whether the same may succeed later though nobody does anything about the file or its place.
     package var mayPass: Bool {
         switch kind {

@@ -144,7 +144,7 @@ package final class SpoolMaintenance {
                 spool.walMonitor.copyLog(by: checkpointer, SQLITE_CHECKPOINT_PASSIVE)
                 // Where commits came meanwhile that was left for later: for when the lock is held.
                 spool.walMonitor.syncCopy(by: checkpointer)
-                guard !spool.walMonitor.isInDoubt else { throw notTaken }
+                guard !spool.walMonitor.isInDoubt else { throw .notCopied(spool.path) }
                 try pausingReads { () throws(SpoolError) in
                     try spool.write { writer throws(SpoolError) in
                         try unpin()
@@ -160,9 +160,5 @@ package final class SpoolMaintenance {
     /// A batch that is being read would be in the way.
     private func pausingReads(_ body: () throws(SpoolError) -> Void) throws(SpoolError) {
         if let batches { try batches.pause(body) } else { try body() }
-    }
-
-    private var notTaken: SpoolError {
-        SpoolError(.failedIO, path: spool.path, message: "the disk did not take what was copied out of the log")
     }
 }

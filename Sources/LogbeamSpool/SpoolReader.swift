@@ -62,7 +62,7 @@ package final class SpoolReader {
         // A process that opened the spool under version 1 clears the error with a delivery, and knows no failures.
         selectTroubled = try connection.prepare(
             """
-            SELECT id, log_group, log_stream, failures, last_error_at, last_error FROM streams
+            SELECT id, failures, last_error_at FROM streams
             WHERE failures > 0 AND last_error IS NOT NULL ORDER BY id
             """
         )
@@ -236,12 +236,10 @@ package final class SpoolReader {
     /// A stream whose last delivery failed.
     package struct TroubledStream: Sendable, Equatable {
         package var stream: Int64
-        package var destination: Destination
         /// How many deliveries failed since the last that succeeded.
         package var failures: Int
         /// When the last of them failed, in milliseconds since 1970-01-01T00:00:00Z.
         package var lastErrorTime: Int64
-        package var lastError: String
     }
 
     /// The streams that are not getting through, as the last uploader noted them.
@@ -252,13 +250,8 @@ package final class SpoolReader {
             streams.append(
                 TroubledStream(
                     stream: selectTroubled.integer(0),
-                    destination: Destination(
-                        logGroup: selectTroubled.text(1),
-                        logStream: selectTroubled.text(2)
-                    ),
-                    failures: Int(min(selectTroubled.integer(3), 1 << 32)),
-                    lastErrorTime: selectTroubled.integer(4),
-                    lastError: selectTroubled.text(5)
+                    failures: Int(min(selectTroubled.integer(1), 1 << 32)),
+                    lastErrorTime: selectTroubled.integer(2)
                 )
             )
         }

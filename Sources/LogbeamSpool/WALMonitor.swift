@@ -13,8 +13,8 @@ final class WALMonitor: Sendable {
     /// another process holds the log open.
     private let safetyThreshold: Int
     private let nextSafetyCheckpoint: Atomic<Int>
-    private let copyIsInDoubt = Atomic<Bool>(false)
-    private let logIsInDoubt = Atomic<Bool>(false)
+    private let copyDoubt = Doubt()
+    private let logDoubt = Doubt()
 
     /// - Parameter safetyThreshold: by default 16,384 pages, which are 64 MiB.
     init(safetyThreshold: Int = 16_384) {
@@ -52,14 +52,12 @@ final class WALMonitor: Sendable {
     // MARK: Copying
 
     /// The disk may not have what was written to the log, or copied out of it: a sync, or a copy, has failed.
-    var isInDoubt: Bool { copyIsInDoubt.load(ordering: .acquiring) || logIsInDoubt.load(ordering: .acquiring) }
+    var isInDoubt: Bool { copyDoubt.isThere || logDoubt.isThere }
 
     /// Writes again what is in doubt: for before the log is copied, by who may wait for the disk.
     func writeAgain(by connection: Connection) throws(SpoolError) {
         _ = try syncDoubtfulLog(by: connection)
-        guard copyIsInDoubt.load(ordering: .acquiring) else { return }
-        try connection.copyLogAgain()
-        copyIsInDoubt.store(false, ordering: .releasing)
+        _ = try copyDoubt.settle { () throws(SpoolError) in try connection.copyLogAgain() }
     }
 
     /// Copies the log into the database, as far as that goes (https://www.sqlite.org/c3ref/wal_checkpoint_v2.html), and nothing
@@ -82,8 +80,7 @@ final class WALMonitor: Sendable {
     @discardableResult
     private func note(_ code: Int32) -> Bool {
         if code & 0xFF == SQLITE_IOERR {
-            copyIsInDoubt.store(true, ordering: .releasing)
-            doubtLog()
+            doubtAll()
         }
         return code == SQLITE_OK
     }
@@ -91,30 +88,30 @@ final class WALMonitor: Sendable {
     // MARK: The log itself
 
     /// A sync of the log has failed: the next one alone says nothing of what was written before it.
-    func doubtLog() { logIsInDoubt.store(true, ordering: .releasing) }
+    func doubtLog() { logDoubt.raise() }
+
+    /// The same of what was copied out of it.
+    func doubtAll() {
+        copyDoubt.raise()
+        logDoubt.raise()
+    }
 
     /// Writes the log again and syncs it, if it is in doubt. Returns whether it was.
     func syncDoubtfulLog(by connection: Connection) throws(SpoolError) -> Bool {
-        // Before it is read: one that fails meanwhile may be of what comes later.
-        guard logIsInDoubt.exchange(false, ordering: .acquiringAndReleasing) else { return false }
-        do throws(SpoolError) {
-            try connection.syncLogAgain()
-            return true
-        } catch {
-            doubtLog()
-            throw error
-        }
+        try logDoubt.settle { () throws(SpoolError) in try connection.syncLogAgain() }
     }
 
     /// The length of the log in bytes, as far as this process knows.
     var length: Int64 { Int64(pages.load(ordering: .relaxed)) * SpoolLimit.frameSize }
 
-    /// Copies the log into the file, and has the next commit begin it anew. False if a reader is in the way, or another
-    /// process that does the same.
+    /// Copies the log into the file, and has the next commit begin it anew; first writes again what is in doubt, for nobody
+    /// else may be there who does. False if the disk does not take that, if a reader is in the way, or another process that
+    /// does the same.
     ///
     /// A commit that does this as a rule gives up at once, and need not keep writers of other processes out: where they
     /// write all the time, it never gets to the end of the log.
     func emptyLog(of connection: Connection) -> Bool {
+        guard (try? writeAgain(by: connection)) != nil else { return false }
         let deadline = connection.busyPolicy.deadline
         connection.setBusyDeadline(MonotonicClock.nanoseconds() + 10_000_000)
         defer { connection.setBusyDeadline(deadline) }

@@ -12,7 +12,7 @@ final class Writer {
     private let records: NewRecords
     private let insertStream: Statement
     private let selectStream: Statement
-    private let raiseLastID: Statement
+    private let updateLastID: Statement
     private let raiseFlushThrough: Statement
     private let raiseDelivered: Statement
     private let noteDelivery: Statement
@@ -45,7 +45,7 @@ final class Writer {
         insertStream = try connection.prepare("INSERT OR IGNORE INTO streams (log_group, log_stream) VALUES (?1, ?2)")
         selectStream = try connection.prepare("SELECT id FROM streams WHERE log_group = ?1 AND log_stream = ?2")
         deliveries = try DeliveryTable(connection: connection)
-        raiseLastID = try connection.prepare("UPDATE counters SET value = max(value, ?1) WHERE name = 'last_id'")
+        updateLastID = try connection.prepare("UPDATE counters SET value = max(value, ?1) WHERE name = 'last_id'")
         raiseFlushThrough = try connection.prepare(
             "UPDATE counters SET value = max(value, ?1) WHERE name = 'flush_through'"
         )
@@ -149,7 +149,7 @@ final class Writer {
             return try tryToTakeLease(take)
         } catch {
             // There may be room in the log once it begins anew; as long as nobody has the lease, nobody else sees to that.
-            guard error.kind == .full || error.kind == .quotaExceeded else { throw error }
+            guard error.lacksDiskSpace else { throw error }
             room.cutLog()
             return try tryToTakeLease(take)
         }
@@ -180,11 +180,7 @@ final class Writer {
     ) throws(SpoolError) -> Result {
         try connection.transaction { () throws(SpoolError) in
             if let epoch, try leaseEpoch() != epoch {
-                throw SpoolError(
-                    .superseded,
-                    path: connection.path,
-                    message: "another process has taken over the uploads"
-                )
+                throw .superseded(connection.path)
             }
             return try body()
         }
@@ -219,8 +215,7 @@ final class Writer {
             // No more than a batch: a bounded number of records and bytes.
             try reject(refused[...])
             // Before the first of its ids is free: an id must not be used again while this batch is being deleted.
-            try raiseLastID.bind(range.last, at: 1)
-            try raiseLastID.run()
+            try raiseLastID(to: range.last)
             try raiseDelivered.bind(Int64(delivered), at: 1)
             try raiseDelivered.run()
             try noteDelivery.bind(range.stream, at: 1)
@@ -259,8 +254,7 @@ final class Writer {
             }
             room.noteDeletion()
             if let end { return end + 1 }
-            try raiseLastID.bind(range.last, at: 1)
-            try raiseLastID.run()
+            try raiseLastID(to: range.last)
             try deliveries.remove(range)
             return nil
         }
@@ -275,8 +269,7 @@ final class Writer {
             guard let last = ranges.map(\.last).max(), try !deliveries.hasRecords(outside: ranges) else { return false }
             try deliveries.deleteAllRecords()
             room.noteDeletion()
-            try raiseLastID.bind(last, at: 1)
-            try raiseLastID.run()
+            try raiseLastID(to: last)
             return true
         }
     }
@@ -307,8 +300,7 @@ final class Writer {
         let moved = records.prefix(try rejected.take(records, byteSlice: byteSlice, &refusals))
         for refusal in refusals { try gaps.add(refusal, isTold: false) }
         if let last = moved.map(\.id).max() {
-            try raiseLastID.bind(last, at: 1)
-            try raiseLastID.run()
+            try raiseLastID(to: last)
         }
         return moved.count
     }
@@ -367,14 +359,18 @@ final class Writer {
         return true
     }
 
+    private func raiseLastID(to id: Int64) throws(SpoolError) {
+        try updateLastID.bind(id, at: 1)
+        try updateLastID.run()
+    }
+
     /// Deletes a slice of what is acknowledged, which the process that uploads may have put off. False if there is nothing.
     private func deleteSpentSlice() throws(SpoolError) -> Bool {
         guard let range = try connection.spentBatches().first else { return false }
         guard try deliveries.deleteRecords(of: range, from: range.first, limit: Self.sliceSize) == nil else {
             return true
         }
-        try raiseLastID.bind(range.last, at: 1)
-        try raiseLastID.run()
+        try raiseLastID(to: range.last)
         try deliveries.remove(range)
         return true
     }
@@ -386,8 +382,7 @@ final class Writer {
             let isCleared = try rejected.makeRoom()
             if try deleteSpentSlice() { return true }
             guard let last = try oldest.drop() else { return isCleared }
-            try raiseLastID.bind(last, at: 1)
-            try raiseLastID.run()
+            try raiseLastID(to: last)
             return true
         }
     }

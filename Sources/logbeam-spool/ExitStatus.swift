@@ -59,7 +59,8 @@ enum ExitStatus: Int32, CaseIterable {
         case .unwritableSpool: "the spool can not be created or opened for writing"
         case .failedIO: "reading or writing failed, the disk is full for example"
         case .recordsRemain: "records remain, try again; doctor: AWS cannot be reached"
-        case .refused: "records remain, AWS refused the credentials or the permission; doctor: one of these is wrong"
+        case .refused:
+            "records remain, AWS refused the credentials or the permission, or none are found; doctor: one of these is wrong"
         }
     }
 }

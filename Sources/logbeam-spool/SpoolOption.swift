@@ -3,7 +3,7 @@ internal import Logbeam
 internal import LogbeamCore
 internal import LogbeamSpool
 
-/// The option that all subcommands have.
+/// The option of the subcommands that work on one spool.
 struct SpoolOption: ParsableArguments {
     @Option(
         name: .customLong("spool"),

@@ -92,6 +92,77 @@ struct FailedSyncTests {
         #expect(try test.idsAfterPowerCut(namesAreSynced: true) == test.ids)
     }
 
+    @Test("of a commit, a record that is committed later is on the disk, with what another process committed before")
+    func commit() throws {
+        let test = try Setup(Spool.Options(powerLossSafe: true))
+        // It does not sync.
+        let other = try Spool(path: test.spool.path)
+        try test.append(1)
+        try test.append(1, to: other)
+        test.disk.setFault(.init([.sync], first: 1, code: Self.code))
+        #expect(spoolError { try test.append(1) }?.kind == .failedIO)
+        #expect(test.disk.failedCalls == 1)
+        try test.append(1)
+        #expect(try test.idsAfterPowerCut() == test.ids)
+    }
+
+    @Test(
+        "what is in doubt is written again where nobody uploads, and the log begins anew",
+        arguments: [SpoolLimit(bytes: 2 << 20), nil]
+    )
+    func withoutUploads(limit: SpoolLimit?) throws {
+        var options = Spool.Options(limit: limit)
+        // The disk is looked at every 97 pages.
+        options.freeSpace = { _ in 4 << 20 }
+        let test = try Setup(options)
+        test.spool.walMonitor.doubtAll()
+        try test.append(200)
+        #expect(!test.spool.walMonitor.isInDoubt)
+        // That without a limit is copied at 64 MiB.
+        if limit != nil { #expect(test.spool.walPages < 200) }
+    }
+
+    @Test("who commits does not wait for the disk while the log is written again")
+    func whileSyncing() async throws {
+        let test = try Setup()
+        try test.append(3)
+        test.disk.setFault(.init([.sync], first: 1, code: Self.code))
+        #expect(spoolError { try test.spool.sync() }?.kind == .failedIO)
+        let gate = Gate()
+        test.disk.holdSyncs(at: gate)
+        let spool = test.spool
+        async let sync: Void = onOwnThread { try spool.sync() }
+        try await onOwnThread {
+            #expect(gate.waitForArrivals())
+            // Until all of it is on the disk, it does not count as written.
+            #expect(spool.walMonitor.isInDoubt)
+            let hasty = try Spool(path: spool.path, options: .init(commitTimeout: .milliseconds(100)))
+            #expect(throws: Never.self) { try hasty.append("", stream: 1, timestamp: 1) }
+            gate.open()
+        }
+        try await sync
+        #expect(!spool.walMonitor.isInDoubt)
+    }
+
+    @Test("what fails while something is written again stays in doubt")
+    func doubtMeanwhile() throws {
+        let doubt = Doubt()
+        var states = [doubt.isThere]
+        var settled = [try doubt.settle {}]
+        doubt.raise()
+        settled.append(try doubt.settle { doubt.raise() })
+        states.append(doubt.isThere)
+        let error = spoolError {
+            _ = try doubt.settle { () throws(SpoolError) in throw .superseded("") }
+        }
+        #expect(error?.kind == .superseded)
+        states.append(doubt.isThere)
+        settled.append(try doubt.settle { states.append(doubt.isThere) })
+        states.append(doubt.isThere)
+        #expect(settled == [false, true, true])
+        #expect(states == [false, true, true, true, false])
+    }
+
     @Test("nothing is written again while somebody else writes, who may begin the log anew")
     func whileOthersWrite() throws {
         let test = try Setup()
@@ -166,18 +237,18 @@ private final class Setup {
     private let stream: Int64
     private(set) var ids: [Int64] = []
 
-    init() throws {
+    init(_ options: Spool.Options = Spool.Options()) throws {
         directory = try TemporaryDirectory.inMemory()
         disk = TestDisk(directory: directory.path)
-        let spool = try Spool(path: directory.file("spool.db"))
+        let spool = try Spool(path: directory.file("spool.db"), options: options)
         opened = spool
         stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
     }
 
     /// Each takes a page.
-    func append(_ count: Int) throws {
+    func append(_ count: Int, to other: Spool? = nil) throws {
         let message = String(repeating: "x", count: 3_000)
-        for _ in 0..<count { ids.append(try spool.append(message, stream: stream, timestamp: 1)) }
+        for _ in 0..<count { ids.append(try (other ?? spool).append(message, stream: stream, timestamp: 1)) }
     }
 
     func close() { opened = nil }

@@ -110,8 +110,10 @@ final class ShippingProcess: Sendable {
         journal?.close()
     }
 
-    // MARK: For callers on Swift's cooperative pool. Each of the two may wait for the commit timeout several times, and so has
-    // a thread of its own, unless the system has none left.
+    // MARK: For callers on Swift's cooperative pool
+
+    // Each of the two may wait for the commit timeout several times, and so has a thread of its own, unless the system has
+    // none left.
 
     /// ``moveJournal(isPatient:)``. However many call it at once, one thread does it for all.
     func moveJournalAwayFromPool() async -> Bool {

@@ -38,8 +38,8 @@ package enum StandardError {
                 var rest = UnsafeRawBufferPointer(bytes)
                 while !rest.isEmpty {
                     guard isReady(descriptor, until: deadline) else { return false }
-                    // A pipe that is ready takes PIPE_BUF bytes without blocking (pipe(7)).
-                    let written = writeBytes(descriptor, rest.baseAddress, min(rest.count, 4096))
+                    // A pipe that is ready takes so many bytes without blocking (pipe(7)).
+                    let written = writeBytes(descriptor, rest.baseAddress, min(rest.count, Int(PIPE_BUF)))
                     guard written > 0 || errno == EINTR || errno == EAGAIN else { return false }
                     rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(max(0, written)))
                 }

@@ -61,11 +61,11 @@ struct SpentBatches {
     /// Deletes a slice of the first one, or all at once where the spool has nothing else.
     ///
     /// - Parameters:
-    ///   - mayBeAll: whether to look for that.
+    ///   - triesAll: whether to look for that.
     ///   - time: in milliseconds of the monotonic clock.
-    mutating func deleteSome(by lease: UploadLease, mayBeAll: Bool, at time: Int64) throws(SpoolError) {
-        if mayBeAll, self.mayBeAll, ranges.count > 1, whole.count == ranges.count {
-            self.mayBeAll = false
+    mutating func deleteSome(by lease: UploadLease, triesAll: Bool, at time: Int64) throws(SpoolError) {
+        if triesAll, mayBeAll, ranges.count > 1, whole.count == ranges.count {
+            mayBeAll = false
             if try lease.deleteAll(of: Array(ranges)) {
                 (ranges, whole, start) = ([], [], nil)
                 return
@@ -85,7 +85,7 @@ struct SpentBatches {
     /// Deletes all of them.
     mutating func deleteAll(by lease: UploadLease) throws(SpoolError) {
         while !isEmpty {
-            try deleteSome(by: lease, mayBeAll: false, at: .min)
+            try deleteSome(by: lease, triesAll: false, at: .min)
             _ = lease.beat()
         }
     }

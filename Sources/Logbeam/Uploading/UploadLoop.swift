@@ -215,7 +215,7 @@ package final class UploadLoop {
     }
 
     /// These records do not ask to be sent: they go along with others.
-    package func hush(_ ids: Set<Int64>) {
+    func addQuiet(_ ids: Set<Int64>) {
         plan.quiet.formUnion(ids)
     }
 
@@ -239,7 +239,7 @@ package final class UploadLoop {
     /// How many records, or bytes as the service counts them, may come before there is something to do.
     package var room: (records: Int, bytes: Int) { plan.room(at: now()) }
     /// How long to rest at most between two steps, in milliseconds, so that nobody takes the loop for one that hangs.
-    package var longestRest: Int64 { lease.beatInterval }
+    var longestRest: Int64 { lease.beatInterval }
     /// The batches on their way.
     package var inFlight: Int { plan.inFlight }
 
@@ -274,14 +274,14 @@ package final class UploadLoop {
                 try? maintenance.whileBusy()
                 return .advanced
             }
-            if spent.isDue(hasAmpleRoom: lease.hasAmpleRoom) { return try deleteSpent(mayBeAll: false) }
+            if spent.isDue(hasAmpleRoom: lease.hasAmpleRoom) { return try deleteSpent(triesAll: false) }
             return try take(plan.next(at: now()))
         } catch {
             note(error)
             if isSuperseded { return .waiting(until: nil) }
             // Nothing is lost: what could not be read or written stands in the spool, or in `unwritten`.
             spoolError = error
-            if error.kind == .full || error.kind == .quotaExceeded {
+            if error.lacksDiskSpace {
                 isRelieved.toggle()
                 // There may be room in the log again. Where that did not help, there is time.
                 if isRelieved {
@@ -309,12 +309,12 @@ package final class UploadLoop {
             if let answer = answers.popFirst() { attempt { () throws(SpoolError) in try settle(answer) } }
         }
         while plan.inFlight == 0, !spent.isEmpty, !isSuperseded, MonotonicClock.milliseconds() < deadline {
-            guard attempt({ () throws(SpoolError) in _ = try deleteSpent(mayBeAll: true) }) else { break }
+            guard attempt({ () throws(SpoolError) in _ = try deleteSpent(triesAll: true) }) else { break }
         }
     }
 
-    private func deleteSpent(mayBeAll: Bool) throws(SpoolError) -> Progress {
-        try spent.deleteSome(by: lease, mayBeAll: mayBeAll, at: now().monotonic)
+    private func deleteSpent(triesAll: Bool) throws(SpoolError) -> Progress {
+        try spent.deleteSome(by: lease, triesAll: triesAll, at: now().monotonic)
         try? maintenance.whileBusy()
         return .advanced
     }
@@ -361,7 +361,7 @@ package final class UploadLoop {
             let time = spent.time(inFlight: inFlight, flushed: flushedThrough)
             guard let time else { return .waiting(until: until) }
             guard now().monotonic >= time else { return .waiting(until: min(until ?? time, time)) }
-            return try deleteSpent(mayBeAll: until == nil && inFlight == 0)
+            return try deleteSpent(triesAll: until == nil && inFlight == 0)
         }
         return .advanced
     }

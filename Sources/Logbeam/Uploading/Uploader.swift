@@ -255,7 +255,7 @@ package final class Uploader: Sendable {
             // What the step before this one has read is looked at by this one. A fork need not wait for it.
             mailbox.waitForQuiet(until: now + min(Self.pollInterval, loop.longestRest))
             let step = ForkGate.pass {
-                loop.hush(mailbox.takeQuiet())
+                loop.addQuiet(mailbox.takeQuiet())
                 mailbox.updateFlushes(
                     target: { try? loop.flush() },
                     isDone: { id in (try? loop.hasRecords(through: id)) == false }

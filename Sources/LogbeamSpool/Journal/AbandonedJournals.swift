@@ -53,6 +53,8 @@ extension Spool {
             frames += JournalFormat.frames(in: region, after: moved, salt: file.salt)
         }
         try append(frames.sorted { $0.number < $1.number }, of: file)
+        // What was moved before may be in the spool alone: the last process at it may have ended ahead of its sync.
+        if frames.isEmpty { try sync() }
         file.remove()
         // Afterwards: as long as the file is there, its records must not be taken for new ones.
         try note(.moved(fromJournal: file.name, through: nil))

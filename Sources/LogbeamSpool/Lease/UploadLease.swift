@@ -148,11 +148,13 @@ package final class UploadLease: Sendable {
     /// - Parameter reader: the calling thread's own: the look waits for no lock.
     package func check(_ reader: SpoolReader) throws(SpoolError) {
         guard try reader.leaseEpoch() == epoch else {
-            throw SpoolError(.superseded, path: spool.path, message: "another process has taken over the uploads")
+            throw .superseded(spool.path)
         }
     }
 
-    // MARK: Delivering. What has lost the lease throws ``SpoolError/Kind/superseded``, and has changed nothing.
+    // MARK: Delivering
+
+    // What has lost the lease throws ``SpoolError/Kind/superseded``, and has changed nothing.
 
     /// Writes down that a batch is about to be sent, so that after a crash it is known what is in doubt.
     package func begin(_ range: BatchRange) throws(SpoolError) {

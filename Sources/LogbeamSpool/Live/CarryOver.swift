@@ -92,7 +92,8 @@ struct CarryOver {
                     try body(target, ids, streams[last.stream] ?? 0)
                 }
             }
-            return { connection throws(SpoolError) in
+            return { [new] connection throws(SpoolError) in
+                try new.sync()
                 let delete = try connection.prepare("DELETE FROM records WHERE \(Self.condition)")
                 try Self.bind(delete, to: batch, through: last.id)
                 try delete.run()
@@ -172,7 +173,8 @@ struct CarryOver {
                 }
             }
             new.mayHaveUntoldGaps.store(true, ordering: .releasing)
-            return { [count] connection throws(SpoolError) in
+            return { [count, new] connection throws(SpoolError) in
+                try new.sync()
                 let delete = try connection.prepare(table.deleteFirst)
                 try delete.bind(Int64(count), at: 1)
                 try delete.run()
@@ -182,7 +184,8 @@ struct CarryOver {
 }
 
 extension Spool {
-    /// Deletes what was moved to another file, now or later.
+    /// Deletes what was moved to another file, now or later, when the disk has that: a power cut must not find that deleted
+    /// in the old file which is not on the disk in the new one.
     typealias Deletion = @Sendable (Connection) throws(SpoolError) -> Void
 
     /// Deletes here, in one transaction, what `body` has written to another file. Where this file does not take that, it is

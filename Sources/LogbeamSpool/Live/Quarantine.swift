@@ -131,7 +131,7 @@ package enum Quarantine {
     private static func hasLostCommits(_ path: String) -> Bool {
         guard let log = try? ReadOnlyFile(path: path + "-wal") else { return false }
         // Where the header of the log does not tell it: the page size of what is made here.
-        return WriteAheadLog(log, pageSize: 4_096).lostCommits > 0
+        return WriteAheadLog(log, pageSize: Int(SpoolLimit.pageSize)).lostCommits > 0
     }
 
     static let infix = ".damaged-"

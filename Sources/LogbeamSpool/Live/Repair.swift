@@ -154,6 +154,8 @@ extension LiveSpool {
         guard let next = try Generation(Spool(path: path, options: options)), next.main == generation.main else {
             return false
         }
+        // The log is the same one.
+        if (try? generation.spool)?.walMonitor.isInDoubt == true { try? next.spool.walMonitor.doubtAll() }
         retire(Retired(generation: generation, since: 0, leavesRecords: false, hasName: true))
         install(next)
         return true

@@ -81,8 +81,6 @@ extension LiveSpool {
             var carryOver = CarryOver(old: old, new: try successor.spool, holdsLease: holdsLease)
             guard try carryOver.run(while: { isWanted() && !ForkGate.isAwaited }) else { return false }
             if holdsLease, retired.hasName { try? old.note(moved) }
-            // A power cut must not find that deleted in the old file which is not on the disk in the new one.
-            try successor.spool.sync()
             try old.checkpointLog()
             for file in retired.leftovers { unlink(file) }
             return true

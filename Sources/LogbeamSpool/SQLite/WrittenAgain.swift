@@ -6,34 +6,36 @@ internal import CSQLite
 /// disk (https://lwn.net/Articles/752063/). What they hold is still to be read: from the kernel's cache, and pages of the
 /// database from the log. So they are written from there, and synced, before anything is built on them.
 ///
-/// Nobody writes to the log meanwhile. Whoever did could begin it anew, if all of it is copied: a reader does not keep it from
-/// that (https://www.sqlite.org/walformat.html#wal_locks, WAL_READ_LOCK(0)).
+/// Nobody else writes to the log while it is written again. Whoever did could begin it anew, if all of it is copied: a reader
+/// does not keep it from that (https://www.sqlite.org/walformat.html#wal_locks, WAL_READ_LOCK(0)). For the disk they need not
+/// wait: who begins the log anew after that has synced what was written.
 extension Connection {
     /// Of the log, as far as it is committed.
     func syncLogAgain() throws(SpoolError) {
+        let log = try file(SQLITE_FCNTL_JOURNAL_POINTER)
         try keepingWritersOut { () throws(SpoolError) in
-            let log = try file(SQLITE_FCNTL_JOURNAL_POINTER)
             let frames = Int64(try logIndex(LogLayout.Index.committedFrames))
-            let end = frames == 0 ? 0 : Int64(LogLayout.headerSize) + frames * (try frameSize())
-            var offset: Int64 = 0
-            try withBuffer(of: 1 << 16) { bytes throws(SpoolError) in
+            guard frames > 0 else { return }
+            let frameSize = try frameSize()
+            let end = Int64(LogLayout.headerSize) + frames * frameSize
+            try withBuffer(of: 16 * Int(frameSize)) { bytes throws(SpoolError) in
+                // The header, and then whole frames: no part looks like the head of one, which ``CommitShortcuts`` holds back.
+                var (offset, count) = (Int64(0), LogLayout.headerSize)
                 while offset < end {
-                    let part = UnsafeMutableRawBufferPointer(
-                        rebasing: bytes.prefix(Int(min(Int64(bytes.count), end - offset)))
-                    )
-                    try take(log.methods.xRead(log.file, part.baseAddress, Int32(part.count), offset))
-                    try take(log.methods.xWrite(log.file, part.baseAddress, Int32(part.count), offset))
-                    offset += Int64(part.count)
+                    try take(log.methods.xRead(log.file, bytes.baseAddress, Int32(count), offset))
+                    try take(log.methods.xWrite(log.file, bytes.baseAddress, Int32(count), offset))
+                    offset += Int64(count)
+                    count = Int(min(Int64(bytes.count), end - offset))
                 }
             }
-            try take(log.methods.xSync(log.file, SQLITE_SYNC_NORMAL))
         }
+        try take(log.methods.xSync(log.file, SQLITE_SYNC_NORMAL))
     }
 
     /// Of the database, the pages that were copied from the log.
     func copyLogAgain() throws(SpoolError) {
+        let database = try file(SQLITE_FCNTL_FILE_POINTER)
         try keepingWritersOut { () throws(SpoolError) in
-            let database = try file(SQLITE_FCNTL_FILE_POINTER)
             let flags = SQLITE_SHM_EXCLUSIVE
             // Nobody else copies meanwhile: a page that is newer than this knows would become old again.
             try take(database.methods.xShmLock(database.file, LogLayout.checkpointLock, 1, SQLITE_SHM_LOCK | flags))
@@ -41,8 +43,8 @@ extension Connection {
                 _ = database.methods.xShmLock(database.file, LogLayout.checkpointLock, 1, SQLITE_SHM_UNLOCK | flags)
             }
             try copyPages(to: database, from: try file(SQLITE_FCNTL_JOURNAL_POINTER))
-            try take(database.methods.xSync(database.file, SQLITE_SYNC_NORMAL))
         }
+        try take(database.methods.xSync(database.file, SQLITE_SYNC_NORMAL))
     }
 
     private func copyPages(to database: File, from log: File) throws(SpoolError) {

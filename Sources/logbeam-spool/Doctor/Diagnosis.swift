@@ -80,7 +80,7 @@ struct Diagnosis {
         case .unusable(let error):
             return Line("spool", .failed(ExitStatus(error.kind)), error.description)
         case .found(let status, let files):
-            let uploader = status.uploader.map { "process \($0.processID) on \($0.host) uploads" } ?? "nobody uploads"
+            let uploader = status.uploader.map { "\($0.name) uploads" } ?? "nobody uploads"
             let free = files.freeBytes.map { ", \(HumanUnits.bytes($0)) free" } ?? ""
             let facts =
                 "\(status.path): mode \(String(files.mode, radix: 8)), "
@@ -186,9 +186,8 @@ struct Diagnosis {
 
     private static func stream(_ stream: Findings.Stream, writes: Bool) -> Line {
         let destination = stream.destination
-        let name = "\(destination.logGroup) \(destination.logStream)"
         func line(_ verdict: Verdict, _ text: String) -> Line {
-            Line("stream", verdict, "\(name): \(text)", destination)
+            Line("stream", verdict, "\(destination.name): \(text)", destination)
         }
         return switch stream.outcome {
         case .accepted where writes: line(.ok, "one event was written")

@@ -121,10 +121,10 @@ struct Drain: ParsableCommand {
             deadline: timeout.map { start + Int64(($0 * 1_000).rounded(.up)) }
         )
         if let told = Quarantine.copyDamagedLog(of: path) { StandardStreams.complain(told) }
-        let spool = try Spool(path: path, options: Spool.Options(create: false))
+        let opened = try Spool(path: path, options: Spool.Options(create: false))
         let chosen = try chosenStreams(of: path)
         let lines = try to.map { LineDelivery(try LineFile($0)) }
-        guard let lease = try lease(of: spool, stop) else { return }
+        guard let lease = try lease(of: opened, stop) else { return }
         let service: any DeliveryService = lines ?? CloudWatchLogsService(aws.service)
         try stop.whenDue { service.cancel() }
         let loop = try UploadLoop(
@@ -134,9 +134,9 @@ struct Drain: ParsableCommand {
             pacing: UploadPlan.Pacing(inFlight: lines == nil ? Self.inFlight : 1),
             chosen: chosen
         )
-        let end = try drain(loop, of: spool, stop, start: start, progress: progress(path))
-        if loop.totals.rejected > 0 { StandardStreams.complain(Self.rejected(loop.totals.rejected, path)) }
-        if let failure = lines?.failure { throw Failure(.failedIO, "\(failure); \(try remain(path))") }
+        let end = try drain(loop, of: opened, stop, start: start, progress: progress(path))
+        if loop.totals.rejected > 0 { StandardStreams.complain(Self.rejectedNotice(loop.totals.rejected, path)) }
+        if let failure = lines?.failure { throw Failure(.failedIO, "\(failure); \(try whatRemains(in: path))") }
         if let failure = try failure(end, path, shipped: loop.totals.records) { throw failure }
     }
 
@@ -208,7 +208,7 @@ struct Drain: ParsableCommand {
         try SpoolStatus.read(path: path).streams.reduce(0) { $0 + (streams.match($1.destination) ? $1.pending : 0) }
     }
 
-    private func remain(_ path: String) throws(SpoolError) -> String {
+    private func whatRemains(in path: String) throws(SpoolError) -> String {
         let pending = try pending(path)
         return "\(HumanUnits.count(pending, "record")) \(pending == 1 ? "remains" : "remain") in \(path)"
     }
@@ -221,15 +221,17 @@ struct Drain: ParsableCommand {
         case .superseded:
             return Failure(
                 .uploadedElsewhere,
-                "another process has taken over the uploads from \(path); \(try remain(path))"
+                "another process has taken over the uploads from \(path); \(try whatRemains(in: path))"
             )
         case .refused(let trouble):
-            let streams = "\(trouble.destination.logGroup) \(trouble.destination.logStream)"
-            return Failure(.refused, "\(try remain(path)), \(streams) is refused: \(trouble.failure)")
+            return Failure(
+                .refused,
+                "\(try whatRemains(in: path)), \(trouble.destination.name) is refused: \(trouble.failure)"
+            )
         case .tooEarly:
             return Failure(
                 .recordsRemain,
-                "\(try remain(path)) with a time more than 2 hours ahead, which CloudWatch Logs does not take yet; "
+                "\(try whatRemains(in: path)) with a time more than 2 hours ahead, which CloudWatch Logs does not take yet; "
                     + "check the clock"
             )
         case .stopped(let cause, let lastFailure):
@@ -249,12 +251,12 @@ struct Drain: ParsableCommand {
             event = "\(HumanUnits.count(shipped, "record")) shipped; \(event)"
         }
         let failure = lastFailure.map { "; the last failure was \($0)" } ?? ""
-        return Failure(.recordsRemain, "\(event); \(try remain(path)); run drain again\(failure)")
+        return Failure(.recordsRemain, "\(event); \(try whatRemains(in: path)); run drain again\(failure)")
     }
 
     private func uploadedElsewhere(_ path: String) -> Failure {
         let holder = UploadLease.holder(spool: path)
-        let name = holder.map { "process \($0.processID) on \($0.host)" } ?? "another process"
+        let name = holder?.name ?? "another process"
         if takeOver {
             return Failure(
                 .uploadedElsewhere,
@@ -270,7 +272,7 @@ struct Drain: ParsableCommand {
         )
     }
 
-    private static func rejected(_ count: Int, _ path: String) -> String {
+    private static func rejectedNotice(_ count: Int, _ path: String) -> String {
         let limit = RejectedTable.recordLimit
         let kept = count > limit ? ", which keeps the last \(limit.grouped)" : ""
         return """

@@ -19,9 +19,6 @@ final class LineDelivery: DeliveryService {
     /// Held while a batch is written.
     private let turn = Mutex(())
 
-    /// How much is written to a pipe at once: one that is ready takes so much without blocking (PIPE_BUF, pipe(7)).
-    private static let pipePart = 4_096
-
     init(_ target: LineFile) {
         self.target = target
     }
@@ -55,8 +52,9 @@ final class LineDelivery: DeliveryService {
         var rest = lines[...]
         while !rest.isEmpty {
             guard waitUntilReady() else { return Self.cancelled }
+            // A pipe that is ready takes PIPE_BUF bytes without blocking (pipe(7)).
             let count = rest.withUnsafeBytes {
-                writeBytes(descriptor, $0.baseAddress, isFile ? $0.count : min($0.count, Self.pipePart))
+                writeBytes(descriptor, $0.baseAddress, isFile ? $0.count : min($0.count, Int(PIPE_BUF)))
             }
             if count >= 0 {
                 rest = rest.dropFirst(count)

@@ -29,7 +29,7 @@ struct FleetNews {
                 let failures = report.troubles.map {
                     (
                         $0.failure.code,
-                        "\(path): \($0.destination.logGroup) \($0.destination.logStream): \($0.failure)"
+                        "\(path): \($0.destination.name): \($0.failure)"
                     )
                 }
                 tell(error + failures, of: path, &known, &lines)
@@ -62,7 +62,7 @@ struct FleetNews {
 
     private static func turn(_ path: String, isOurs: Bool) -> String {
         if isOurs { return "\(path): shipping" }
-        let holder = UploadLease.holder(spool: path).map { ": process \($0.processID) on \($0.host) ships" }
+        let holder = UploadLease.holder(spool: path).map { ": \($0.name) ships" }
         return "\(path): standing by\(holder ?? "")"
     }
 }

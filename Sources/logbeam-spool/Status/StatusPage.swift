@@ -87,9 +87,9 @@ struct StatusPage {
         guard let uploader = status.uploader else {
             return .text("none").painted(status.pending > 0 ? .warning : nil)
         }
-        let name = "process \(uploader.processID) on \(uploader.host)"
-        guard let silence = uploader.silence(at: now) else { return .text(name) }
-        let text = "\(name), which seems to hang: no sign of life for \(HumanUnits.duration(milliseconds: silence))"
+        guard let silence = uploader.silence(at: now) else { return .text(uploader.name) }
+        let text =
+            "\(uploader.name), which seems to hang: no sign of life for \(HumanUnits.duration(milliseconds: silence))"
         return .text(text).painted(.bad)
     }
 
@@ -147,7 +147,7 @@ struct StatusPage {
     private static let namesLimit = 3
 
     private func names(_ streams: [SpoolStatus.Stream]) -> String {
-        let names = streams.prefix(Self.namesLimit).map { "\($0.destination.logGroup) \($0.destination.logStream)" }
+        let names = streams.prefix(Self.namesLimit).map(\.destination.name)
         let more = streams.count - names.count
         return names.joined(separator: ", ") + (more > 0 ? " and \(HumanUnits.count(more, "more stream"))" : "")
     }

@@ -1,11 +1,5 @@
 /// How much room text takes on a terminal, and how it is made to fit. All of it is for text without control characters.
 extension String {
-    /// With spaces before or after it, so that it takes so many columns at least.
-    func padded(to columns: Int, alignRight: Bool = false) -> String {
-        let padding = String(repeating: " ", count: Swift.max(0, columns - displayWidth))
-        return alignRight ? padding + self : self + padding
-    }
-
     /// Its beginning, as far as that takes at most so many columns.
     func clipped(to columns: Int) -> String { String(beginning(columns)) }
 

@@ -16,8 +16,6 @@ struct StandardOutput {
     /// Nobody reads any more.
     var isUnread: Bool { error == EPIPE }
 
-    /// A pipe that is ready takes so many bytes without blocking (PIPE_BUF, pipe(7)).
-    private static let atomicSize = 4_096
     /// How long a reader may take for what came before a signal, in milliseconds.
     private static let patience: Int64 = 1_000
 
@@ -32,7 +30,8 @@ struct StandardOutput {
                 hasEnded = true
                 return
             }
-            let count = writeBytes(STDOUT_FILENO, rest.baseAddress, min(rest.count, Self.atomicSize))
+            // A pipe that is ready takes so many bytes without blocking (pipe(7)).
+            let count = writeBytes(STDOUT_FILENO, rest.baseAddress, min(rest.count, Int(PIPE_BUF)))
             if count >= 0 {
                 rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
             } else if errno != EINTR, errno != EAGAIN {

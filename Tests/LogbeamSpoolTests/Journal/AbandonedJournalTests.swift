@@ -291,6 +291,18 @@ struct AbandonedJournalTests {
         #expect(last.contains("fdatasync("), "\(last)")
         #expect(calls[note...].contains { $0.contains("unlink(") && $0.contains(left.file) })
     }
+
+    @Test("whose records are in the spool, and not on the disk, goes when they are there")
+    func undurable() throws {
+        let left = try Leftover(10)
+        let calls = try open(left, ["-P", left.path + "-wal", "-e", "inject=fdatasync:error=EIO:when=1"])
+        #expect(calls.contains { $0.contains("fdatasync(") && $0.contains("INJECTED") })
+        #expect(FileManager.default.fileExists(atPath: left.file))
+        let later = try open(left, ["-e", "trace=fdatasync,unlink"])
+        let removal = try #require(later.firstIndex { $0.contains("unlink(") && $0.contains(left.file) })
+        #expect(later[..<removal].contains { $0.contains("fdatasync(") && $0.contains(left.path + "-wal>") })
+        #expect(try left.live.pending().filter { $0.contains("xxx") }.count == 10)
+    }
     #endif
 
     @Test("is one of many that are waited for together, where another process keeps the spool locked")
