@@ -122,6 +122,31 @@ struct FailedSyncTests {
         if limit != nil { #expect(test.spool.walPages < 200) }
     }
 
+    @Test("a spool that its log takes all the room of names the disk, and no reader")
+    func refused() throws {
+        let test = try Setup(Spool.Options(limit: SpoolLimit(bytes: 2 << 20, whenFull: .dropNewest)))
+        test.disk.setFault(.init([.sync], first: 1, lasts: true, code: Self.code))
+        let error = spoolError { try test.append(1_000) }
+        #expect(
+            error?.kind == .failedIO && error?.message.contains("copied out of the log") == true,
+            "\(String(describing: error))"
+        )
+        test.disk.setFault(nil)
+        try test.append(1)
+    }
+
+    @Test("the doubt stays where the file is opened anew")
+    func reopened() throws {
+        let live = try LiveFixture()
+        let before = live.spool.current
+        try before.spool.walMonitor.doubtLog()
+        // The file is sound, and what is open is at odds with it.
+        let error = SpoolError(.damaged, path: live.path, message: "")
+        #expect(live.spool.replace(before, after: error, isThorough: false))
+        #expect(live.spool.current !== before)
+        #expect(try live.spool.current.spool.walMonitor.isInDoubt)
+    }
+
     @Test("who commits does not wait for the disk while the log is written again")
     func whileSyncing() async throws {
         let test = try Setup()
