@@ -56,13 +56,4 @@ static inline int logbeam_sqlite_last_errno(sqlite3 *connection, int of_log) {
     return code;
 }
 
-/// Has the disk keep what was written to the file of the database, by whatever connection: `fdatasync` without a lock. A file
-/// descriptor of our own would end the locks of the process when it is closed (fcntl(2)).
-static inline int logbeam_sqlite_sync_database(sqlite3 *connection) {
-    sqlite3_file *file = 0;
-    if (sqlite3_file_control(connection, 0, SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK) return SQLITE_ERROR;
-    if (file == 0 || file->pMethods == 0) return SQLITE_ERROR;
-    return file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
-}
-
 #endif

@@ -5,18 +5,18 @@ internal import Synchronization
 struct Doubt: ~Copyable {
     private let failures = Atomic<Int>(0)
     /// How many of them are made good.
-    private let settled = Atomic<Int>(0)
+    private let resolved = Atomic<Int>(0)
 
-    var isThere: Bool { settled.load(ordering: .acquiring) != failures.load(ordering: .acquiring) }
+    var isThere: Bool { resolved.load(ordering: .acquiring) != failures.load(ordering: .acquiring) }
 
     func raise() { failures.add(1, ordering: .acquiringAndReleasing) }
 
-    /// Returns whether there was anything to settle.
-    func settle(_ body: () throws(SpoolError) -> Void) throws(SpoolError) -> Bool {
+    /// Returns whether there was anything to resolve.
+    func resolve(_ body: () throws(SpoolError) -> Void) throws(SpoolError) -> Bool {
         let known = failures.load(ordering: .acquiring)
-        guard settled.load(ordering: .acquiring) != known else { return false }
+        guard resolved.load(ordering: .acquiring) != known else { return false }
         try body()
-        settled.max(known, ordering: .acquiringAndReleasing)
+        resolved.max(known, ordering: .acquiringAndReleasing)
         return true
     }
 }

@@ -1,4 +1,3 @@
-internal import CSQLite
 internal import Synchronization
 
 /// Puts the write-ahead log on the disk while other threads go on committing.
@@ -49,19 +48,11 @@ final class LogSync: @unchecked Sendable {
     private func syncLog(until deadline: UInt64) throws(SpoolError) {
         let connection = try opened(until: deadline)
         if try walMonitor.syncDoubtfulLog(by: connection) { return }
-        var file: UnsafeMutablePointer<sqlite3_file>?
-        try connection.check(sqlite3_file_control(connection.handle, nil, SQLITE_FCNTL_JOURNAL_POINTER, &file))
-        guard let file, let methods = file.pointee.pMethods else { throw connection.failure(SQLITE_INTERNAL) }
-        // The first sync through this connection is one of the directory too: the log may be new there.
-        let code = methods.pointee.xSync(file, SQLITE_SYNC_NORMAL)
-        guard code == SQLITE_OK else {
+        do {
+            try connection.syncLog()
+        } catch {
             walMonitor.doubtLog()
-            throw SpoolError(
-                SpoolError.Kind(resultCode: code),
-                path: path,
-                message: "the disk did not take the log",
-                code: code
-            )
+            throw error
         }
     }
 

@@ -57,7 +57,7 @@ final class WALMonitor: Sendable {
     /// Writes again what is in doubt: for before the log is copied, by who may wait for the disk.
     func writeAgain(by connection: Connection) throws(SpoolError) {
         _ = try syncDoubtfulLog(by: connection)
-        _ = try copyDoubt.settle { () throws(SpoolError) in try connection.copyLogAgain() }
+        _ = try copyDoubt.resolve { () throws(SpoolError) in try connection.copyLogAgain() }
     }
 
     /// Copies the log into the database, as far as that goes (https://www.sqlite.org/c3ref/wal_checkpoint_v2.html), and nothing
@@ -73,7 +73,7 @@ final class WALMonitor: Sendable {
 
     /// Has the disk keep what was copied: SQLite does that only where all of the log was.
     func syncCopy(by connection: Connection) {
-        note(logbeam_sqlite_sync_database(connection.handle))
+        do { try connection.syncDatabase() } catch { doubtAll() }
     }
 
     /// SQLite syncs the log before it copies it, and does not say which sync has failed.
@@ -98,7 +98,7 @@ final class WALMonitor: Sendable {
 
     /// Writes the log again and syncs it, if it is in doubt. Returns whether it was.
     func syncDoubtfulLog(by connection: Connection) throws(SpoolError) -> Bool {
-        try logDoubt.settle { () throws(SpoolError) in try connection.syncLogAgain() }
+        try logDoubt.resolve { () throws(SpoolError) in try connection.syncLogAgain() }
     }
 
     /// The length of the log in bytes, as far as this process knows.

@@ -173,18 +173,18 @@ struct FailedSyncTests {
     func doubtMeanwhile() throws {
         let doubt = Doubt()
         var states = [doubt.isThere]
-        var settled = [try doubt.settle {}]
+        var resolved = [try doubt.resolve {}]
         doubt.raise()
-        settled.append(try doubt.settle { doubt.raise() })
+        resolved.append(try doubt.resolve { doubt.raise() })
         states.append(doubt.isThere)
         let error = spoolError {
-            _ = try doubt.settle { () throws(SpoolError) in throw .superseded("") }
+            _ = try doubt.resolve { () throws(SpoolError) in throw .superseded("") }
         }
         #expect(error?.kind == .superseded)
         states.append(doubt.isThere)
-        settled.append(try doubt.settle { states.append(doubt.isThere) })
+        resolved.append(try doubt.resolve { states.append(doubt.isThere) })
         states.append(doubt.isThere)
-        #expect(settled == [false, true, true])
+        #expect(resolved == [false, true, true])
         #expect(states == [false, true, true, true, false])
     }
 

@@ -32,7 +32,7 @@ final class ShippingProcess: Sendable {
             onReplacement: { spool in
                 // Without an uploader somebody else must move what is pending.
                 guard mailbox.isStopped else { return mailbox.wakeUp() }
-                try? BackgroundThread.start(name: "logbeam-move") { Self.settle(spool) }
+                try? BackgroundThread.start(name: "logbeam-move") { Self.moveRetired(of: spool) }
             }
         )
         uploader = Uploader(
@@ -184,9 +184,9 @@ final class ShippingProcess: Sendable {
         }
     }
 
-    private static func settle(_ spool: LiveSpool) {
+    private static func moveRetired(of spool: LiveSpool) {
         // Threads that append to the old file are through with it after the commit timeout.
-        for _ in 0..<600 where !spool.settle(holdsLease: false, isPatient: false) {
+        for _ in 0..<600 where !spool.moveRetired(holdsLease: false, isPatient: false) {
             MonotonicClock.sleep(nanoseconds: 100_000_000)
         }
     }

@@ -83,7 +83,7 @@ package final class Uploader: Sendable {
             standBy(&movePacing)
         }
         losses.note(in: spool, isLast: true)
-        spool.settle(holdsLease: false, isPatient: false)
+        spool.moveRetired(holdsLease: false, isPatient: false)
         mailbox.endFlushes()
         end.fulfill(())
     }
@@ -170,7 +170,7 @@ package final class Uploader: Sendable {
                 spoolError = known ?? SpoolError(.other, path: spool.path, message: "\(error)")
             }
             state.withLock { $0 = Report(lastTurn: MonotonicClock.milliseconds(), after: $0, spoolError) }
-            spool.settle(holdsLease: false)
+            spool.moveRetired(holdsLease: false)
             ForkGate.pass {
                 mailbox.updateFlushes(
                     target: {
@@ -216,7 +216,7 @@ package final class Uploader: Sendable {
     private func moveOld(_ lease: UploadLease, _ movePacing: inout MovePacing) {
         let file = ObjectIdentifier(spool.current)
         guard mailbox.isStopped || movePacing.isDue(at: MonotonicClock.milliseconds(), into: file) else { return }
-        let isDone = spool.settle(holdsLease: true) { showLife(lease) }
+        let isDone = spool.moveRetired(holdsLease: true) { showLife(lease) }
         // Whoever lost the lease has not tried.
         if isDone || lease.isInPlace { movePacing.note(isDone: isDone, at: MonotonicClock.milliseconds(), into: file) }
     }
@@ -249,7 +249,7 @@ package final class Uploader: Sendable {
             // What could not be moved before it began is tried again before another loop does.
             let now = MonotonicClock.milliseconds()
             let isTimeToMove =
-                spool.isUnsettled
+                spool.hasRetired
                 && movePacing.endsLoop(at: now, into: ObjectIdentifier(generation), inFlight: loop.inFlight)
             guard spool.current === generation, !isTimeToMove else { break }
             // What the step before this one has read is looked at by this one. A fork need not wait for it.

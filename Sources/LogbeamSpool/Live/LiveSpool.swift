@@ -36,8 +36,8 @@ package final class LiveSpool: Sendable {
     private let mendingLock = TimedLock()
     // With the mending lock held.
     let repairs = Repairs()
-    let hasRetired = Atomic<Bool>(false)
-    let isSettling = Atomic<Bool>(false)
+    let anyRetired = Atomic<Bool>(false)
+    let isMovingRetired = Atomic<Bool>(false)
 
     /// In nanoseconds.
     private let lookInterval: UInt64
@@ -47,7 +47,7 @@ package final class LiveSpool: Sendable {
     /// - Parameters:
     ///   - lookInterval: how often to look whether the file is where it was.
     ///   - report: called with a line for people when the file was replaced, or could not be.
-    ///   - onReplacement: called after the file was replaced, on whatever thread: ``settle(holdsLease:isPatient:while:)`` has work.
+    ///   - onReplacement: called after the file was replaced, on whatever thread: ``moveRetired(holdsLease:isPatient:while:)`` has work.
     package init(
         path: String,
         options: Spool.Options = Spool.Options(),

@@ -246,6 +246,6 @@ extension LiveSpool {
 
     private func retire(_ retired: Retired) {
         repairs.retired.append(retired)
-        hasRetired.store(true, ordering: .releasing)
+        anyRetired.store(true, ordering: .releasing)
     }
 }

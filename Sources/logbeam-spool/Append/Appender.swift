@@ -76,7 +76,7 @@ struct Appender {
         self.reading = reading
         guard isCommitted, let spool else { return }
         losses.note(in: spool)
-        spool.settle(holdsLease: false)
+        spool.moveRetired(holdsLease: false)
         guard echo?.error == nil else { return }
         echo?.write(chunk.bytes)
         if let echo, let code = echo.error, !echo.isUnread {
@@ -95,7 +95,7 @@ struct Appender {
             // Where it was not a lock that was waited for, there is nothing to wait for.
         } while losses.areUnwritten && !signals.haveCome && start + Self.turn <= MonotonicClock.milliseconds()
             && start < deadline
-        spool.settle(holdsLease: false, isPatient: false)
+        spool.moveRetired(holdsLease: false, isPatient: false)
     }
 
     private mutating func stream(_ destination: Destination) -> LiveStream {

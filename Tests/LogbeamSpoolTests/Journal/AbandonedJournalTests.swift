@@ -346,7 +346,7 @@ struct AbandonedJournalTests {
         try live.shell("rm $0 $0-wal $0-shm")
         try live.log("after")
         live.spool.takeInJournals()
-        #expect(live.spool.settle(holdsLease: true))
+        #expect(live.spool.moveRetired(holdsLease: true))
         #expect(try live.pending().sorted() == (["after"] + (0..<5_000).map(String.init)).sorted())
     }
 }

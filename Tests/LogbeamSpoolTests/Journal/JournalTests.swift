@@ -231,7 +231,7 @@ struct JournalTests {
         try live.shell("mv $(dirname $0) $(dirname $0)-old; mkdir $(dirname $0)")
         journal.renewFileIfGone(interval: 0)
         #expect(try journal.move() == 1)
-        #expect(live.spool.settle(holdsLease: true))
+        #expect(live.spool.moveRetired(holdsLease: true))
         #expect(try live.pending().sorted() == ["first", "second"])
         let old = try Spool(path: live.directory.file("spool-old/logs.db"))
         #expect(try messages(in: old.path) == [])

@@ -57,7 +57,7 @@ struct LiveSpoolTests {
         try live.shell(fate.script)
         try live.log("after", to: live.other)
         #expect(try live.pending().last == "after")
-        #expect(live.spool.settle(holdsLease: true))
+        #expect(live.spool.moveRetired(holdsLease: true))
 
         let before = (0..<1_200).map { "before \($0)" }
         let pending = try live.pending()
@@ -102,7 +102,7 @@ struct LiveSpoolTests {
         other.kill(SIGKILL)
         _ = try other.wait()
         try live.log("new")
-        #expect(live.spool.settle(holdsLease: true))
+        #expect(live.spool.moveRetired(holdsLease: true))
         let pending = try live.pending()
         #expect(Set(pending).isSuperset(of: (0..<100).map { "old \($0)" } + ["new"]))
         #expect(pending.count > 150, "what the other process has logged is there too")
@@ -130,7 +130,7 @@ struct LiveSpoolTests {
         try live.shell("mv \(made) $0")
         try live.log("three", to: live.other)
         try live.log("four", to: live.stream)
-        #expect(live.spool.settle(holdsLease: true))
+        #expect(live.spool.moveRetired(holdsLease: true))
         let found = try sqlite3(live.path, "SELECT log_stream, message FROM pending ORDER BY message")
         #expect(found == "stream|four\nother|one\nother|three\nstream|two\n")
     }
@@ -156,7 +156,7 @@ struct LiveSpoolTests {
         }
         try live.shell("rm $0")
         try live.log("after")
-        #expect(live.spool.settle(holdsLease: true))
+        #expect(live.spool.moveRetired(holdsLease: true))
 
         let reader = try SpoolReader(path: live.path)
         let deliveries = try reader.deliveries()
@@ -180,7 +180,7 @@ struct LiveSpoolTests {
         try live.shell("rm $0")
         try live.log("after")
         #expect(try live.spool.current.spool.untoldGaps() == [])
-        #expect(live.spool.settle(holdsLease: true))
+        #expect(live.spool.moveRetired(holdsLease: true))
         #expect(try live.spool.current.spool.untoldGaps().map(\.records).sorted() == [1, 3])
         let status = try SpoolStatus.read(path: live.path)
         #expect(status.rejected == 1)
@@ -210,7 +210,7 @@ struct LiveSpoolTests {
             )
         }
         try live.log("after")
-        #expect(live.spool.settle(holdsLease: true))
+        #expect(live.spool.moveRetired(holdsLease: true))
         #expect(live.reported.contains { $0.contains("4 records of the old spool") }, "\(live.reported)")
         let gaps = try live.spool.current.spool.untoldGaps()
         #expect(gaps.map(\.reason) == ["spool file lost", "spool file lost"])
@@ -224,7 +224,7 @@ struct LiveSpoolTests {
         try live.log("before")
         try live.shell("mv $0 $0-old")
         try live.log("after")
-        #expect(live.spool.settle(holdsLease: false, isPatient: false))
+        #expect(live.spool.moveRetired(holdsLease: false, isPatient: false))
         #expect(try live.pending() == ["after"])
         // The record was in the log alone, which does not lie beside it any more.
         #expect(try messages(in: live.path + "-old") == ["before"])
@@ -236,9 +236,9 @@ struct LiveSpoolTests {
         try live.log("before")
         try live.shell("rm $0")
         try live.log("after")
-        #expect(!live.spool.settle(holdsLease: false))
+        #expect(!live.spool.moveRetired(holdsLease: false))
         #expect(try live.pending() == ["after"])
-        #expect(live.spool.settle(holdsLease: false, isPatient: false))
+        #expect(live.spool.moveRetired(holdsLease: false, isPatient: false))
         #expect(try live.pending() == ["after", "before"])
         #expect(try FileManager.default.contentsOfDirectory(atPath: live.directory.file("spool")).count == 3)
     }
@@ -250,7 +250,7 @@ struct LiveSpoolTests {
         let running = Atomic<Int>(8)
         let logged = try await onThreads(9) { thread -> [String] in
             if thread == 8 {
-                while running.load(ordering: .relaxed) > 0 { live.spool.settle(holdsLease: true) }
+                while running.load(ordering: .relaxed) > 0 { live.spool.moveRetired(holdsLease: true) }
                 return []
             }
             defer { running.subtract(1, ordering: .relaxed) }
@@ -264,7 +264,7 @@ struct LiveSpoolTests {
                 return "\(thread) \(number)"
             }
         }
-        while !live.spool.settle(holdsLease: true) { usleep(1_000) }
+        while !live.spool.moveRetired(holdsLease: true) { usleep(1_000) }
         let pending = try live.pending()
         #expect(pending.count == 16_000)
         #expect(Set(pending) == Set(logged.flatMap { $0 }))
@@ -279,10 +279,10 @@ struct LiveSpoolTests {
         old.users.add(1, ordering: .relaxed)
         try live.shell("rm $0")
         try live.log("after")
-        #expect(!live.spool.settle(holdsLease: true))
+        #expect(!live.spool.moveRetired(holdsLease: true))
         #expect(try live.pending() == ["after"])
         old.users.subtract(1, ordering: .relaxed)
-        #expect(live.spool.settle(holdsLease: true))
+        #expect(live.spool.moveRetired(holdsLease: true))
         #expect(try live.pending() == ["after", "before"])
     }
 
@@ -382,7 +382,7 @@ struct LiveSpoolTests {
         // Once the place is free, all that was logged meanwhile is there.
         try live.shell("rm -rf $0; test -d $(dirname $0) || rm $(dirname $0)")
         try live.log("last")
-        #expect(live.spool.settle(holdsLease: true))
+        #expect(live.spool.moveRetired(holdsLease: true))
         #expect(Set(try live.pending()) == ["before", "after 0", "after 1", "after 2", "last"])
     }
 }

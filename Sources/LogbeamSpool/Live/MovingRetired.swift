@@ -15,8 +15,8 @@ extension LiveSpool {
     /// never will.
     private static let grace = UInt64(landing) * 1_000_000 + 3_000_000_000
 
-    /// Whether there is anything to settle.
-    package var isUnsettled: Bool { hasRetired.load(ordering: .acquiring) }
+    /// Whether there is anything to move.
+    package var hasRetired: Bool { anyRetired.load(ordering: .acquiring) }
 
     /// Moves what is pending in files that are in use no more into the one that is, and lets them go. Does nothing where
     /// there is nothing to do, at the cost of a load; otherwise takes time that grows with what is pending.
@@ -30,27 +30,27 @@ extension LiveSpool {
     ///     nothing more is moved.
     /// - Returns: whether nothing is left to do.
     @discardableResult
-    package func settle(
+    package func moveRetired(
         holdsLease: Bool,
         isPatient: Bool = true,
         while isWanted: () -> Bool = { true }
     ) -> Bool {
-        guard isUnsettled else { return true }
-        guard !isSettling.exchange(true, ordering: .acquiring) else { return false }
-        defer { isSettling.store(false, ordering: .releasing) }
+        guard hasRetired else { return true }
+        guard !isMovingRetired.exchange(true, ordering: .acquiring) else { return false }
+        defer { isMovingRetired.store(false, ordering: .releasing) }
         for retired in withRepairs({ $0.retired }) ?? [] {
             let isRipe =
                 holdsLease || !isPatient || !retired.leavesRecords
                 || MonotonicClock.nanoseconds() >= retired.since &+ Self.grace
             guard isRipe, waitUntilUnused(retired.generation, while: isWanted) else { continue }
-            guard ForkGate.pass({ settle(retired, holdsLease: holdsLease, while: isWanted) }) else { continue }
+            guard ForkGate.pass({ move(retired, holdsLease: holdsLease, while: isWanted) }) else { continue }
             withRepairs { repairs in
                 repairs.retired.removeAll { $0.generation === retired.generation }
-                if repairs.retired.isEmpty { hasRetired.store(false, ordering: .releasing) }
+                if repairs.retired.isEmpty { anyRetired.store(false, ordering: .releasing) }
             }
             ForkGate.pass { retired.generation.letGo() }
         }
-        return !isUnsettled
+        return !hasRetired
     }
 
     /// Threads that are at work in a file leave it after the commit timeout, or a few commits more. False if they have
@@ -66,7 +66,7 @@ extension LiveSpool {
     }
 
     /// True if the file can be let go.
-    private func settle(_ retired: Retired, holdsLease: Bool, while isWanted: () -> Bool) -> Bool {
+    private func move(_ retired: Retired, holdsLease: Bool, while isWanted: () -> Bool) -> Bool {
         guard let old = try? retired.generation.spool else { return true }
         let successor = current
         // It came back, with its log: its records are where they belong.

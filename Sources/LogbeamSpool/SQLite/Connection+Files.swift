@@ -1,6 +1,6 @@
 internal import CSQLite
 
-/// Writes once more what the disk may not have taken.
+/// What is done to SQLite's files without SQLite: syncs, and writing once more what the disk may not have taken.
 ///
 /// When a sync fails, the kernel calls the pages written all the same, so that the next sync succeeds and they are not on the
 /// disk (https://lwn.net/Articles/752063/). What they hold is still to be read: from the kernel's cache, and pages of the
@@ -29,7 +29,7 @@ extension Connection {
                 }
             }
         }
-        try take(log.methods.xSync(log.file, SQLITE_SYNC_NORMAL))
+        try syncLog()
     }
 
     /// Of the database, the pages that were copied from the log.
@@ -44,7 +44,7 @@ extension Connection {
             }
             try copyPages(to: database, from: try file(SQLITE_FCNTL_JOURNAL_POINTER))
         }
-        try take(database.methods.xSync(database.file, SQLITE_SYNC_NORMAL))
+        try syncDatabase()
     }
 
     private func copyPages(to database: File, from log: File) throws(SpoolError) {
@@ -81,6 +81,18 @@ extension Connection {
 
     // MARK: The files
 
+    /// Has the disk keep what was written to the log, by whatever connection: `fdatasync` without a lock. The first one is of
+    /// the directory too, for the log may be new there.
+    func syncLog() throws(SpoolError) { try sync(try file(SQLITE_FCNTL_JOURNAL_POINTER)) }
+
+    /// The same of the file of the database.
+    func syncDatabase() throws(SpoolError) { try sync(try file(SQLITE_FCNTL_FILE_POINTER)) }
+
+    private func sync(_ file: File) throws(SpoolError) {
+        try take(file.methods.xSync(file.file, SQLITE_SYNC_NORMAL), "the disk did not take what was written")
+    }
+
+    /// SQLite's own: a file descriptor more would end the locks of the process when it is closed (fcntl(2)).
     private typealias File = (file: UnsafeMutablePointer<sqlite3_file>, methods: sqlite3_io_methods)
 
     private func file(_ operation: Int32) throws(SpoolError) -> File {
@@ -103,14 +115,12 @@ extension Connection {
         return memory.load(fromByteOffset: offset, as: UInt32.self)
     }
 
-    private func take(_ code: Int32) throws(SpoolError) {
+    private func take(
+        _ code: Int32,
+        _ message: String = "what the disk did not take could not be written again"
+    ) throws(SpoolError) {
         guard code != SQLITE_OK else { return }
-        throw SpoolError(
-            SpoolError.Kind(resultCode: code),
-            path: path,
-            message: "what the disk did not take could not be written again",
-            code: code
-        )
+        throw SpoolError(SpoolError.Kind(resultCode: code), path: path, message: message, code: code)
     }
 
     private func withBuffer(

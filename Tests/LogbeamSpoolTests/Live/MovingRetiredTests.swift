@@ -7,7 +7,7 @@ import Testing
 @testable import LogbeamSpool
 
 @Suite("A live spool whose file was replaced", .onOwnThreads)
-struct SettlingTests {
+struct MovingRetiredTests {
     @Test("lets threads that wait for room in the old file go on in the new one")
     func waitersForRoom() async throws {
         let limit = SpoolLimit(bytes: 2 << 20, whenFull: .block(timeout: .seconds(600)))
@@ -31,7 +31,7 @@ struct SettlingTests {
         _ = try await waiting
         let waited = (0..<4).map { "waiting \($0) \(text)" }
         #expect(try live.pending().sorted() == waited)
-        #expect(live.spool.settle(holdsLease: true))
+        #expect(live.spool.moveRetired(holdsLease: true))
         #expect(try live.pending().filter { !$0.hasPrefix("waiting") } == kept)
     }
 
@@ -61,7 +61,7 @@ struct SettlingTests {
         try live.shell("mv $0 $0.old; mv $0-wal $0.old-wal")
         try live.log("new")
         disk.note(1)
-        #expect(live.spool.settle(holdsLease: true))
+        #expect(live.spool.moveRetired(holdsLease: true))
         let events = disk.events
         // In the order in which they were made; the index of a log is no file that is written to here.
         let logs = events.compactMap { event -> Int? in
@@ -85,21 +85,21 @@ struct SettlingTests {
         try live.shell("rm $0")
         try live.log("after")
         var asked = 0
-        let isSettled = live.spool.settle(holdsLease: true) {
+        let isMoved = live.spool.moveRetired(holdsLease: true) {
             asked += 1
             return asked < 10
         }
-        #expect(!isSettled)
+        #expect(!isMoved)
         #expect(asked == 10)
         #expect(try live.pending() == ["after"])
 
         asked = 0
-        let isSettledNow = live.spool.settle(holdsLease: true) {
+        let isMovedNow = live.spool.moveRetired(holdsLease: true) {
             asked += 1
             if asked == 10 { old.users.subtract(1, ordering: .relaxed) }
             return true
         }
-        #expect(isSettledNow)
+        #expect(isMovedNow)
         #expect(asked >= 10)
         #expect(try live.pending() == ["after", "before"])
     }
@@ -111,14 +111,14 @@ struct SettlingTests {
         try live.shell("rm $0")
         try live.log("after")
         var asked = 0
-        let isSettled = live.spool.settle(holdsLease: true) {
+        let isMoved = live.spool.moveRetired(holdsLease: true) {
             asked += 1
             // Before the first, and after it.
             return asked < 2
         }
-        #expect(!isSettled)
+        #expect(!isMoved)
         #expect(try live.pending().count == 501)
-        #expect(live.spool.settle(holdsLease: true))
+        #expect(live.spool.moveRetired(holdsLease: true))
         #expect(try live.pending() == ["after"] + (0..<1_200).map(String.init))
     }
 
@@ -141,9 +141,9 @@ struct SettlingTests {
             WHEN EXISTS (SELECT 1 FROM gaps WHERE stream_id != new.stream_id) BEGIN SELECT RAISE(ABORT, 'failing'); END
             """
         )
-        for _ in 0..<3 { #expect(!live.spool.settle(holdsLease: true)) }
+        for _ in 0..<3 { #expect(!live.spool.moveRetired(holdsLease: true)) }
         try sqlite3(live.path, "DROP TRIGGER failing")
-        #expect(live.spool.settle(holdsLease: true))
+        #expect(live.spool.moveRetired(holdsLease: true))
         #expect(try live.spool.current.spool.untoldGaps().map(\.records).sorted() == [3, 5])
     }
 
@@ -158,8 +158,8 @@ struct SettlingTests {
         try logging.shell(script)
         logging.spool.look()
         uploading.spool.look()
-        #expect(uploading.spool.settle(holdsLease: true))
-        #expect(logging.spool.settle(holdsLease: false, isPatient: false))
+        #expect(uploading.spool.moveRetired(holdsLease: true))
+        #expect(logging.spool.moveRetired(holdsLease: false, isPatient: false))
         #expect(try logging.pending() == ["0", "1", "2"])
     }
 
@@ -175,8 +175,8 @@ struct SettlingTests {
         live.spool.look()
         #expect(live.quarantined.count == 1)
         disk.setCapacity(nil)
-        #expect(eventually { (try? live.log("after")) != nil && live.spool.isUnsettled })
-        #expect(live.spool.settle(holdsLease: true))
+        #expect(eventually { (try? live.log("after")) != nil && live.spool.hasRetired })
+        #expect(live.spool.moveRetired(holdsLease: true))
         #expect(Set(try live.pending()) == ["0", "1", "2", "after"])
     }
 
@@ -191,11 +191,11 @@ struct SettlingTests {
         let old = try logging.spool.current.spool
         try logging.shell(script)
         uploading.spool.look()
-        #expect(uploading.spool.settle(holdsLease: true))
+        #expect(uploading.spool.moveRetired(holdsLease: true))
         try old.append("late", stream: try logging.stream.id(in: logging.spool.current))
         logging.spool.look()
-        #expect(logging.spool.settle(holdsLease: false, isPatient: false))
-        #expect(uploading.spool.settle(holdsLease: true))
+        #expect(logging.spool.moveRetired(holdsLease: false, isPatient: false))
+        #expect(uploading.spool.moveRetired(holdsLease: true))
         #expect(try logging.pending() == ["before", "late"])
     }
 
@@ -218,7 +218,7 @@ struct SettlingTests {
         try live.shell(scripts[1])
         try live.log("again")
         // First the one that came back, and then the one between.
-        #expect(eventually { live.spool.settle(holdsLease: true) })
+        #expect(eventually { live.spool.moveRetired(holdsLease: true) })
         try live.log("last")
         #expect(try live.pending().sorted() == ["0", "1", "2", "after", "again", "last"])
     }
@@ -232,11 +232,11 @@ struct SettlingTests {
         try live.shell("mv $0-x $0")
         live.spool.look(isThorough: true)
         // The uploader comes by before the file is found to have another log.
-        live.spool.settle(holdsLease: true)
+        live.spool.moveRetired(holdsLease: true)
         try live.log("again")
         #expect(
             eventually {
-                live.spool.look(isThorough: true); return live.spool.settle(holdsLease: true)
+                live.spool.look(isThorough: true); return live.spool.moveRetired(holdsLease: true)
             }
         )
         #expect(Set(try live.pending()) == ["0", "1", "2", "after", "again"])
@@ -269,11 +269,11 @@ struct SettlingTests {
         try live.shell("mv \(made) $0")
         // The uploader comes by before anybody has logged.
         live.spool.look(isThorough: true)
-        live.spool.settle(holdsLease: true)
+        live.spool.moveRetired(holdsLease: true)
         try live.log("after")
         #expect(
             eventually {
-                live.spool.look(isThorough: true); return live.spool.settle(holdsLease: true)
+                live.spool.look(isThorough: true); return live.spool.moveRetired(holdsLease: true)
             }
         )
         #expect(Set(try live.pending()).isSuperset(of: ["0", "1", "2", "after"]))

@@ -8,7 +8,7 @@ import Testing
 
 /// A spool whose file was deleted while a thread was at work in it, which stays there for as long as the test wants.
 @Suite("An uploader that can not move what is pending in an old file", .onOwnThreads)
-struct UnsettledSpoolTests {
+struct UnmovedRecordsTests {
     private let directory: TemporaryDirectory
     private let mailbox = Mailbox()
     private let stuck = Gate()
@@ -51,7 +51,7 @@ struct UnsettledSpoolTests {
         #expect(stuck.waitForArrivals())
         try FileManager.default.removeItem(atPath: path)
         try log("after", to: spool)
-        #expect(spool.isUnsettled)
+        #expect(spool.hasRetired)
         do {
             try await body()
         } catch {
@@ -104,7 +104,7 @@ struct UnsettledSpoolTests {
                     let status = try SpoolStatus.read(path: path)
                     return status.pending == 0 && status.inDoubt == 0
                 }
-                #expect(spool.isUnsettled)
+                #expect(spool.hasRetired)
                 stuck.open()
                 try await waitUntil("all is moved and sent") { service.sent.flatMap(\.texts).contains("before") }
                 let sent = service.sent.flatMap(\.texts)
@@ -127,7 +127,7 @@ struct UnsettledSpoolTests {
                     turns.insert(uploader.report.lastTurn)
                     return sightings.count > 5 && turns.count > 5
                 }
-                #expect(spool.isUnsettled && service.sent.isEmpty)
+                #expect(spool.hasRetired && service.sent.isEmpty)
                 stuck.open()
                 try await waitUntil("all is moved and sent") { service.sent.flatMap(\.texts).contains("before") }
             }
