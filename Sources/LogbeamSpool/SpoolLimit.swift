@@ -38,7 +38,7 @@ package struct SpoolLimit: Sendable, Equatable {
     /// The pages of a spool: see ``Schema/migrate(_:)``.
     static let pageSize: Int64 = 4_096
     /// What a page takes in the log (https://www.sqlite.org/fileformat2.html#the_write_ahead_log).
-    static let frameSize: Int64 = pageSize + 24
+    static let frameSize: Int64 = pageSize + Int64(LogLayout.frameHeaderSize)
 
     /// What must be free for one transaction of a cost: its pages stand in the log first, and a long one outgrows the part
     /// that is set apart.

@@ -72,8 +72,7 @@ private struct Replaced<State> {
 /// transaction that did not fit into its cache has written a page anew (`walRewriteChecksums`): those lie before the end of
 /// what was written last, and go to the file at once.
 private struct LogWrites {
-    /// https://www.sqlite.org/fileformat2.html#the_write_ahead_log
-    private static let headSize = 24
+    private static let headSize = LogLayout.frameHeaderSize
     private static let longestPage = 65_536
 
     private let frame = FrameBuffer(size: headSize + longestPage)

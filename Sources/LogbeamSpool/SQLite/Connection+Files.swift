@@ -60,10 +60,12 @@ extension Connection {
                 let page = UInt32(bigEndian: frame.load(as: UInt32.self))
                 if page > 0, page <= pages { newest[page] = offset }
             }
-            let page = UnsafeMutableRawBufferPointer(rebasing: frame.dropLast(LogLayout.frameHeadSize))
+            let page = UnsafeMutableRawBufferPointer(rebasing: frame.dropLast(LogLayout.frameHeaderSize))
             for (number, offset) in newest {
                 let (count, place) = (Int32(page.count), Int64(number - 1) * Int64(page.count))
-                try take(log.methods.xRead(log.file, page.baseAddress, count, offset + Int64(LogLayout.frameHeadSize)))
+                try take(
+                    log.methods.xRead(log.file, page.baseAddress, count, offset + Int64(LogLayout.frameHeaderSize))
+                )
                 try take(database.methods.xWrite(database.file, page.baseAddress, count, place))
             }
         }
@@ -103,7 +105,7 @@ extension Connection {
     }
 
     private func frameSize() throws(SpoolError) -> Int64 {
-        try integer("PRAGMA page_size") + Int64(LogLayout.frameHeadSize)
+        try integer("PRAGMA page_size") + Int64(LogLayout.frameHeaderSize)
     }
 
     /// A number that stands in the index of the log.
@@ -130,23 +132,5 @@ extension Connection {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
         defer { buffer.deallocate() }
         try body(buffer)
-    }
-}
-
-/// https://www.sqlite.org/fileformat2.html#the_write_ahead_log, https://www.sqlite.org/walformat.html. In bytes.
-private enum LogLayout {
-    static let headerSize = 32
-    static let frameHeadSize = 24
-    /// The number of the lock of who copies the log.
-    static let checkpointLock: Int32 = 1
-
-    enum Index {
-        static let regionSize: Int32 = 32_768
-        /// `mxFrame` of the first copy of the header.
-        static let committedFrames = 16
-        /// `nPage` there: the pages of the database.
-        static let pages = 20
-        /// `nBackfill`.
-        static let copiedFrames = 96
     }
 }

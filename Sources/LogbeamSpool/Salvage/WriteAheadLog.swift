@@ -21,15 +21,12 @@ struct WriteAheadLog {
     /// Frames after the last commit.
     private(set) var uncommittedFrames = 0
 
-    private static let headerSize = 32
-    private static let frameHeaderSize = 24
-
     /// - Parameter pageSize: for when the log itself does not tell.
     init(_ file: ReadOnlyFile, pageSize fallback: Int) {
-        let bytes = file.read(Self.headerSize, at: 0) ?? []
+        let bytes = file.read(LogLayout.headerSize, at: 0) ?? []
         let header = Header(bytes)
         pageSize = header?.pageSize ?? fallback
-        guard file.size > Self.headerSize else { return }
+        guard file.size > LogLayout.headerSize else { return }
         if header == nil { damagedFrames += 1 }
         // Without a header: as machines with the byte order of all that Swift runs on write it.
         let isBigEndian = header?.isBigEndian ?? false
@@ -41,8 +38,8 @@ struct WriteAheadLog {
         var isPredecessorOurs = true
         var isLostToSQLite = header == nil
 
-        let frameSize = Self.frameHeaderSize + pageSize
-        var offset = Self.headerSize
+        let frameSize = LogLayout.frameHeaderSize + pageSize
+        var offset = LogLayout.headerSize
         while offset + frameSize <= file.size {
             defer { offset += frameSize }
             let frame = file.read(frameSize, at: offset) ?? []
@@ -66,7 +63,7 @@ struct WriteAheadLog {
             guard let page = frame.bigEndian(at: 0, count: 4), let commit = frame.bigEndian(at: 4, count: 4) else {
                 continue
             }
-            pending.append((page, offset + Self.frameHeaderSize, isVerified))
+            pending.append((page, offset + LogLayout.frameHeaderSize, isVerified))
             guard isVerified else {
                 damagedFrames += 1
                 continue
@@ -91,7 +88,7 @@ struct WriteAheadLog {
 
     /// The page size that the header of a log tells; `nil` if that is damaged.
     static func pageSize(of file: ReadOnlyFile) -> Int? {
-        Header(file.read(headerSize, at: 0) ?? [])?.pageSize
+        Header(file.read(LogLayout.headerSize, at: 0) ?? [])?.pageSize
     }
 
     private struct Header {
@@ -101,7 +98,7 @@ struct WriteAheadLog {
 
         /// `nil` if its checksum does not fit.
         init?(_ bytes: [UInt8]) {
-            guard bytes.count == WriteAheadLog.headerSize, let magic = bytes.bigEndian(at: 0, count: 4),
+            guard bytes.count == LogLayout.headerSize, let magic = bytes.bigEndian(at: 0, count: 4),
                 magic & ~1 == 0x377F_0682,
                 let size = bytes.bigEndian(at: 8, count: 4), (512...65_536).contains(size), size & (size - 1) == 0
             else { return nil }
