@@ -2,20 +2,38 @@ internal import Synchronization
 
 /// Whether the disk may lack something. It does until all is written again that was written before the last failure: while
 /// that goes on too, and where something fails meanwhile.
+///
+/// To write all of it again takes long, and who logs may wait for it: where the disk does not take it, nobody tries for ten
+/// times as long as that took.
 struct Doubt: ~Copyable {
     private let failures = Atomic<Int>(0)
     /// How many of them are made good.
     private let resolved = Atomic<Int>(0)
+    /// In nanoseconds of the clock.
+    private let pausedUntil = Atomic<UInt64>(0)
+    private let clock: @Sendable () -> UInt64
+
+    init(clock: @escaping @Sendable () -> UInt64 = MonotonicClock.nanoseconds) { self.clock = clock }
 
     var isThere: Bool { resolved.load(ordering: .acquiring) != failures.load(ordering: .acquiring) }
 
     func raise() { failures.add(1, ordering: .acquiringAndReleasing) }
 
     /// Returns whether there was anything to resolve.
-    func resolve(_ body: () throws(SpoolError) -> Void) throws(SpoolError) -> Bool {
+    ///
+    /// - Parameter path: of the spool, for the error.
+    func resolve(at path: String, _ body: () throws(SpoolError) -> Void) throws(SpoolError) -> Bool {
         let known = failures.load(ordering: .acquiring)
         guard resolved.load(ordering: .acquiring) != known else { return false }
-        try body()
+        let start = clock()
+        guard start >= pausedUntil.load(ordering: .relaxed) else { throw .notWrittenAgain(path) }
+        do throws(SpoolError) {
+            try body()
+        } catch {
+            let end = clock()
+            if error.kind != .busy { pausedUntil.store(end &+ 10 * (end &- start), ordering: .relaxed) }
+            throw error
+        }
         resolved.max(known, ordering: .acquiringAndReleasing)
         return true
     }

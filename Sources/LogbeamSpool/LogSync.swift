@@ -52,7 +52,7 @@ final class LogSync: @unchecked Sendable {
             try connection.syncLog()
         } catch {
             walMonitor.doubtLog()
-            throw error
+            _ = try walMonitor.syncDoubtfulLog(by: connection)
         }
     }
 

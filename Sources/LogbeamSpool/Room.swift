@@ -78,8 +78,8 @@ final class Room {
     func admit(_ cost: Int64) throws(SpoolError) {
         let isSpent = allowance < cost
         let isDiskDue = walMonitor.pages.load(ordering: .relaxed) >= diskCheckPages
-        // The sync of a commit says nothing of what another process has committed before, if one of ours has failed since.
-        if syncsCommits, walMonitor.isInDoubt { try walMonitor.writeAgain(by: connection) }
+        // The sync of a commit says nothing of what was committed before, by whatever process, if one has failed since.
+        if syncsCommits { _ = try walMonitor.syncDoubtfulLog(by: connection) }
         // A short record may make the log longer by pages.
         guard isSpent || isDiskDue || isLogTooLong else { return }
         var next = isSpent ? max(cost, Self.largestAllowance) : allowance
@@ -88,8 +88,8 @@ final class Room {
             let needed = limit.room(for: cost)
             let free = try measure()
             let excess = walMonitor.length - limit.logBytes
-            if excess > 0, free - excess < needed, !walMonitor.emptyLog(of: connection), free >= needed {
-                throw walMonitor.isInDoubt ? .notCopied(path) : logHeld
+            if excess > 0, free - excess < needed, try !walMonitor.emptyLog(of: connection), free >= needed {
+                throw logHeld
             }
             if isSpent {
                 guard free >= needed else { throw atLimit }
@@ -161,7 +161,7 @@ final class Room {
     func cutLog() {
         try? connection.limitLog(bytes: Self.spareLog)
         // The first commit in it cuts the file.
-        if walMonitor.emptyLog(of: connection) { try? connection.touch() }
+        if (try? walMonitor.emptyLog(of: connection)) == true { try? connection.touch() }
         try? connection.limitLog(bytes: usualLog)
     }
 

@@ -25,6 +25,8 @@ package final class Spool: Sendable {
         var openTimeout = SpoolFile.openTimeout
         /// How many bytes may be written beside a file.
         package var freeSpace: @Sendable (_ path: String) -> Int64 = DiskSpace.free
+        /// Nanoseconds, for how long to leave a disk alone that has refused something: see ``Doubt``.
+        var clock: @Sendable () -> UInt64 = MonotonicClock.nanoseconds
 
         package init(
             create: Bool = true,
@@ -82,7 +84,12 @@ package final class Spool: Sendable {
         commitTimeout = options.commitTimeout.nanoseconds
         lockTimeout = max(commitTimeout, 1_000_000_000)
         limit = options.limit
-        let walMonitor = options.limit.map { WALMonitor(safetyThreshold: $0.safetyPages) } ?? WALMonitor()
+        let foundLog = DiskSpace.size(of: path + "-wal") > 0
+        let walMonitor = WALMonitor(
+            safetyThreshold: options.limit?.safetyPages ?? WALMonitor.usualThreshold,
+            foundLog: foundLog,
+            clock: options.clock
+        )
         self.walMonitor = walMonitor
         let writer = try ForkGate.pass { () throws(SpoolError) in
             let connection = try SpoolFile.openForWriting(

@@ -79,9 +79,22 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         SpoolError(.failedIO, path: path, message: "the disk did not take what was copied out of the log")
     }
 
+    static func notWrittenAgain(_ path: String, code: Int32? = nil) -> SpoolError {
+        SpoolError(
+            code.map { Kind(resultCode: $0) } ?? .failedIO,
+            path: path,
+            message: "what the disk did not take could not be written again",
+            code: code
+        )
+    }
+
     static func superseded(_ path: String) -> SpoolError {
         SpoolError(.superseded, path: path, message: "another process has taken over the uploads")
     }
+
+    /// A commit came to nothing because the disk did not take it, or something before it.
+    /// SQLITE_IOERR_FSYNC (https://www.sqlite.org/rescode.html#ioerr_fsync), a macro that Swift can not read.
+    var isFailedSync: Bool { code == SQLITE_IOERR | 4 << 8 }
 
     /// The disk has no room for it, or the quota.
     package var lacksDiskSpace: Bool { kind == .full || kind == .quotaExceeded }

@@ -12,13 +12,28 @@ final class WALMonitor: Sendable {
     /// At which length a commit itself runs a checkpoint: only ever reached when no uploader lives, or when a reader of
     /// another process holds the log open.
     private let safetyThreshold: Int
+    /// 64 MiB.
+    static let usualThreshold = 16_384
     private let nextSafetyCheckpoint: Atomic<Int>
-    private let copyDoubt = Doubt()
-    private let logDoubt = Doubt()
+    private let copyDoubt: Doubt
+    private let logDoubt: Doubt
+    /// There was a log before this process came, and nobody knows what of it the disk has.
+    private let foundLog: Atomic<Bool>
 
-    /// - Parameter safetyThreshold: by default 16,384 pages, which are 64 MiB.
-    init(safetyThreshold: Int = 16_384) {
+    /// - Parameters:
+    ///   - safetyThreshold: in pages.
+    ///   - foundLog: whether another process has written to the log, and perhaps copied out of it. One that has ended, or
+    ///     goes on, can have heard of a sync that failed; whoever opens a file after that hears nothing of it.
+    ///   - clock: see ``Doubt``.
+    init(
+        safetyThreshold: Int = usualThreshold,
+        foundLog: Bool = false,
+        clock: @escaping @Sendable () -> UInt64 = MonotonicClock.nanoseconds
+    ) {
+        copyDoubt = Doubt(clock: clock)
+        logDoubt = Doubt(clock: clock)
         self.safetyThreshold = safetyThreshold
+        self.foundLog = Atomic(foundLog)
         nextSafetyCheckpoint = Atomic(safetyThreshold)
     }
 
@@ -57,7 +72,7 @@ final class WALMonitor: Sendable {
     /// Writes again what is in doubt: for before the log is copied, by who may wait for the disk.
     func writeAgain(by connection: Connection) throws(SpoolError) {
         _ = try syncDoubtfulLog(by: connection)
-        _ = try copyDoubt.resolve { () throws(SpoolError) in try connection.copyLogAgain() }
+        _ = try copyDoubt.resolve(at: connection.path) { () throws(SpoolError) in try connection.copyLogAgain() }
     }
 
     /// Copies the log into the database, as far as that goes (https://www.sqlite.org/c3ref/wal_checkpoint_v2.html), and nothing
@@ -97,21 +112,24 @@ final class WALMonitor: Sendable {
     }
 
     /// Writes the log again and syncs it, if it is in doubt. Returns whether it was.
+    ///
+    /// One that was there before is, from when anything is first promised or copied that stands on it.
     func syncDoubtfulLog(by connection: Connection) throws(SpoolError) -> Bool {
-        try logDoubt.resolve { () throws(SpoolError) in try connection.syncLogAgain() }
+        if foundLog.load(ordering: .relaxed), foundLog.exchange(false, ordering: .relaxed) { doubtAll() }
+        return try logDoubt.resolve(at: connection.path) { () throws(SpoolError) in try connection.syncLogAgain() }
     }
 
     /// The length of the log in bytes, as far as this process knows.
     var length: Int64 { Int64(pages.load(ordering: .relaxed)) * SpoolLimit.frameSize }
 
     /// Copies the log into the file, and has the next commit begin it anew; first writes again what is in doubt, for nobody
-    /// else may be there who does. False if the disk does not take that, if a reader is in the way, or another process that
-    /// does the same.
+    /// else may be there who does, and throws if the disk does not take that. False if a reader is in the way, or another
+    /// process that does the same.
     ///
     /// A commit that does this as a rule gives up at once, and need not keep writers of other processes out: where they
     /// write all the time, it never gets to the end of the log.
-    func emptyLog(of connection: Connection) -> Bool {
-        guard (try? writeAgain(by: connection)) != nil else { return false }
+    func emptyLog(of connection: Connection) throws(SpoolError) -> Bool {
+        do throws(SpoolError) { try writeAgain(by: connection) } catch  where error.kind == .busy { return false }
         let deadline = connection.busyPolicy.deadline
         connection.setBusyDeadline(MonotonicClock.nanoseconds() + 10_000_000)
         defer { connection.setBusyDeadline(deadline) }

@@ -80,8 +80,16 @@ final class Writer {
 
     /// Commits one record and returns its id.
     func append(_ record: NewRecord) throws(SpoolError) -> Int64 {
-        try room.admit(SpoolLimit.cost(ofMessage: record.message.count))
-        return try insert(record)
+        let cost = SpoolLimit.cost(ofMessage: record.message.count)
+        try room.admit(cost)
+        do throws(SpoolError) {
+            return try insert(record)
+        } catch  where error.isFailedSync {
+            // Who has opened a file hears by their next sync of all that failed before, perhaps long ago and what others
+            // wrote: the one after that tells of this record (fsync(2), "will be reported to all file descriptors").
+            try room.admit(cost)
+            return try insert(record)
+        }
     }
 
     /// Commits records and how far they were taken: all of that or nothing. Returns the id of the last; 0 if there is none.
@@ -129,7 +137,8 @@ final class Writer {
     func streamID(for destination: Destination) throws(SpoolError) -> Int64 {
         try insertStream.bind(destination.logGroup, at: 1)
         try insertStream.bind(destination.logStream, at: 2)
-        try insertStream.run()
+        // As in ``append(_:)``.
+        do throws(SpoolError) { try insertStream.run() } catch  where error.isFailedSync { try insertStream.run() }
         try selectStream.bind(destination.logGroup, at: 1)
         try selectStream.bind(destination.logStream, at: 2)
         defer { selectStream.reset() }

@@ -91,3 +91,13 @@ package final class Gate: Sendable {
         state.wait(within: limit) { $0.arrived >= count ? true : nil } ?? false
     }
 }
+
+/// Looks again and again for a state that nothing tells of; `false` if it never comes.
+package func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
+    let deadline = ContinuousClock.now + patience
+    while try !condition() {
+        if ContinuousClock.now > deadline { return false }
+        usleep(500)
+    }
+    return true
+}

@@ -101,16 +101,6 @@ extension Ended {
     }
 }
 
-/// Looks again and again until the condition holds; `false` if it never does.
-func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-    let deadline = ContinuousClock.now + patience
-    while try !condition() {
-        if ContinuousClock.now > deadline { return false }
-        usleep(2_000)
-    }
-    return true
-}
-
 /// Each test of the suite, and the child tasks that it makes, runs on threads of its own: it blocks, and must not keep
 /// others from the few threads of Swift's pool.
 struct OwnThreads: SuiteTrait, TestTrait, TestScoping {

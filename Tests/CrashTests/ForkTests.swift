@@ -44,7 +44,7 @@ struct ForkTests {
             #expect(bed.waitForArrival(of: ["parent"]))
             // Once that is acknowledged, nothing is in doubt.
             #expect(
-                try bed.eventually { try bed.query("SELECT value FROM counters WHERE name = 'delivered'") == ["1"] }
+                try eventually { try bed.query("SELECT value FROM counters WHERE name = 'delivered'") == ["1"] }
             )
             service.kill(SIGKILL)
             #expect(bed.waitForArrival(of: ["parent", "child"]))
@@ -58,8 +58,8 @@ struct ForkTests {
                     == 1
             }
             // While locks come and go, the kernel may leave one out of its list.
-            #expect(try bed.eventually { try holds(" 1073741826 1073742335") })
-            #expect(try bed.eventually { try holds(" 128 128") })
+            #expect(try eventually { try holds(" 1073741826 1073742335") })
+            #expect(try eventually { try holds(" 128 128") })
             #endif
             service.closeInput()
             // The child has the pipes too: this waits for its end.

@@ -25,9 +25,9 @@ struct NoThreadTests {
             // It takes the lease for each attempt.
             let attempts = "SELECT value FROM counters WHERE name = 'lease_epoch'"
             let first = try bed.query(attempts)
-            #expect(try bed.eventually { try bed.query(attempts) != first })
+            #expect(try eventually { try bed.query(attempts) != first })
             let second = try bed.query(attempts)
-            #expect(try bed.eventually { try bed.query(attempts) != second })
+            #expect(try eventually { try bed.query(attempts) != second })
             try service.waitForLines(service.text().split(separator: "\n").count + 10)
             #expect(bed.arrived().isEmpty)
             try limit.lift()

@@ -70,6 +70,8 @@ struct DiskFaultTests {
         let refused = workload.refused.count
         try workload.end()
         #expect(workload.refused.count == refused, comment)
+        // What came to nothing by it is tried again.
+        if trouble == .syncError, !lasts { #expect(refused == 0, comment) }
         #expect(try integrity(of: path) == "ok", comment)
         try workload.check(path, comment)
         try checkKilled(workload, path, comment)
@@ -175,7 +177,9 @@ private struct FaultyWorkload {
     private var unfinished: (range: BatchRange, ids: [Int64])?
 
     init(path: String, powerLossSafe: Bool) throws {
-        spool = try Spool(path: path, options: .init(powerLossSafe: powerLossSafe))
+        var options = Spool.Options(powerLossSafe: powerLossSafe)
+        options.clock = { 0 }
+        spool = try Spool(path: path, options: options)
         reader = try SpoolReader(path: path)
         maintenance = try SpoolMaintenance(spool: spool, reader: reader)
         stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
@@ -224,6 +228,8 @@ private struct FaultyWorkload {
     mutating func end() throws {
         append("after")
         deliver()
+        // Each connection hears once of a sync that failed, by its own next one.
+        for _ in 0..<2 { _ = try? maintenance.resetLog(3) }
         try maintenance.resetLog(3)
         append("at the end")
         #expect(unfinished == nil)

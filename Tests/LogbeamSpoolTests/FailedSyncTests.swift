@@ -17,8 +17,7 @@ struct FailedSyncTests {
         try test.append(3)
         try test.spool.sync()
         try test.append(3)
-        test.disk.setFault(.init([.sync], first: 1, code: Self.code))
-        #expect(spoolError { try test.spool.sync() }?.kind == .failedIO)
+        try test.failToSync()
         #expect(try test.idsAfterPowerCut() == Array(test.ids.prefix(3)))
         try test.append(3)
         try test.spool.sync()
@@ -28,19 +27,28 @@ struct FailedSyncTests {
         #expect(try test.idsAfterPowerCut() == test.ids)
     }
 
+    @Test("of the log, it is written again at once")
+    func atOnce() throws {
+        let test = try Setup()
+        try test.append(3)
+        test.disk.setFault(.init([.sync], first: 1, code: Self.code))
+        try test.spool.sync()
+        #expect(test.disk.failedCalls == 1)
+        #expect(try test.idsAfterPowerCut() == test.ids)
+    }
+
     @Test("of the log, the next one succeeds where all of that is in the database, and its file empty")
     func emptyLog() throws {
         let test = try Setup()
         let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
         try test.append(3)
-        test.disk.setFault(.init([.sync], first: 1, code: Self.code))
-        #expect(spoolError { try test.spool.sync() }?.kind == .failedIO)
+        try test.failToSync()
         // SQLITE_CHECKPOINT_TRUNCATE, by who has nothing to write afterwards.
         let other = try Connection(path: test.spool.path, mode: .readWrite)
         try other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         #expect(try FileManager.default.attributesOfItem(atPath: test.spool.path + "-wal")[.size] as? Int == 0)
         try test.spool.sync()
-        #expect(try maintenance.resetLog(2))
+        #expect(eventually { (try? maintenance.resetLog(2)) == true })
         #expect(try test.idsAfterPowerCut() == test.ids)
     }
 
@@ -100,10 +108,93 @@ struct FailedSyncTests {
         try test.append(1)
         try test.append(1, to: other)
         test.disk.setFault(.init([.sync], first: 1, code: Self.code))
-        #expect(spoolError { try test.append(1) }?.kind == .failedIO)
+        try test.append(1)
         #expect(test.disk.failedCalls == 1)
+        #expect(try test.idsAfterPowerCut() == test.ids)
+        test.disk.setFault(.init([.sync], first: 1, lasts: true, code: Self.code))
+        #expect(spoolError { try test.append(1) }?.kind == .failedIO)
+        test.disk.setFault(nil)
         try test.append(1)
         #expect(try test.idsAfterPowerCut() == test.ids)
+    }
+
+    @Test("of another process, a commit is tried twice, for the first one hears of that")
+    func heardLate() throws {
+        let test = try Setup(Spool.Options(powerLossSafe: true))
+        let other = try Spool(path: test.spool.path)
+        try test.append(1, to: other)
+        let stream = Destination(logGroup: "group", logStream: "new")
+        for body in [{ try test.append(1) }, { _ = try test.spool.streamID(for: stream) }] {
+            test.disk.setFault(.init([.sync], first: 1, code: Self.code))
+            try other.sync()
+            #expect(test.disk.failedCalls == 1)
+            try body()
+        }
+        #expect(try test.idsAfterPowerCut() == test.ids)
+    }
+
+    @Test(
+        "what is in doubt still when a process ends, the next one has on the disk before it promises more",
+        arguments: [true, false]
+    )
+    func restarted(syncsCommits: Bool) throws {
+        let test = try Setup()
+        try test.append(3)
+        try test.spool.sync()
+        try test.append(3)
+        try test.failToSync()
+        test.close()
+        try test.open(Spool.Options(powerLossSafe: syncsCommits))
+        try test.append(1)
+        if !syncsCommits { try test.spool.sync() }
+        #expect(try test.idsAfterPowerCut() == test.ids)
+    }
+
+    @Test("what was copied out of the log and is in doubt, another process copies again before the log begins anew")
+    func copiedByAnother() throws {
+        let test = try Setup()
+        let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
+        let reader = try SpoolFile.openForReading(path: test.spool.path)
+        try test.append(200)
+        try test.spool.sync()
+        try reader.pinningLog { _ in
+            try? test.append(3)
+            // The first is of the log.
+            test.disk.setFault(.init([.sync], first: 2, code: Self.code))
+            #expect(spoolError { try maintenance.resetLog(0) }?.kind == .failedIO)
+        }
+        let other = try Spool(path: test.spool.path)
+        let its = try SpoolMaintenance(spool: other, reader: SpoolReader(path: test.spool.path))
+        // SQLITE_CHECKPOINT_TRUNCATE.
+        #expect(try its.resetLog(3))
+        #expect(try test.idsAfterPowerCut() == test.ids)
+    }
+
+    @Test("of the database, a record that is to be on the disk needs the log alone")
+    func copyAlone() throws {
+        let test = try Setup(Spool.Options(powerLossSafe: true))
+        try test.append(1)
+        test.spool.walMonitor.doubtAll()
+        try test.append(1)
+        #expect(test.spool.walMonitor.isInDoubt)
+        try test.spool.walMonitor.writeAgain(by: try SpoolFile.openAgain(path: test.spool.path, .readWrite))
+        #expect(!test.spool.walMonitor.isInDoubt)
+    }
+
+    @Test("a record waits no longer than it may for what is to be written again")
+    func noWait() throws {
+        let test = try Setup(Spool.Options(powerLossSafe: true, commitTimeout: .zero))
+        try test.append(1)
+        let other = try Connection(path: test.spool.path, mode: .readWrite)
+        try other.execute("BEGIN IMMEDIATE")
+        let time = ContinuousClock().measure {
+            for _ in 0..<40 {
+                test.spool.walMonitor.doubtLog()
+                #expect(spoolError { try test.append(1) }?.kind == .busy)
+            }
+        }
+        // A second for each would be too long.
+        #expect(time < .seconds(30))
     }
 
     @Test(
@@ -128,7 +219,7 @@ struct FailedSyncTests {
         test.disk.setFault(.init([.sync], first: 1, lasts: true, code: Self.code))
         let error = spoolError { try test.append(1_000) }
         #expect(
-            error?.kind == .failedIO && error?.message.contains("copied out of the log") == true,
+            error?.kind == .failedIO && error?.message.contains("the disk did not take") == true,
             "\(String(describing: error))"
         )
         test.disk.setFault(nil)
@@ -151,13 +242,16 @@ struct FailedSyncTests {
     func whileSyncing() async throws {
         let test = try Setup()
         try test.append(3)
-        test.disk.setFault(.init([.sync], first: 1, code: Self.code))
-        #expect(spoolError { try test.spool.sync() }?.kind == .failedIO)
-        let gate = Gate()
-        test.disk.holdSyncs(at: gate)
-        let spool = test.spool
+        test.spool.walMonitor.doubtLog()
+        let (first, gate) = (Gate(), Gate())
+        test.disk.holdSyncs(at: first)
+        let (disk, spool) = (test.disk, test.spool)
         async let sync: Void = onOwnThread { try spool.sync() }
         try await onOwnThread {
+            // The one before, which says nothing.
+            #expect(first.waitForArrivals())
+            disk.holdSyncs(at: gate)
+            first.open()
             #expect(gate.waitForArrivals())
             // Until all of it is on the disk, it does not count as written.
             #expect(spool.walMonitor.isInDoubt)
@@ -169,31 +263,11 @@ struct FailedSyncTests {
         #expect(!spool.walMonitor.isInDoubt)
     }
 
-    @Test("what fails while something is written again stays in doubt")
-    func doubtMeanwhile() throws {
-        let doubt = Doubt()
-        var states = [doubt.isThere]
-        var resolved = [try doubt.resolve {}]
-        doubt.raise()
-        resolved.append(try doubt.resolve { doubt.raise() })
-        states.append(doubt.isThere)
-        let error = spoolError {
-            _ = try doubt.resolve { () throws(SpoolError) in throw .superseded("") }
-        }
-        #expect(error?.kind == .superseded)
-        states.append(doubt.isThere)
-        resolved.append(try doubt.resolve { states.append(doubt.isThere) })
-        states.append(doubt.isThere)
-        #expect(resolved == [false, true, true])
-        #expect(states == [false, true, true, true, false])
-    }
-
     @Test("nothing is written again while somebody else writes, who may begin the log anew")
     func whileOthersWrite() throws {
         let test = try Setup()
         try test.append(3)
-        test.disk.setFault(.init([.sync], first: 1, code: Self.code))
-        #expect(spoolError { try test.spool.sync() }?.kind == .failedIO)
+        test.spool.walMonitor.doubtLog()
         let other = try Connection(path: test.spool.path, mode: .readWrite)
         // All of the log is copied, so that a reader does not keep it.
         try other.execute("PRAGMA wal_checkpoint(FULL)")
@@ -243,7 +317,9 @@ struct FailedSyncTests {
         }
         let isHit = test.disk.failedCalls > 0
         test.disk.setFault(nil)
-        _ = try maintenance.resetLog(2)
+        // All that have the files open hear of it.
+        for _ in 0..<3 { _ = try? maintenance.resetLog(2) }
+        #expect(try maintenance.resetLog(2))
         let salt = try test.logSalt()
         try test.append(1)
         #expect(try maintenance.resetLog(2), comment)
@@ -265,9 +341,22 @@ private final class Setup {
     init(_ options: Spool.Options = Spool.Options()) throws {
         directory = try TemporaryDirectory.inMemory()
         disk = TestDisk(directory: directory.path)
+        var options = options
+        options.clock = { 0 }
         let spool = try Spool(path: directory.file("spool.db"), options: options)
         opened = spool
         stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
+    }
+
+    func open(_ options: Spool.Options) throws {
+        opened = try Spool(path: directory.file("spool.db"), options: options)
+    }
+
+    /// The disk takes nothing for a while.
+    func failToSync() throws {
+        disk.setFault(.init([.sync], first: 1, lasts: true, code: 10 | 4 << 8))
+        #expect(spoolError { try spool.sync() }?.kind == .failedIO)
+        disk.setFault(nil)
     }
 
     /// Each takes a page.

@@ -16,7 +16,9 @@ struct LogSyncTests {
     init() throws {
         directory = try TemporaryDirectory()
         disk = TestDisk(directory: directory.path)
-        spool = try Spool(path: directory.file("spool.db"), options: .init(commitTimeout: .seconds(600)))
+        var options = Spool.Options(commitTimeout: .seconds(600))
+        options.clock = { 0 }
+        spool = try Spool(path: directory.file("spool.db"), options: options)
         stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
     }
 

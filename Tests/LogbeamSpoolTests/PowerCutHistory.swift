@@ -74,6 +74,8 @@ private struct Workload {
     private var random: SeededGenerator
     private var parts: Parts?
     private var streams: [Int64] = []
+    /// How often the failure of a sync may still be heard of.
+    private var oldFailures = 0
 
     /// The notes and where they stand in the history; for any thread.
     final class Notes: Sendable {
@@ -108,10 +110,9 @@ private struct Workload {
         let maintenance: SpoolMaintenance
 
         init(path: String, level: PowerCutHistory.Level) throws {
-            spool = try Spool(
-                path: path,
-                options: .init(powerLossSafe: level == .powerLoss, commitTimeout: .seconds(30))
-            )
+            var options = Spool.Options(powerLossSafe: level == .powerLoss, commitTimeout: .seconds(30))
+            options.clock = { 0 }
+            spool = try Spool(path: path, options: options)
             reader = try SpoolReader(path: path)
             maintenance = try SpoolMaintenance(spool: spool, reader: reader)
         }
@@ -142,7 +143,12 @@ private struct Workload {
 
     mutating func step() throws {
         let action = Int.random(in: 0..<100, using: &random)
-        if action < 4 { try open() } else { try act(action, current) }
+        do {
+            if action < 4 { try open() } else { try act(action, current) }
+        } catch let error as SpoolError where error.kind == .failedIO && oldFailures > 0 {
+            // Each connection hears once of a sync that failed, whenever it makes its own.
+            oldFailures -= 1
+        }
         notes.add(.returned)
     }
 
@@ -180,6 +186,7 @@ private struct Workload {
             // Some sync of it fails: SQLITE_IOERR_FSYNC.
             disk.setFault(.init([.sync], first: Int.random(in: 1...6, using: &random), code: 10 | 4 << 8))
             _ = try? parts.maintenance.resetLog(mode)
+            if disk.failedCalls > 0 { oldFailures = 4 }
             disk.setFault(nil)
         }
     }

@@ -7,13 +7,16 @@ import Testing
 /// Writes down what a spool does to its files, and looks at what a power cut at any moment may leave of them.
 @Suite("After a power cut")
 struct PowerCutTests {
+    /// Of a history in which the log and the file take every turn.
+    private static let firstSeed: UInt64 = 7
+
     /// An ordinary run cuts one history at 25 places; `POWER_CUTS` asks for so many histories, cut everywhere.
     @Test("the spool opens, is whole, and lacks nothing that was promised", arguments: PowerCutHistory.Level.allCases)
     func anywhere(level: PowerCutHistory.Level) throws {
         let histories = ProcessInfo.processInfo.environment["POWER_CUTS"].flatMap(UInt64.init)
-        for seed in 1...max(1, histories ?? 1) {
+        for seed in Self.firstSeed..<Self.firstSeed + max(1, histories ?? 1) {
             let history = try PowerCutHistory(level: level, seed: seed)
-            if seed == 1 {
+            if seed == Self.firstSeed {
                 let turns = history.turns
                 #expect(turns.deletions > 0 && turns.cuts > 0 && turns.shrinkings > 0, "\(turns)")
                 #expect(turns.beginnings > 2 * turns.cuts, "\(turns)")

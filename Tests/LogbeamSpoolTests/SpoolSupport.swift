@@ -156,16 +156,6 @@ func onThreads<Result: Sendable>(
     }
 }
 
-/// Waits for a state that nothing tells of; `false` if it never comes.
-func eventually(_ condition: () -> Bool) -> Bool {
-    let deadline = ContinuousClock.now + patience
-    while !condition() {
-        if ContinuousClock.now > deadline { return false }
-        MonotonicClock.sleep(nanoseconds: 100_000)
-    }
-    return true
-}
-
 /// The error that opening, or anything else, throws.
 func spoolError(_ body: () throws -> Void) -> SpoolError? {
     do {

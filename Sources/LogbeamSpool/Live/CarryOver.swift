@@ -215,7 +215,8 @@ extension Spool {
     /// Copies the log into the file, which may lie under another name than the log by now, and leaves the log at that.
     func checkpointLog() throws(SpoolError) {
         try write { writer throws(SpoolError) in
-            walMonitor.copyLog(by: writer.connection, SQLITE_CHECKPOINT_TRUNCATE)
+            try walMonitor.writeAgain(by: writer.connection)
+            guard walMonitor.copyLog(by: writer.connection, SQLITE_CHECKPOINT_TRUNCATE) else { throw .notCopied(path) }
             writer.connection.keepLogAtClose()
         }
     }

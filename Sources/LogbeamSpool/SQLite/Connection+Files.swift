@@ -9,10 +9,14 @@ internal import CSQLite
 /// Nobody else writes to the log while it is written again. Whoever did could begin it anew, if all of it is copied: a reader
 /// does not keep it from that (https://www.sqlite.org/walformat.html#wal_locks, WAL_READ_LOCK(0)). For the disk they need not
 /// wait: who begins the log anew after that has synced what was written.
+///
+/// Whoever has opened a file hears of a failure by the next sync of their own (fsync(2), "will be reported to all file
+/// descriptors"): so one comes before, which says nothing of what is written again.
 extension Connection {
     /// Of the log, as far as it is committed.
     func syncLogAgain() throws(SpoolError) {
         let log = try file(SQLITE_FCNTL_JOURNAL_POINTER)
+        try? syncLog()
         try keepingWritersOut { () throws(SpoolError) in
             let frames = Int64(try logIndex(LogLayout.Index.committedFrames))
             guard frames > 0 else { return }
@@ -35,6 +39,7 @@ extension Connection {
     /// Of the database, the pages that were copied from the log.
     func copyLogAgain() throws(SpoolError) {
         let database = try file(SQLITE_FCNTL_FILE_POINTER)
+        try? syncDatabase()
         try keepingWritersOut { () throws(SpoolError) in
             let flags = SQLITE_SHM_EXCLUSIVE
             // Nobody else copies meanwhile: a page that is newer than this knows would become old again.
@@ -71,10 +76,11 @@ extension Connection {
         }
     }
 
-    /// Runs `body` with SQLite's write lock held. In a second somebody who commits is done.
+    /// Runs `body` with SQLite's write lock held. In a second somebody who commits is done; who logs has their own time.
     private func keepingWritersOut(_ body: () throws(SpoolError) -> Void) throws(SpoolError) {
         let deadline = busyPolicy.deadline
-        setBusyDeadline(MonotonicClock.nanoseconds() + 1_000_000_000)
+        let latest = MonotonicClock.nanoseconds() + 1_000_000_000
+        setBusyDeadline(deadline == 0 ? latest : min(deadline, latest))
         defer { setBusyDeadline(deadline) }
         try execute("BEGIN IMMEDIATE")
         defer { sqlite3_exec(handle, "ROLLBACK", nil, nil, nil) }
@@ -91,7 +97,11 @@ extension Connection {
     func syncDatabase() throws(SpoolError) { try sync(try file(SQLITE_FCNTL_FILE_POINTER)) }
 
     private func sync(_ file: File) throws(SpoolError) {
-        try take(file.methods.xSync(file.file, SQLITE_SYNC_NORMAL), "the disk did not take what was written")
+        let code = file.methods.xSync(file.file, SQLITE_SYNC_NORMAL)
+        guard code == SQLITE_OK else {
+            let message = "the disk did not take what was written"
+            throw SpoolError(SpoolError.Kind(resultCode: code), path: path, message: message, code: code)
+        }
     }
 
     /// SQLite's own: a file descriptor more would end the locks of the process when it is closed (fcntl(2)).
@@ -117,12 +127,8 @@ extension Connection {
         return memory.load(fromByteOffset: offset, as: UInt32.self)
     }
 
-    private func take(
-        _ code: Int32,
-        _ message: String = "what the disk did not take could not be written again"
-    ) throws(SpoolError) {
-        guard code != SQLITE_OK else { return }
-        throw SpoolError(SpoolError.Kind(resultCode: code), path: path, message: message, code: code)
+    private func take(_ code: Int32) throws(SpoolError) {
+        guard code == SQLITE_OK else { throw .notWrittenAgain(path, code: code) }
     }
 
     private func withBuffer(

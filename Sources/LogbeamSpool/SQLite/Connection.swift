@@ -156,16 +156,13 @@ final class Connection {
             message: String(cString: sqlite3_errmsg(handle)),
             code: sqlite3_extended_errcode(handle)
         )
-        if failure.code == Self.failedSync { walMonitor?.doubtLog() }
+        if failure.isFailedSync { walMonitor?.doubtLog() }
         if failure.kind == .failedIO, let systemError {
             failure.kind = SpoolError.Kind(systemError: systemError)
             failure.message += ": \(String(cString: strerror(systemError)))"
         }
         return failure
     }
-
-    /// SQLITE_IOERR_FSYNC (https://www.sqlite.org/rescode.html#ioerr_fsync), a macro that Swift can not read.
-    private static let failedSync = SQLITE_IOERR | 4 << 8
 
     /// SQLite's URI file names: `%`, `?` and `#` must be escaped (https://www.sqlite.org/uri.html).
     private static func percentEncoded(_ path: String) -> String {

@@ -79,6 +79,8 @@ package final class TestDisk: Sendable {
         var capacity: Int?
         /// The size of each file.
         var sizes: [Int: Int] = [:]
+        /// How many syncs of each file have failed.
+        var failedSyncs: [Int: Int] = [:]
         var used: Int { Set(names.values).reduce(0) { $0 + (sizes[$1] ?? 0) } }
         /// The calls that the fault has counted, and those of them that failed.
         var counted = 0
@@ -234,32 +236,39 @@ package final class TestDisk: Sendable {
         return code
     }
 
-    /// - Parameter syncsDirectory: SQLite syncs the directory with the first sync of a file that it may have made.
-    func sync(file: Int, syncsDirectory: Bool, _ body: () -> Int32) -> Int32 {
+    /// - Parameters:
+    ///   - knownFailures: of how many syncs that have failed whoever opened the file has heard. Everybody hears of them once,
+    ///     by the next sync of their own, which does what it shall (fsync(2): "errors from write-back will be reported to all
+    ///     file descriptors that might have written the data which triggered the error").
+    ///   - syncsDirectory: SQLite syncs the directory with the first sync of a file that it may have made.
+    func sync(file: Int, knownFailures: inout Int, syncsDirectory: Bool, _ body: () -> Int32) -> Int32 {
         state.withLock { $0.syncGate }?.pass()
-        return perform(
-            .sync,
-            then: [.sync(file: file)] + (syncsDirectory ? [.syncDirectory] : []),
-            orElse: [.failedSync(file: file)],
-            body
-        )
+        return state.withLock { state in
+            if let code = Self.failure(of: .sync, &state)?.code {
+                state.events.append(.failedSync(file: file))
+                state.failedSyncs[file, default: 0] += 1
+                knownFailures = state.failedSyncs[file, default: 0]
+                return code
+            }
+            let code = body()
+            guard code == 0 else { return code }
+            state.events += [.sync(file: file)] + (syncsDirectory ? [.syncDirectory] : [])
+            defer { knownFailures = state.failedSyncs[file, default: 0] }
+            // SQLITE_IOERR_FSYNC.
+            return knownFailures < state.failedSyncs[file, default: 0] ? 10 | 4 << 8 : 0
+        }
     }
+
+    /// How many syncs of a file have failed.
+    func failedSyncs(of file: Int) -> Int { state.withLock { $0.failedSyncs[file, default: 0] } }
 
     func map(_ body: () -> Int32) -> Int32 {
         perform(.map, then: [], body)
     }
 
-    private func perform(
-        _ call: Call,
-        then events: [Event],
-        orElse failure: [Event] = [],
-        _ body: () -> Int32
-    ) -> Int32 {
+    private func perform(_ call: Call, then events: [Event], _ body: () -> Int32) -> Int32 {
         state.withLock { state in
-            if let code = Self.failure(of: call, &state)?.code {
-                state.events += failure
-                return code
-            }
+            if let code = Self.failure(of: call, &state)?.code { return code }
             let code = body()
             if code == 0 { state.events += events }
             return code

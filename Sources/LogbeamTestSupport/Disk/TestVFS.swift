@@ -54,7 +54,11 @@ enum TestVFS {
         }
         methods.xSync = { file, flags in
             let open = head(file).pointee.open.takeUnretainedValue()
-            let code = open.disk.sync(file: open.file, syncsDirectory: open.syncsDirectory) {
+            let code = open.disk.sync(
+                file: open.file,
+                knownFailures: &open.knownFailures,
+                syncsDirectory: open.syncsDirectory
+            ) {
                 real(file).pointee.pMethods.pointee.xSync(real(file), flags)
             }
             if code == SQLITE_OK { open.syncsDirectory = false }
@@ -99,11 +103,14 @@ enum TestVFS {
         let file: Int
         /// Whether its next sync is also one of the directory.
         var syncsDirectory: Bool
+        /// Syncs of the file that have failed, and of which whoever opened it has heard.
+        var knownFailures: Int
 
         init(disk: TestDisk, file: Int, syncsDirectory: Bool) {
             self.disk = disk
             self.file = file
             self.syncsDirectory = syncsDirectory
+            knownFailures = disk.failedSyncs(of: file)
         }
     }
 

@@ -77,16 +77,6 @@ struct TestBed {
         endpoint.wait { messages.isSubset(of: Self.messages($0)) }
     }
 
-    /// Looks again and again until the condition holds; `false` if it does not within a minute.
-    func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-        let deadline = ContinuousClock.now + .seconds(60)
-        while try !condition() {
-            if ContinuousClock.now > deadline { return false }
-            usleep(2_000)
-        }
-        return true
-    }
-
     private static func messages(_ records: LocalEndpoint.Records) -> [String] {
         records.destinations.flatMap { records.events(in: $0).map(\.message) }
     }

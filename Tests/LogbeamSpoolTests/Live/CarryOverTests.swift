@@ -164,4 +164,15 @@ struct CarryOverTests {
         #expect((there.pending, there.rejected, there.dropped) == (0, 0, 0))
         #expect(try Spool(path: live.path + "-old").untoldGaps() == [])
     }
+    @Test("leaves nothing there either where the log stays behind, and what was written before is in doubt")
+    func movedAwayInDoubt() throws {
+        let live = try LiveFixture()
+        for number in 0..<10 { try live.log("\(number)") }
+        try live.spool.current.spool.walMonitor.doubtAll()
+        try live.shell("mv $0 $0-old")
+        try live.log("after")
+        #expect(live.spool.moveRetired(holdsLease: true))
+        #expect(try SpoolStatus.read(path: live.path).pending == 11)
+        #expect(try SpoolStatus.read(path: live.path + "-old").pending == 0)
+    }
 }
