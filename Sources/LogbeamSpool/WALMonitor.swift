@@ -128,12 +128,20 @@ final class WALMonitor: Sendable {
     ///
     /// A commit that does this as a rule gives up at once, and need not keep writers of other processes out: where they
     /// write all the time, it never gets to the end of the log.
-    func emptyLog(of connection: Connection) throws(SpoolError) -> Bool {
-        do throws(SpoolError) { try writeAgain(by: connection) } catch  where error.kind == .busy { return false }
+    func emptyLog(
+        of connection: Connection,
+        _ mode: Int32 = SQLITE_CHECKPOINT_RESTART
+    ) throws(SpoolError) -> Bool {
+        do throws(SpoolError) {
+            try writeAgain(by: connection)
+        } catch {
+            guard error.kind == .busy else { throw error }
+            return false
+        }
         let deadline = connection.busyPolicy.deadline
         connection.setBusyDeadline(MonotonicClock.nanoseconds() + 10_000_000)
         defer { connection.setBusyDeadline(deadline) }
-        guard copyLog(by: connection, SQLITE_CHECKPOINT_RESTART) else { return false }
+        guard copyLog(by: connection, mode) else { return false }
         pages.store(0, ordering: .relaxed)
         return true
     }

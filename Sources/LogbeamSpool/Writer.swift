@@ -84,7 +84,8 @@ final class Writer {
         try room.admit(cost)
         do throws(SpoolError) {
             return try insert(record)
-        } catch  where error.isFailedSync {
+        } catch {
+            guard error.isFailedSync else { throw error }
             // Who has opened a file hears by their next sync of all that failed before, perhaps long ago and what others
             // wrote: the one after that tells of this record (fsync(2), "will be reported to all file descriptors").
             try room.admit(cost)
@@ -138,7 +139,12 @@ final class Writer {
         try insertStream.bind(destination.logGroup, at: 1)
         try insertStream.bind(destination.logStream, at: 2)
         // As in ``append(_:)``.
-        do throws(SpoolError) { try insertStream.run() } catch  where error.isFailedSync { try insertStream.run() }
+        do throws(SpoolError) {
+            try insertStream.run()
+        } catch {
+            guard error.isFailedSync else { throw error }
+            try insertStream.run()
+        }
         try selectStream.bind(destination.logGroup, at: 1)
         try selectStream.bind(destination.logStream, at: 2)
         defer { selectStream.reset() }

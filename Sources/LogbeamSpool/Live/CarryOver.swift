@@ -215,8 +215,9 @@ extension Spool {
     /// Copies the log into the file, which may lie under another name than the log by now, and leaves the log at that.
     func checkpointLog() throws(SpoolError) {
         try write { writer throws(SpoolError) in
-            try walMonitor.writeAgain(by: writer.connection)
-            guard walMonitor.copyLog(by: writer.connection, SQLITE_CHECKPOINT_TRUNCATE) else { throw .notCopied(path) }
+            guard try walMonitor.emptyLog(of: writer.connection, SQLITE_CHECKPOINT_TRUNCATE) else {
+                throw SpoolError(.busy, path: path, message: "somebody reads it, so that its log can not be copied")
+            }
             writer.connection.keepLogAtClose()
         }
     }

@@ -175,4 +175,18 @@ struct CarryOverTests {
         #expect(try SpoolStatus.read(path: live.path).pending == 11)
         #expect(try SpoolStatus.read(path: live.path + "-old").pending == 0)
     }
+    @Test("keeps the log that has the deletion for as long as somebody reads the file, who is in the way of its copy")
+    func movedAwayWhileRead() throws {
+        let live = try LiveFixture()
+        for number in 0..<10 { try live.log("\(number)") }
+        let reader = try SpoolFile.openForReading(path: live.path)
+        try reader.pinningLog { _ in
+            _ = try? live.shell("mv $0 $0-old")
+            _ = try? live.log("after")
+            #expect(!live.spool.moveRetired(holdsLease: true))
+        }
+        #expect(live.spool.moveRetired(holdsLease: true))
+        #expect(try SpoolStatus.read(path: live.path).pending == 11)
+        #expect(try SpoolStatus.read(path: live.path + "-old").pending == 0)
+    }
 }
