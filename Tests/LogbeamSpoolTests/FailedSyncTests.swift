@@ -170,6 +170,23 @@ struct FailedSyncTests {
         #expect(try test.idsAfterPowerCut() == test.ids)
     }
 
+    @Test("of the database, whoever has it open writes again what is in doubt, though they hear of that then")
+    func byAnotherConnection() throws {
+        let test = try Setup()
+        let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
+        let reader = try SpoolFile.openForReading(path: test.spool.path)
+        let other = try SpoolFile.openAgain(path: test.spool.path, .readWrite)
+        try test.append(3)
+        try reader.pinningLog { _ in
+            try? test.append(3)
+            // The first is of the log.
+            test.disk.setFault(.init([.sync], first: 2, code: Self.code))
+            #expect(spoolError { try maintenance.resetLog(0) }?.kind == .failedIO)
+        }
+        try test.spool.walMonitor.writeAgain(by: other)
+        #expect(!test.spool.walMonitor.isInDoubt)
+    }
+
     @Test("of the database, a record that is to be on the disk needs the log alone")
     func copyAlone() throws {
         let test = try Setup(Spool.Options(powerLossSafe: true))
