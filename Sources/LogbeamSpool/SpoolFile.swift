@@ -141,9 +141,13 @@ package enum SpoolFile {
             if mkdir(directory, 0o700) == 0 {
                 chmod(directory, 0o700)
                 syncDirectory(of: directory)
-            } else if errno != EEXIST, !isDirectory(directory) {
-                throw .unwritable(path, "its directory \(directory) can not be made")
+                continue
             }
+            let code = errno
+            guard code != EEXIST, !isDirectory(directory) else { continue }
+            // Why it can not be made is the cause, and not that it is not there.
+            errno = code
+            throw .unwritable(path, "its directory \(directory) can not be made")
         }
         try NetworkFileSystem.refuse(path: path, at: SpoolSafety.split(path).directory)
         guard let draft = SpoolSafety.makeDraft(beside: path) else { throw .unwritable(path, "can not be made") }

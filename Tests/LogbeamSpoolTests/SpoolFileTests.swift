@@ -69,6 +69,19 @@ struct SpoolFileTests {
         withExtendedLifetime(spool) {}
     }
 
+    #if os(Linux)
+    @Test("says why its directory can not be made, and not that it is not there")
+    func directoryRefused() throws {
+        // Nobody makes a directory there, root included: by whatever error the system says so (sysfs(5)).
+        let directory = "/sys/logbeam-test"
+        #expect(mkdir(directory, 0o700) == -1)
+        let reason = String(cString: strerror(errno))
+        #expect(reason != String(cString: strerror(ENOENT)))
+        let error = try #require(throws: SpoolError.self) { try Spool(path: directory + "/spool.db") }
+        #expect(error.message == "its directory \(directory) can not be made: \(reason)")
+    }
+    #endif
+
     @Test("is as durable as it was asked to be", arguments: [(false, 1), (true, 2)])
     func synchronous(powerLossSafe: Bool, level: Int64) throws {
         let spool = try Spool(path: path, options: .init(powerLossSafe: powerLossSafe))

@@ -21,20 +21,24 @@ final class ShippingProcess: Sendable {
     ) throws {
         let mailbox = Mailbox()
         let tell: @Sendable (String) -> Void = { StandardError.write(line: "logbeam: \($0)") }
-        spool = try LiveSpool(
-            path: configuration.spool,
-            options: Spool.Options(
-                powerLossSafe: configuration.durability == .powerLoss,
-                commitTimeout: configuration.commitTimeout,
-                limit: SpoolLimit(configuration)
-            ),
-            report: tell,
-            onReplacement: { spool in
-                // Without an uploader somebody else must move what is pending.
-                guard mailbox.isStopped else { return mailbox.wakeUp() }
-                try? BackgroundThread.start(name: "logbeam-move") { Self.moveRetired(of: spool) }
-            }
-        )
+        do throws(SpoolError) {
+            spool = try LiveSpool(
+                path: configuration.spool,
+                options: Spool.Options(
+                    powerLossSafe: configuration.durability == .powerLoss,
+                    commitTimeout: configuration.commitTimeout,
+                    limit: SpoolLimit(configuration)
+                ),
+                report: tell,
+                onReplacement: { spool in
+                    // Without an uploader somebody else must move what is pending.
+                    guard mailbox.isStopped else { return mailbox.wakeUp() }
+                    try? BackgroundThread.start(name: "logbeam-move") { Self.moveRetired(of: spool) }
+                }
+            )
+        } catch {
+            throw error.namingSetting
+        }
         uploader = Uploader(
             spool: spool,
             mailbox: mailbox,
@@ -242,5 +246,15 @@ final class ShippingProcesses: Sendable {
         let new = try make()
         latest.store(Unmanaged.passRetained(new), ordering: .releasing)
         return new
+    }
+}
+
+extension SpoolError {
+    /// With what chooses another path, where a service that chose none may have got one that can not be written.
+    fileprivate var namingSetting: SpoolError {
+        guard kind == .unwritable else { return self }
+        var error = self
+        error.message += " (another path is chosen by the setting 'spool' or by LOGBEAM_SPOOL)"
+        return error
     }
 }
