@@ -1,10 +1,4 @@
 internal import LogbeamCore
-
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
 public import Logging
 
 extension LogShipper {
@@ -54,7 +48,8 @@ extension LogShipper {
         /// ships everything in it, with its own credentials, region and client: one spool, one AWS account.
         ///
         /// 1 to 504 bytes, which is what SQLite opens (512, less 8 for the suffix of its journal). Neither `:memory:`
-        /// nor a `file:` URI, which SQLite would not take for a path. See ``defaultSpoolPath()``.
+        /// nor a `file:` URI, which SQLite would not take for a path, nor a leading `~/`, which only a shell replaces. A
+        /// relative path begins where the process is when the shipper is made. See ``defaultSpoolPath()``.
         public var spool: String
 
         /// The most bytes that the spool takes on the disk, its write-ahead log included. A quarter, 64 MiB at the most, is
@@ -365,32 +360,5 @@ extension LogShipper {
         public var effectiveMaximumMessageSize: Int {
             min(maximumMessageSize, max(batchSize, BatchLimits.eventOverhead) - BatchLimits.eventOverhead)
         }
-    }
-}
-
-extension LogShipper.Configuration {
-    /// The path of the spool where none is given.
-    ///
-    /// `$LOGBEAM_SPOOL`; else `$XDG_STATE_HOME/logbeam/spool.db`; else `$HOME/.local/state/logbeam/spool.db` (XDG Base
-    /// Directory Specification); else `/var/lib/logbeam/spool.db`. An empty variable counts as unset, and so does a
-    /// directory that is not absolute.
-    public static func defaultSpoolPath() -> String {
-        var environment: [String: String] = [:]
-        for name in ["LOGBEAM_SPOOL", "XDG_STATE_HOME", "HOME"] {
-            environment[name] = getenv(name).map { String(cString: $0) }
-        }
-        return defaultSpoolPath(environment: environment)
-    }
-
-    package static func defaultSpoolPath(environment: [String: String]) -> String {
-        if let path = environment["LOGBEAM_SPOOL"], !path.isEmpty { return path }
-        func directory(_ name: String) -> String? {
-            environment[name].flatMap { $0.utf8.first == UInt8(ascii: "/") ? $0 : nil }
-        }
-        let state =
-            directory("XDG_STATE_HOME")
-            ?? directory("HOME").map { "\($0)/.local/state" }
-            ?? "/var/lib"
-        return "\(state)/logbeam/spool.db"
     }
 }

@@ -53,6 +53,12 @@ extension LogShipper.Configuration {
             "the path of a file, 1 to 504 bytes without NUL, neither :memory: nor a file: URI"
         )
         try check(
+            !spool.utf8.starts(with: "~/".utf8),
+            "spool",
+            spool,
+            "a path without ~, which only a shell replaces by the home directory: write that out"
+        )
+        try check(
             (16_777_216...1_099_511_627_776).contains(maxSpoolSize),
             "maxSpoolSize",
             maxSpoolSize,

@@ -68,7 +68,9 @@ public final class LogShipper: Sendable {
         let resolved = try destination.resolved(facts)
         maximumMessageSize = configuration.effectiveMaximumMessageSize
         FileSizeSignal.ignoreByDefault()
-        processes = try ShippingProcesses { try ShippingProcess(configuration, makeService) }
+        // Before the process goes to another directory, and forks.
+        let path = configuration.absoluteSpool
+        processes = try ShippingProcesses { try ShippingProcess(configuration, spool: path, makeService) }
         do {
             ownStream = try processes.current().stream(destination) { resolved }
         } catch {

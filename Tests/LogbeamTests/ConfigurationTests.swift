@@ -51,6 +51,7 @@ import Testing
             "text with {hostname}, {instance_id}, {ip_address}, {pid}, {program} and {date:FORMAT}, where FORMAT has "
             + "%Y %m %d %H %M %S %j %%, and {{ and }} stand for braces"
         let spool = "the path of a file, 1 to 504 bytes without NUL, neither :memory: nor a file: URI"
+        let home = "a path without ~, which only a shell replaces by the home directory: write that out"
         let region = "1 to 63 letters, digits and hyphens, no hyphen at the ends"
         let endpoint = "an http or https URL of at most 2048 bytes without user name, password and spaces"
         let profile = "1 to 256 bytes without control characters"
@@ -83,6 +84,8 @@ import Testing
             .throwing("spool", #""a\u0000b""#, spool) { $0.spool = "a\0b" },
             .throwing("spool", #"":memory:""#, spool) { $0.spool = ":memory:" },
             .throwing("spool", #""file:x?mode=memory""#, spool) { $0.spool = "file:x?mode=memory" },
+            .throwing("spool", #""~/logs.db""#, home) { $0.spool = "~/logs.db" },
+            .passes("spool", "a tilde elsewhere") { $0.spool = "~logs/~/a.db" },
             .passes("region", "63") { $0.region = long(63) },
             .passes("region", "ordinary") { $0.region = "eu-central-1" },
             .throwing("region", #""""#, region) { $0.region = "" },

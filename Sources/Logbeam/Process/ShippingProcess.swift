@@ -14,16 +14,19 @@ final class ShippingProcess: Sendable {
     private let moving = Mutex(Moving())
     private let forkNumber = ForkGate.number
 
-    /// - Parameter makeService: makes what delivers; `nil` leaves the uploading to others.
+    /// - Parameters:
+    ///   - path: that of the spool, from the root on.
+    ///   - makeService: makes what delivers; `nil` leaves the uploading to others.
     init(
         _ configuration: LogShipper.Configuration,
+        spool path: String,
         _ makeService: (UploadContext) -> (any DeliveryService)?
     ) throws {
         let mailbox = Mailbox()
         let tell: @Sendable (String) -> Void = { StandardError.write(line: "logbeam: \($0)") }
         do throws(SpoolError) {
             spool = try LiveSpool(
-                path: configuration.spool,
+                path: path,
                 options: Spool.Options(
                     powerLossSafe: configuration.durability == .powerLoss,
                     commitTimeout: configuration.commitTimeout,
