@@ -48,12 +48,24 @@ public struct CloudWatchLogsHandler: LogHandler {
     /// Placeholders in the name are replaced as in ``LogShipper/Configuration/logStreamName``, once for all handlers of
     /// the shipper that are made with the same names.
     ///
+    /// - Parameters:
+    ///   - label: the label of the logger, which appears in the record.
+    ///   - shipper: shared by all handlers.
+    ///   - logGroupName: that of the shipper where none is given.
+    ///   - logStreamName: may hold placeholders.
+    ///   - metadataProvider: by default the one that `LoggingSystem` was bootstrapped with.
     /// - Throws: ``ConfigurationError`` if a name is not one that CloudWatch Logs takes; an error of the spool if it can
     ///   not note the new stream.
-    public init(label: String, shipper: LogShipper, logGroupName: String? = nil, logStreamName: String) throws {
+    public init(
+        label: String,
+        shipper: LogShipper,
+        logGroupName: String? = nil,
+        logStreamName: String,
+        metadataProvider: Logger.MetadataProvider? = LoggingSystem.metadataProvider
+    ) throws {
         self.label = label
         self.shipper = shipper
-        metadataProvider = LoggingSystem.metadataProvider
+        self.metadataProvider = metadataProvider
         stream = try shipper.stream(logGroupName: logGroupName, logStreamName: logStreamName)
     }
 

@@ -5,8 +5,8 @@ internal import LogbeamSpool
 
 /// Commits records to a spool on disk, and ships what stands there to CloudWatch Logs.
 ///
-/// One shipper serves any number of loggers, and through
-/// ``CloudWatchLogsHandler/init(label:shipper:logGroupName:logStreamName:)`` any number of log streams. Thread-safe.
+/// One shipper serves any number of loggers, and any number of log streams through
+/// ``CloudWatchLogsHandler/init(label:shipper:logGroupName:logStreamName:metadataProvider:)``. Thread-safe.
 ///
 /// - A record is a committed row when `log()` returns: it survives SIGKILL at any instruction, and with
 ///   ``Configuration/Durability/powerLoss`` a power failure. With ``Configuration/usesJournal`` it stands in a file

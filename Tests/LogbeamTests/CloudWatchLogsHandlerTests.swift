@@ -161,6 +161,21 @@ import Testing
         #expect(sent[Destination(logGroup: "group", logStream: "audit")] == ["audited"])
     }
 
+    @Test("A handler for another stream takes metadata from a provider of its own")
+    func secondStreamMetadata() throws {
+        let fixture = try SpoolFixture { $0.format = .text }
+        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService())
+        let audit = try CloudWatchLogsHandler(
+            label: "audit",
+            shipper: shipper,
+            logGroupName: "audits",
+            logStreamName: "audit",
+            metadataProvider: Logger.MetadataProvider { ["user": "482"] }
+        )
+        Logger(label: "audit") { _ in audit }.info("audited")
+        #expect(try fixture.pending().map { $0.contains("user=482") } == [true])
+    }
+
     @Test("A stream name that CloudWatch Logs does not take is an error that names setting, value and bound")
     func invalidStream() throws {
         let fixture = try SpoolFixture()
