@@ -214,8 +214,9 @@ public final class LogShipper: Sendable {
     ///   journal, what stands there is moved first; where another process has the spool locked, that takes a few times the
     ///   ``Configuration/commitTimeout`` on top.
     /// - Returns: true if everything that was pending at the time of the call has left the spool. False at once, and not
-    ///   after the timeout, where waiting would not help: the service denies what is sent until a person mends that, the
-    ///   task was cancelled, or ``shutdown(timeout:)`` has been called.
+    ///   after the timeout, where waiting would not help: this process uploads, and the service denies what it sends until a
+    ///   person mends that; the task was cancelled; or ``shutdown(timeout:)`` has been called. What another process is
+    ///   denied that uploads is not known here, and is waited for.
     @discardableResult
     public func flush(timeout: Duration = .seconds(5)) async -> Bool {
         guard let process = try? processes.current() else { return false }
