@@ -211,9 +211,10 @@ extension LogShipper {
         /// which a full batch passes at 300 kbit/s.
         public var requestTimeout: Duration
 
-        /// How long a process that ends normally may be held up to send what it has logged. What is not sent by then
-        /// stays in the spool. Zero, which turns this off, to 1 hour; 5 s by default. What stands in a journal is moved into the
-        /// spool in any case.
+        /// How long a process that ends normally, by `exit` or by returning from `main`, may be held up to send what it has
+        /// logged; and how long a shipper that nobody has any more goes on, which holds nobody up. What is not sent by then
+        /// stays in the spool. Zero, which turns this off, to 1 hour; 5 s by default. What stands in a journal is moved into
+        /// the spool in any case.
         public var exitFlushTimeout: Duration
 
         /// The longest that `log()` waits while another process writes to the spool. After it the record goes to

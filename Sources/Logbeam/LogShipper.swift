@@ -18,6 +18,8 @@ internal import LogbeamSpool
 /// - Where the file is deleted, replaced or damaged while the process runs, logging goes on in a new one: see
 ///   <doc:Survival>. A process made by `fork()` may go on logging.
 /// - Any number of processes may share a spool; one of them uploads at a time, and when it ends or hangs another does.
+/// - A shipper that nobody has any more, no handler and no logger either, is at its end: without holding anybody up it sends
+///   what is pending, for ``Configuration/exitFlushTimeout`` at most, and stops.
 public final class LogShipper: Sendable {
     /// How this shipper was made.
     public let configuration: Configuration
@@ -82,7 +84,8 @@ public final class LogShipper: Sendable {
     }
 
     deinit {
-        stop(waitingUntil: 0)
+        guard let process = processes.ours else { return }
+        ExitFlush.end(process, within: configuration.uploads ? configuration.exitFlushTimeout : .zero)
     }
 
     // MARK: Logging

@@ -24,12 +24,14 @@ enum Exerciser {
         case "busy": try ServiceExerciser(path).forkBusy()
         case "locked": try forkLocked(path)
         case "share": try forkSharing(path, children: count)
+        case "leave": try ServiceExerciser.leave(path, records: count)
+        case "wait": try ServiceExerciser.waitForSignal(path, records: count)
         case "log": try ServiceExerciser.log(to: path, records: count)
         default:
             fail(
                 """
                 usage: logbeam-spool-exerciser \
-                append|churn|join|hold|deliver|stage|live|fork|orphan|busy|locked|share|log SPOOL [COUNT]
+                append|churn|join|hold|deliver|stage|live|fork|orphan|busy|locked|share|leave|wait|log SPOOL [COUNT]
                 """,
                 exitCode: 64
             )

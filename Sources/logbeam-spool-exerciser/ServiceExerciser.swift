@@ -43,6 +43,41 @@ struct ServiceExerciser {
         for _ in 0..<records { logger.info(message) }
     }
 
+    /// Logs records, and returns with nothing left that holds the shipper. Nothing is sent before the end by itself.
+    static func leave(_ spool: String, records: Int) throws {
+        let logger = try patientLogger(spool)
+        for number in 0..<records { logger.info("\(number)") }
+    }
+
+    /// Logs records, and waits for SIGTERM: with `HANDLES_TERM` for its end by `exit`.
+    static func waitForSignal(_ spool: String, records: Int) throws {
+        let logger = try patientLogger(spool)
+        let termination = DispatchSource.makeSignalSource(signal: SIGTERM, queue: .global())
+        if ProcessInfo.processInfo.environment["HANDLES_TERM"] != nil {
+            signal(SIGTERM, SIG_IGN)
+            termination.setEventHandler { exit(0) }
+            termination.resume()
+        }
+        for number in 0..<records { logger.info("\(number)") }
+        Exerciser.say("waiting")
+        while true { sleep(60) }
+    }
+
+    private static func patientLogger(_ spool: String) throws -> Logger {
+        let shipper = try LogShipper(
+            LogShipper.Configuration(
+                logGroupName: "group",
+                logStreamName: "stream",
+                spool: spool,
+                bufferDuration: .seconds(3_600),
+                format: .message,
+                exitFlushTimeout: .seconds(60),
+                usesJournal: ProcessInfo.processInfo.environment["JOURNAL"] != nil
+            )
+        )
+        return Logger(label: "") { CloudWatchLogsHandler(label: $0, shipper: shipper) }
+    }
+
     private func log(_ text: String) {
         loggers[abs(text.hashValue) % 2].info("\(text)")
         Exerciser.say(text)

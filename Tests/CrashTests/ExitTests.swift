@@ -22,6 +22,36 @@ struct ExitTests {
         }
     }
 
+    @Test("ships everything though nothing is left that holds the shipper", arguments: ["0", "1"])
+    func released(journal: String) async throws {
+        try await onOwnThread {
+            let bed = try TestBed()
+            let service = try bed.startExerciser("leave", 500, settings: journal == "1" ? ["JOURNAL": "1"] : [:])
+            #expect(try service.wait().exitCode == 0)
+            #expect(bed.shipped() == (0..<500).map { "\($0)" })
+            #expect(try bed.pending().isEmpty)
+        }
+    }
+
+    @Test(
+        "ships everything after a signal that calls exit, and leaves it to its next start after others",
+        arguments: [true, false]
+    )
+    func terminated(isHandled: Bool) async throws {
+        try await onOwnThread {
+            let bed = try TestBed()
+            let messages = (0..<500).map { "\($0)" }
+            let service = try bed.startExerciser("wait", 500, settings: isHandled ? ["HANDLES_TERM": "1"] : [:])
+            try service.waitForOutput { $0 == "waiting\n" }
+            service.kill(SIGTERM)
+            let ended = try service.wait()
+            #expect(ended.exitCode == (isHandled ? 0 : nil))
+            #expect(bed.shipped() == (isHandled ? messages : []))
+            if !isHandled { #expect(try bed.startExerciser("leave", 0).wait().exitCode == 0) }
+            #expect(bed.shipped() == messages)
+        }
+    }
+
     enum Outage: CaseIterable {
         case refused, silent
     }

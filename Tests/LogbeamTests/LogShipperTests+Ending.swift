@@ -87,6 +87,48 @@ extension LogShipperTests {
         try await waitUntil("the threads have ended") { left == nil }
     }
 
+    /// Logs a record by a shipper of which nothing is left.
+    private func logAndRelease(_ fixture: SpoolFixture, _ service: ScriptedDeliveryService) throws {
+        let shipper = try LogShipper(fixture.configuration, service: service)
+        fixture.logger(shipper).info("one")
+    }
+
+    @Test("A shipper that nobody has any more sends what is pending, and ends")
+    func released() async throws {
+        let fixture = try SpoolFixture { $0.exitFlushTimeout = .seconds(3_600) }
+        var service: ScriptedDeliveryService? = ScriptedDeliveryService()
+        weak let left = service
+        try logAndRelease(fixture, service!)
+        try await waitUntil("the record is sent") { left?.sent.map(\.texts) == [["one"]] }
+        service = nil
+        try await waitUntil("the threads have ended") { left == nil }
+        #expect(try fixture.pending() == [])
+    }
+
+    @Test("Nobody waits for a shipper that nobody has any more, which gives up after its time", .onOwnThreads)
+    func releasedInVain() async throws {
+        let fixture = try SpoolFixture { $0.exitFlushTimeout = .milliseconds(50) }
+        var service: ScriptedDeliveryService? = ScriptedDeliveryService(gate: Gate())
+        weak let left = service
+        try logAndRelease(fixture, service!)
+        try await waitUntil("the request is broken off") { left?.isCancelled == true }
+        service = nil
+        try await waitUntil("the threads have ended") { left == nil }
+        #expect(try fixture.pending() == ["one"])
+    }
+
+    @Test("A shipper that nobody has any more ends at once where its end may take no time")
+    func releasedWithoutTime() async throws {
+        let fixture = try SpoolFixture()
+        var service: ScriptedDeliveryService? = ScriptedDeliveryService()
+        weak let left = service
+        try logAndRelease(fixture, service!)
+        #expect(service?.isCancelled == true)
+        service = nil
+        try await waitUntil("the threads have ended") { left == nil }
+        #expect(try fixture.pending() == ["one"])
+    }
+
     @Test("A shutdown breaks off a request that hangs")
     func shutdownCancels() async throws {
         try await onOwnThreads {
