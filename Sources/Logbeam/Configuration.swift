@@ -45,7 +45,9 @@ extension LogShipper {
         public var createsLogStream: Bool
 
         /// The path of the spool, an SQLite database. Any number of processes may share one. Whichever of them uploads
-        /// ships everything in it, with its own credentials, region and client: one spool, one AWS account.
+        /// ships everything in it, with its own credentials, region and client: one spool, one AWS account. Within a process
+        /// it is a ``ConfigurationError`` where shippers would upload from one spool with different clients, regions,
+        /// endpoints or profiles, as they are set here: give each a spool of its own.
         ///
         /// 1 to 504 bytes, which is what SQLite opens (512, less 8 for the suffix of its journal). Neither `:memory:`
         /// nor a `file:` URI, which SQLite would not take for a path, nor a leading `~/`, which only a shell replaces. A

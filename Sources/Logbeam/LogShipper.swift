@@ -33,8 +33,8 @@ public final class LogShipper: Sendable {
     /// Opens the spool, makes it if it is missing, and starts to ship. Needs no network, but for `{instance_id}` in the
     /// name of the stream.
     ///
-    /// - Throws: ``ConfigurationError`` if a setting is out of bounds, or what the name of the stream asks for is not to
-    ///   be found; an error that names the file, the cause and the remedy if the spool can not be opened.
+    /// - Throws: ``ConfigurationError`` if a setting is out of bounds, what the name of the stream asks for is not to be
+    ///   found, or this process uploads from the spool in another way (``Configuration/spool``); an error that names the file, the cause and the remedy if the spool can not be opened.
     public convenience init(_ configuration: Configuration) throws {
         try configuration.validate()
         // A process made by `fork()` needs connections of its own.
@@ -72,7 +72,13 @@ public final class LogShipper: Sendable {
         FileSizeSignal.ignoreByDefault()
         // Before the process goes to another directory, and forks.
         let path = configuration.absoluteSpool
-        processes = try ShippingProcesses { try ShippingProcess(configuration, spool: path, makeService) }
+        processes = try ShippingProcesses {
+            try ShippingProcess(configuration, spool: path) { context in
+                let service = makeService(context)
+                if service != nil { try UploadedSpools.add(configuration, context) }
+                return service
+            }
+        }
         do {
             ownStream = try processes.current().stream(destination) { resolved }
         } catch {

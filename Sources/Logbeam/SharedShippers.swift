@@ -9,8 +9,7 @@ enum SharedShippers {
         var bufferDuration: Duration
         var batchCount: Int
         var batchSize: Int
-        /// Clients that are no objects can not be told apart, and those of one type count as one.
-        var client: ObjectIdentifier?
+        var client: ClientIdentity?
     }
 
     private static let shippers = Mutex<[Key: LogShipper]>([:])
@@ -22,10 +21,7 @@ enum SharedShippers {
             bufferDuration: configuration.bufferDuration,
             batchCount: configuration.batchCount,
             batchSize: configuration.batchSize,
-            client: configuration.logsClient.map { client in
-                type(of: client) is AnyClass
-                    ? ObjectIdentifier(client as AnyObject) : ObjectIdentifier(type(of: client))
-            }
+            client: configuration.logsClient.map(ClientIdentity.init)
         )
         if let known = withShippers({ $0[key] }) { return known }
         // May take seconds, and so holds up neither others nor a fork.

@@ -20,7 +20,7 @@ final class ShippingProcess: Sendable {
     init(
         _ configuration: LogShipper.Configuration,
         spool path: String,
-        _ makeService: (UploadContext) -> (any DeliveryService)?
+        _ makeService: (UploadContext) throws -> (any DeliveryService)?
     ) throws {
         let mailbox = Mailbox()
         let tell: @Sendable (String) -> Void = { StandardError.write(line: "logbeam: \($0)") }
@@ -45,7 +45,7 @@ final class ShippingProcess: Sendable {
         uploader = Uploader(
             spool: spool,
             mailbox: mailbox,
-            service: makeService(UploadContext(mailbox: mailbox, spool: spool.path)),
+            service: try makeService(UploadContext(mailbox: mailbox, spool: spool.path)),
             limits: BatchLimits(configuration),
             pacing: UploadPlan.Pacing(configuration),
             reconcileDelay: configuration.reconcileAfter?.milliseconds,
