@@ -216,7 +216,7 @@ extension LogShipper {
         /// How long a process that ends normally, by `exit` or by returning from `main`, may be held up to send what it has
         /// logged; and how long a shipper that nobody has any more goes on, which holds nobody up. What is not sent by then
         /// stays in the spool. Zero, which turns this off, to 1 hour; 5 s by default. What stands in a journal is moved into
-        /// the spool in any case.
+        /// the spool in any case. See <doc:Ending>.
         public var exitFlushTimeout: Duration
 
         /// The longest that `log()` waits while another process writes to the spool. After it the record goes to

@@ -19,7 +19,7 @@ internal import LogbeamSpool
 ///   <doc:Survival>. A process made by `fork()` may go on logging.
 /// - Any number of processes may share a spool; one of them uploads at a time, and when it ends or hangs another does.
 /// - A shipper that nobody has any more, no handler and no logger either, is at its end: without holding anybody up it sends
-///   what is pending, for ``Configuration/exitFlushTimeout`` at most, and stops.
+///   what is pending, for ``Configuration/exitFlushTimeout`` at most, and stops. See <doc:Ending>.
 public final class LogShipper: Sendable {
     /// How this shipper was made.
     public let configuration: Configuration

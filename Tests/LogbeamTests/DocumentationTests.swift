@@ -14,6 +14,7 @@ struct DocumentationTests {
         "shows what compiles",
         arguments: [
             ("README.md", "let audit = "),
+            ("Sources/Logbeam/Documentation.docc/Ending.md", ""),
         ]
     )
     func samples(page: String, beginning: String) throws {
