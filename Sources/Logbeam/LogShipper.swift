@@ -15,6 +15,7 @@ internal import LogbeamSpool
 ///   table `rejected`, with the reason.
 /// - What is not shipped when the process ends is shipped by the next process that opens the spool, or by
 ///   `logbeam-spool drain`.
+/// - Standard error is told once what keeps records from being delivered, and once that it is over.
 /// - Where the file is deleted, replaced or damaged while the process runs, logging goes on in a new one: see
 ///   <doc:Survival>. A process made by `fork()` may go on logging.
 /// - Any number of processes may share a spool; one of them uploads at a time, and when it ends or hangs another does.

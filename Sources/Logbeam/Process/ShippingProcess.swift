@@ -1,3 +1,4 @@
+internal import LogbeamAWS
 internal import LogbeamCore
 internal import LogbeamSpool
 internal import Synchronization
@@ -52,7 +53,8 @@ final class ShippingProcess: Sendable {
             lapse: configuration.leaseLapse,
             requestTimeout: configuration.requestTimeout,
             losses: losses,
-            tell: tell
+            // It may tell what a client of one's own says.
+            tell: { tell($0.onOneLine(limit: 2_000)) }
         )
         // A record that waits for the disk gains nothing by it.
         journal =

@@ -28,6 +28,7 @@ package final class Uploader: Sendable {
     let mailbox: Mailbox
     private let end = Promise<Void>()
     private let state = Mutex(Report(lastTurn: MonotonicClock.milliseconds()))
+    private let news = Mutex(TroubleNews())
 
     /// For how long answers are awaited at the end; the requests are broken off, so they come at once. In milliseconds.
     private static let landing: Int64 = 1_000
@@ -44,7 +45,8 @@ package final class Uploader: Sendable {
     /// - Parameters:
     ///   - requestTimeout: how long a request may take. So long its answer is waited for before it is tried again to move
     ///     what is pending in an older file.
-    ///   - tell: takes a line for a person when the system has no threads to send with.
+    ///   - tell: takes a line for a person: when the system has no threads to send with, when there begins to be a trouble
+    ///     with the delivery, and when all is well again.
     package init(
         spool: LiveSpool,
         mailbox: Mailbox,
@@ -262,8 +264,14 @@ package final class Uploader: Sendable {
                 )
                 return loop.step()
             }
-            state.withLock { $0.note(loop, step, before: before, at: MonotonicClock.milliseconds()) }
+            let troubles = state.withLock { state in
+                state.note(loop, step, before: before, at: MonotonicClock.milliseconds())
+                return state.troubles
+            }
             guard case .waiting(let until) = step, !loop.isSuperseded else { continue }
+            // Before those who flush hear of it, after which the process may end. A loop that has neither failed nor sent
+            // anything yet knows nothing of what another one told.
+            if !troubles.isEmpty || loop.totals.batches > 0 { tellNews(of: troubles) }
             losses.note(in: spool)
             spool.takeInJournals()
             // Waiting would not help: a person must mend it first.
@@ -285,6 +293,11 @@ package final class Uploader: Sendable {
             state.note(loop, .advanced, before: before, at: MonotonicClock.milliseconds())
             state.holdsLease = nil
         }
+    }
+
+    private func tellNews(of troubles: [UploadLoop.Trouble]) {
+        let path = spool.path
+        for line in news.withLock({ $0.lines(troubles.map { $0.news(of: path) }, of: path) }) { tell(line) }
     }
 
     /// Lets what is on its way come home, as long as that may take where nothing has happened that allows less.

@@ -7,7 +7,7 @@ struct FleetNews {
     /// What was told of a spool.
     private struct Told: Equatable {
         var isOurs: Bool?
-        var troubles: Set<String> = []
+        var troubles = TroubleNews()
     }
 
     private var told: [String: Told] = [:]
@@ -23,16 +23,10 @@ struct FleetNews {
                 break
             case .unusable(let error):
                 known.isOurs = nil
-                tell([("\(error.kind)", error.description)], of: path, &known, &lines)
+                lines += known.troubles.lines([("\(error.kind)", error.description)], of: path)
             case .open(let report):
                 let error = report.spoolError.map { [("\($0.kind)", $0.description)] } ?? []
-                let failures = report.troubles.map {
-                    (
-                        $0.failure.code,
-                        "\(path): \($0.destination.name): \($0.failure)"
-                    )
-                }
-                tell(error + failures, of: path, &known, &lines)
+                lines += known.troubles.lines(error + report.troubles.map { $0.news(of: path) }, of: path)
                 if let isOurs = report.holdsLease {
                     if known.isOurs != isOurs { lines.append(Self.turn(path, isOurs: isOurs)) }
                     known.isOurs = isOurs
@@ -43,21 +37,6 @@ struct FleetNews {
         for path in told.keys.sorted() where next[path] == nil { lines.append("\(path) is gone") }
         told = next
         return lines
-    }
-
-    private func tell(
-        _ troubles: [(key: String, text: String)],
-        of path: String,
-        _ known: inout Told,
-        _ lines: inout [String]
-    ) {
-        var seen: Set<String> = []
-        for trouble in troubles where seen.insert(trouble.key).inserted && !known.troubles.contains(trouble.key) {
-            lines.append("\(trouble.text); trying again")
-        }
-        if troubles.isEmpty, !known.troubles.isEmpty { lines.append("\(path): all is well again") }
-        // A trouble that comes and goes with others is told once.
-        known.troubles = troubles.isEmpty ? [] : known.troubles.union(seen)
     }
 
     private static func turn(_ path: String, isOurs: Bool) -> String {
