@@ -24,6 +24,11 @@ package struct AppendProgress: Sendable {
     static func moved(fromJournal name: String, through number: Int64?) -> AppendProgress {
         AppendProgress(counter: "journal \(name)", value: number)
     }
+
+    /// - Parameter mark: 1 once it is counted what is missing in a journal.
+    static func damaged(journal name: String, _ mark: Int64?) -> AppendProgress {
+        AppendProgress(counter: "journal \(name) damaged", value: mark)
+    }
 }
 
 extension Spool {

@@ -9,8 +9,12 @@ extension Spool {
         mayHaveUntoldGaps.store(true, ordering: .releasing)
     }
 
-    /// Notes gaps of several streams: all of them or none. The ids of the streams in them are not looked at.
-    func noteGaps(_ gaps: [(destination: Destination, gap: Gap)]) throws(SpoolError) {
+    /// Notes gaps of several streams, and how far something has come: all of that or nothing. The ids of the streams in them
+    /// are not looked at.
+    func noteGaps(
+        _ gaps: [(destination: Destination, gap: Gap)],
+        progress: AppendProgress? = nil
+    ) throws(SpoolError) {
         try write { writer throws(SpoolError) in
             try writer.connection.transaction { () throws(SpoolError) in
                 for (destination, gap) in gaps {
@@ -18,6 +22,7 @@ extension Spool {
                     gap.stream = try writer.streamID(for: destination)
                     try writer.gaps.add(gap, isTold: false)
                 }
+                if let progress { try writer.note(progress) }
             }
         }
         mayHaveUntoldGaps.store(true, ordering: .releasing)

@@ -59,6 +59,14 @@ struct StatusTests {
         return page.lines(limit: limit).map { $0 + "\n" }.joined()
     }
 
+    @Test("A journal that was set aside is no file for salvage")
+    func damagedJournal() {
+        var status = SpoolStatus(path: "/s.db", streams: [], delivered: 0)
+        status.setAside = ["/s.db.damaged-x.journal"]
+        let page = Self.page(StatusReport(status: status, now: Self.time))
+        #expect(page.contains("/s.db.damaged-x.journal; a damaged journal; what is whole of it is in the spool\n"))
+    }
+
     @Test("What a damaged spool says may be anything, and ends nothing", arguments: [Int64.min, .max])
     func extremes(time: Int64) {
         var stream = SpoolStatus.Stream(

@@ -4,7 +4,8 @@ extension Spool {
     /// Moves into the spool what stands in the journals of processes that have died, each record once, whenever this
     /// process is killed. Costs a look into the directory where there are none.
     ///
-    /// A journal that is damaged gives what is whole in it. One that the disk does not give, or the spool does not take now,
+    /// A journal that is damaged gives what is whole in it; what is missing between that is counted as a gap, and the file
+    /// is set aside. One that the disk does not give, or the spool does not take now,
     /// stays as it is: who opens a spool, or uploads, does not wait for the room that only an upload makes, and where another
     /// process keeps the spool locked no more than once for that.
     ///
@@ -28,13 +29,15 @@ extension Spool {
     /// Forgets how far journals were moved that are not there any more: somebody has deleted them.
     func forgetJournals() throws(SpoolError) {
         let known = try write { writer throws(SpoolError) in
-            try writer.connection.rows("SELECT substr(name, 9) FROM counters WHERE name LIKE 'journal %'")
+            try writer.connection.rows(
+                "SELECT DISTINCT substr(name, 9, \(JournalFile.nameLength)) FROM counters WHERE name LIKE 'journal %'"
+            )
         }
         guard !known.isEmpty else { return }
         // In this order: a journal is there before its row is.
         let paths = JournalFile.paths(besideSpool: path)
         for name in known where !paths.contains(where: { $0.hasSuffix(JournalFile.infix + name) }) {
-            try note(.moved(fromJournal: name, through: nil))
+            try forget(name)
         }
     }
 
@@ -42,23 +45,42 @@ extension Spool {
         let known = try value(of: .moved(fromJournal: file.name, through: nil))
         // The spool knows best; another one, which was here when that was moved, may have been deleted since.
         let moved = known.map { UInt64(clamping: $0) } ?? file.moved
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * JournalFormat.regionSize, alignment: 8)
-        defer { memory.deallocate() }
-        var frames: [JournalFormat.Frame] = []
-        for index in [0, 1] {
-            let part = UnsafeMutableRawBufferPointer(
-                rebasing: memory[(index * JournalFormat.regionSize)...].prefix(JournalFormat.regionSize)
-            )
-            let region = try file.read(at: JournalFormat.offset(ofRegion: index), into: part)
-            frames += JournalFormat.frames(in: region, after: moved, salt: file.salt)
+        return try file.withFrames(after: moved) { (frames) throws(SpoolError) in
+            // What another spool may have is not missing.
+            let holes = JournalFormat.holes(between: frames, after: max(moved, file.moved))
+            let isDamaged = try noteHoles(holes, of: file)
+            try append(frames, of: file)
+            // What was moved before may be in the spool alone: the last process at it may have ended ahead of its sync.
+            if frames.isEmpty { try sync() }
+            if isDamaged { try Quarantine.setAside(file, ofSpool: path) } else { file.remove() }
+            // Afterwards: as long as the file is there, its records must not be taken for new ones.
+            try forget(file.name)
+            return frames.count
         }
-        try append(frames.sorted { $0.number < $1.number }, of: file)
-        // What was moved before may be in the spool alone: the last process at it may have ended ahead of its sync.
-        if frames.isEmpty { try sync() }
-        file.remove()
-        // Afterwards: as long as the file is there, its records must not be taken for new ones.
-        try note(.moved(fromJournal: file.name, through: nil))
-        return frames.count
+    }
+
+    /// Counts, once, what damage has taken out of a journal. Nobody knows any more whose the records were: the stream is
+    /// told to which the record before them belongs, or where there is none, the one after them.
+    ///
+    /// - Returns: whether anything is missing, also where that was counted before.
+    private func noteHoles(_ holes: [JournalFormat.Hole], of file: JournalFile) throws(SpoolError) -> Bool {
+        if try value(of: .damaged(journal: file.name, 1)) != nil { return true }
+        guard !holes.isEmpty else { return false }
+        let gaps = holes.map { hole in
+            let neighbour = hole.before ?? hole.after
+            let times = [neighbour.timestamp, hole.after.timestamp].sorted()
+            return (
+                destination: neighbour.destination,
+                gap: Gap(stream: 0, reason: "journal damaged", records: hole.records, first: times[0], last: times[1])
+            )
+        }
+        try noteGaps(gaps, progress: .damaged(journal: file.name, 1))
+        return true
+    }
+
+    private func forget(_ name: String) throws(SpoolError) {
+        try note(.moved(fromJournal: name, through: nil))
+        try note(.damaged(journal: name, nil))
     }
 
     private func append(_ frames: [JournalFormat.Frame], of file: JournalFile) throws(SpoolError) {
@@ -67,10 +89,7 @@ extension Spool {
         while let last = rest.prefix(Writer.longestSlice).last {
             var records: [NewRecord] = []
             for frame in rest.prefix(Writer.longestSlice) {
-                let destination = Destination(
-                    logGroup: String(decoding: frame.group, as: UTF8.self),
-                    logStream: String(decoding: frame.stream, as: UTF8.self)
-                )
+                let destination = frame.destination
                 if streams[destination] == nil { streams[destination] = try streamID(for: destination) }
                 records.append(
                     NewRecord(

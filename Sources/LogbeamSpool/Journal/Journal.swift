@@ -249,6 +249,8 @@ package final class Journal: @unchecked Sendable {
         }
         lock.lock()
         let old = file
+        // Whoever takes it in must not miss what was moved before.
+        next.note(moved: number - UInt64(other.streams.count + filling.streams.count))
         let isReplaced = !isClosed && other.write(to: next) && filling.write(to: next)
         if isReplaced { file = next }
         lock.unlock()

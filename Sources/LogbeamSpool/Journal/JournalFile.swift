@@ -8,7 +8,7 @@ internal import Darwin
 /// and locked by the process that writes to it for as long as that lives. Thread-safe.
 final class JournalFile: Sendable {
     static let infix = ".journal-"
-    private static let nameLength = 16
+    static let nameLength = 16
 
     let path: String
     /// Unlike that of any other journal.
@@ -172,6 +172,24 @@ final class JournalFile: Sendable {
             count += part
         }
         return UnsafeRawBufferPointer(rebasing: buffer[..<count])
+    }
+
+    /// Calls `body` with the frames that were not moved yet, in the order of their numbers.
+    func withFrames<Result>(
+        after moved: UInt64,
+        _ body: ([JournalFormat.Frame]) throws(SpoolError) -> Result
+    ) throws(SpoolError) -> Result {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * JournalFormat.regionSize, alignment: 8)
+        defer { memory.deallocate() }
+        var frames: [JournalFormat.Frame] = []
+        for index in [0, 1] {
+            let part = UnsafeMutableRawBufferPointer(
+                rebasing: memory[(index * JournalFormat.regionSize)...].prefix(JournalFormat.regionSize)
+            )
+            let region = try read(at: JournalFormat.offset(ofRegion: index), into: part)
+            frames += JournalFormat.frames(in: region, after: moved, salt: salt)
+        }
+        return try body(frames.sorted { $0.number < $1.number })
     }
 
     func remove() {

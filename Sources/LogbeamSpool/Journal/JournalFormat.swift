@@ -1,3 +1,5 @@
+internal import LogbeamCore
+
 /// The bytes of a journal's file. Pure.
 ///
 /// All numbers are little-endian. The file begins with a page for its header:
@@ -86,6 +88,13 @@ enum JournalFormat {
         var group: UnsafeRawBufferPointer
         var stream: UnsafeRawBufferPointer
         var message: UnsafeRawBufferPointer
+
+        var destination: Destination {
+            Destination(
+                logGroup: String(decoding: group, as: UTF8.self),
+                logStream: String(decoding: stream, as: UTF8.self)
+            )
+        }
     }
 
     /// The frame at the beginning of some bytes, by what it says itself; `nil` if it can not be one.
@@ -133,6 +142,35 @@ enum JournalFormat {
         let sum = checksum(frame, salt: salt)
         return sum.first == UInt32(littleEndian: frame.loadUnaligned(fromByteOffset: 8, as: UInt32.self))
             && sum.second == UInt32(littleEndian: frame.loadUnaligned(fromByteOffset: 12, as: UInt32.self))
+    }
+
+    /// Records that are missing before a frame that is whole.
+    struct Hole {
+        var records: Int
+        /// The last frame before them, if one is there that is whole.
+        var before: Frame?
+        var after: Frame
+    }
+
+    /// What is missing between frames: a process that is killed leaves its last frame torn, and no other.
+    ///
+    /// - Parameters:
+    ///   - frames: in the order of their numbers.
+    ///   - moved: the number of the last record of which it is known that it was moved.
+    static func holes(between frames: [Frame], after moved: UInt64) -> [Hole] {
+        var holes: [Hole] = []
+        var last = moved
+        var before: Frame?
+        for frame in frames where frame.number > last {
+            let missing = frame.number - last - 1
+            if missing > 0 {
+                // No more than had room.
+                let records = Int(min(missing, UInt64(2 * regionSize / headSize)))
+                holes.append(Hole(records: records, before: before, after: frame))
+            }
+            (last, before) = (frame.number, frame)
+        }
+        return holes
     }
 
     // MARK: The header

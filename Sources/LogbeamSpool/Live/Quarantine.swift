@@ -39,6 +39,19 @@ package enum Quarantine {
         }
     }
 
+    /// What the names of journals end with that were set aside.
+    package static let journalSuffix = ".journal"
+
+    /// Moves the journal of a dead process out of the way, which this process has locked: from now on it is taken for none.
+    static func setAside(_ journal: JournalFile, ofSpool path: String) throws(SpoolError) {
+        let place = try reserve(path, suffix: journalSuffix)
+        guard rename(journal.path, place) == 0 else {
+            let error = SpoolError.unwritable(path, "its journal \(journal.path) can not be set aside")
+            unlink(place)
+            throw error
+        }
+    }
+
     /// Moves out of the way the log of a spool that is not there any more, and the log's index, as far as they still lie
     /// there: a new file would share them.
     ///
@@ -137,12 +150,12 @@ package enum Quarantine {
     static let infix = ".damaged-"
 
     /// A path beside another that nobody has, held by an empty file.
-    private static func reserve(_ path: String) throws(SpoolError) -> String {
+    private static func reserve(_ path: String, suffix: String = "") throws(SpoolError) -> String {
         let time = UTCTime(millisecondsSinceEpoch: WallClock.milliseconds()).iso8601
         // 2026-01-02T03:04:05.678Z
         let name = path + infix + time.prefix(19).filter { $0 != "-" && $0 != ":" } + "Z"
         for number in 1...1_000 {
-            let place = number == 1 ? name : "\(name)-\(number)"
+            let place = (number == 1 ? name : "\(name)-\(number)") + suffix
             if ["-wal", "-shm"].contains(where: { access(place + $0, F_OK) == 0 }) { continue }
             let descriptor = open(place, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
             guard descriptor < 0 else {

@@ -130,6 +130,7 @@ struct ManualPage {
         ),
         ("SPOOL-uploader", "Which process uploads from a spool, and its last sign of life."),
         ("SPOOL.damaged-*", "Files that were set aside from the place of a spool, which salvage reads."),
+        ("SPOOL.damaged-*.journal", "Damaged journals, whose whole records are in the spool."),
         ("/etc/logbeam/NAME.env", "The environment of the unit logbeam-ship@NAME, if there is such a file."),
         ("~/.aws/config, ~/.aws/credentials", "Profiles, as other AWS tools read them."),
     ]

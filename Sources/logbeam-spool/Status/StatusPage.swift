@@ -71,12 +71,17 @@ struct StatusPage {
         facts.append(("last delivery", .text(status.lastDelivery.map(moment) ?? "-")))
         if let error = status.lastError { facts.append(("last error", .text(moment(error.time)).painted(.bad))) }
         facts += status.setAside.map {
-            ("set aside", .text("\($0); see 'logbeam-spool salvage --help'").painted(.warning))
+            ("set aside", .text("\($0); \(Self.use(ofSetAside: $0))").painted(.warning))
         }
         facts += status.journals.map {
             ("journal", .text("\($0); could not be moved into the spool").painted(.warning))
         }
         return Table(facts: facts).lines(on: terminal)
+    }
+
+    private static func use(ofSetAside file: String) -> String {
+        file.hasSuffix(Quarantine.journalSuffix)
+            ? "a damaged journal; what is whole of it is in the spool" : "see 'logbeam-spool salvage --help'"
     }
 
     private var pending: String {

@@ -9,40 +9,6 @@ import Testing
 
 @Suite("The journal of a dead process", .onOwnThreads)
 struct AbandonedJournalTests {
-    /// A spool with a journal that holds records, as a process leaves both that is killed.
-    private struct Leftover: Sendable {
-        let live: LiveFixture
-        let path: String
-        let file: String
-
-        /// - Parameter isRefused: the spool takes nothing but what is moved.
-        init(_ count: Int, moved: Int = 0, bytes: Int = 10, isRefused: Bool = false) throws {
-            live = try LiveFixture(commitTimeout: isRefused ? .milliseconds(10) : .seconds(30))
-            path = live.path
-            file = path + JournalFile.infix + "00000000000000aa"
-            let journal = try Journal(spool: live.spool)
-            let other = try Connection(path: path, mode: .readWrite)
-            let padding = String(repeating: "x", count: bytes)
-            for number in 0..<count {
-                if isRefused, number == moved { try other.execute("BEGIN IMMEDIATE") }
-                let stream = number % 3 == 0 ? live.other : live.stream
-                #expect(try live.stage("\(number) \(padding)", in: journal, to: stream))
-                if number == moved - 1 { try journal.move() }
-            }
-            if isRefused { try other.execute("COMMIT") }
-            let own = live.journals[0]
-            try FileManager.default.copyItem(atPath: own, toPath: file)
-            unlink(own)
-            // The spool knows it by its name.
-            try other.execute("UPDATE counters SET name = 'journal 00000000000000aa' WHERE name LIKE 'journal %'")
-            withExtendedLifetime(journal) {}
-        }
-
-        var numbers: [Int] {
-            get throws { try live.pending().map { Int($0.split(separator: " ")[0]) ?? -1 } }
-        }
-    }
-
     @Test("is moved when the spool is opened, with what was not moved before, in its order", arguments: [0, 1, 700])
     func opened(moved: Int) throws {
         let left = try Leftover(1_000, moved: moved)
@@ -228,6 +194,7 @@ struct AbandonedJournalTests {
 
         let status = try SpoolStatus.read(path: left.path)
         #expect(try left.numbers == [0, 2])
+        #expect(status.dropped == 1)
         #expect(status.journals.sorted() == [foreign, open, link].sorted())
         #expect(try Data(contentsOf: URL(fileURLWithPath: foreign)).count == 10_000)
     }
