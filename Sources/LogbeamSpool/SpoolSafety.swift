@@ -114,13 +114,20 @@ package enum SpoolSafety {
         return status
     }
 
-    /// Whether an open file is one of those that belong to a spool: a regular file with one name, of the owner of the
-    /// spool or of root, whom not everybody can write.
-    static func isPart(_ descriptor: Int32, ofSpool path: String) -> Bool {
+    /// Why an open file is none of those that belong to a spool; `nil` if it is one: a regular file with one name, of the
+    /// owner of the spool or of root, whom not everybody can write.
+    static func objection(to descriptor: Int32, asPartOf path: String) -> String? {
         var file = stat()
         var spool = stat()
-        return fstat(descriptor, &file) == 0 && stat(path, &spool) == 0 && file.st_mode & S_IFMT == S_IFREG
-            && file.st_nlink == 1 && [0, spool.st_uid].contains(file.st_uid) && file.st_mode & S_IWOTH == 0
+        guard fstat(descriptor, &file) == 0, stat(path, &spool) == 0 else {
+            return "can not be compared with the spool"
+        }
+        guard file.st_mode & S_IFMT == S_IFREG else { return "is not a regular file" }
+        guard file.st_nlink == 1 else { return "has \(file.st_nlink) names (hard links)" }
+        guard [0, spool.st_uid].contains(file.st_uid) else {
+            return "belongs to the user \(file.st_uid), and the spool to \(spool.st_uid)"
+        }
+        return file.st_mode & S_IWOTH == 0 ? nil : "can be written by everybody"
     }
 
     private static func unsafe(_ path: String, _ what: String) -> SpoolError {

@@ -42,7 +42,7 @@ package struct SpoolStatus: Sendable, Equatable {
     /// The files that were set aside beside it because they are damaged, or no spools: see ``Quarantine``.
     package var setAside: [String] = []
     /// The journals of dead processes that could not be moved into it.
-    package var journals: [String] = []
+    package var journals: [StrandedJournal] = []
     /// Which file it was.
     package var identity: FileIdentity?
 
@@ -91,7 +91,7 @@ package struct SpoolStatus: Sendable, Equatable {
         }
         status.uploader = UploadLease.holder(spool: path)
         status.setAside = Quarantine.files(of: path)
-        status.journals = JournalFile.leftBehind(besideSpool: path)
+        status.journals = StrandedJournal.beside(spool: path)
         return status
     }
 

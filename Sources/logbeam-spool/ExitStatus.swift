@@ -22,7 +22,8 @@ enum ExitStatus: Int32, CaseIterable {
     /// (EX_IOERR).
     case failedIO = 74
     /// Records remain, and another try may ship them: the time was over, a signal came, another process kept the spool
-    /// locked (EX_TEMPFAIL). `doctor`: AWS cannot be reached, or is in trouble.
+    /// locked, a journal could not be moved into the spool; `export`: that (EX_TEMPFAIL). `doctor`: AWS cannot be reached,
+    /// or is in trouble.
     case recordsRemain = 75
     /// Records remain, and a person must mend something first: credentials, permissions, region (EX_NOPERM). `doctor`:
     /// something of that kind is wrong.
@@ -58,7 +59,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .uploadedElsewhere: "another process is uploading from the spool; import: it imports the same file"
         case .unwritableSpool: "the spool can not be created or opened for writing"
         case .failedIO: "reading or writing failed, the disk is full for example"
-        case .recordsRemain: "records remain, try again; doctor: AWS cannot be reached"
+        case .recordsRemain: "records remain, also in a journal, try again; doctor: AWS cannot be reached"
         case .refused:
             "records remain, AWS refused the credentials or the permission, or none are found; doctor: one of these is wrong"
         }

@@ -45,7 +45,7 @@ struct StatusTests {
         let holder = UploadLease.Holder(processID: 42, host: "host", lastBeat: lastBeat, beatInterval: 3_000)
         var status = SpoolStatus(path: "/s.db", streams: [troubled, quiet], delivered: 7, uploader: holder)
         status.setAside = ["/s.db.damaged-x"]
-        status.journals = ["/s.db.journal-x"]
+        status.journals = [StrandedJournal(path: "/s.db.journal-x", kind: .unwritable, cause: "no")]
         return StatusReport(status: status, now: time + 200_000)
     }
 
@@ -109,7 +109,7 @@ struct StatusTests {
                 last delivery  2026-11-22 19:42:08 +0000 (3 min 21 s ago)
                 last error     2026-11-22 19:42:10 +0000 (3 min 19 s ago)
                 set aside      /s.db.damaged-x; see 'logbeam-spool salvage --help'
-                journal        /s.db.journal-x; could not be moved into the spool
+                journal        /s.db.journal-x; could not be moved into the spool: no
 
                 g evil\u001b[2J: AccessDenied:\tno
                 g evil\u001b[2J: 1 record of 1970-01-01 00:00:00 +0000 rejected: too old

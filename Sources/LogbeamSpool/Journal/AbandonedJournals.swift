@@ -1,29 +1,54 @@
 internal import LogbeamCore
 
 extension Spool {
+    /// What came of moving journals into a spool.
+    package struct JournalIntake: Sendable {
+        /// How many records were moved, those of a journal that was moved in part among them.
+        package var records = 0
+        /// The journals that stay, and may hold records.
+        package var stranded: [StrandedJournal] = []
+        fileprivate var wholeRecords = 0
+        fileprivate var failure: SpoolError?
+    }
+
     /// Moves into the spool what stands in the journals of processes that have died, each record once, whenever this
     /// process is killed. Costs a look into the directory where there are none.
     ///
     /// A journal that is damaged gives what is whole in it; what is missing between that is counted as a gap, and the file
-    /// is set aside. One that the disk does not give, or the spool does not take now,
-    /// stays as it is: who opens a spool, or uploads, does not wait for the room that only an upload makes, and where another
-    /// process keeps the spool locked no more than once for that.
-    ///
-    /// - Returns: how many records were moved. It throws only if none was: there may be room for the others later.
-    @discardableResult
-    package func takeInJournals() throws(SpoolError) -> Int {
-        var records = 0
-        var failure: SpoolError?
-        for file in JournalFile.abandoned(besideSpool: path) {
-            do throws(SpoolError) {
-                records += try takeIn(file)
-            } catch {
-                failure = error
-                if error.kind == .busy { break }
+    /// is set aside. One that the disk does not give, or the spool does not take now, stays as it is: who opens a spool, or
+    /// uploads, does not wait for the room that only an upload makes, and where another process keeps the spool locked no
+    /// more than once for that.
+    package func moveJournals() -> JournalIntake {
+        var intake = JournalIntake()
+        for found in JournalFile.adopt(besideSpool: path) {
+            switch found {
+            case .nothing: break
+            case .stranded(let journal): intake.stranded.append(journal)
+            case .journal(let file):
+                if let failure = intake.failure, failure.kind == .busy {
+                    intake.stranded.append(StrandedJournal(file.path, failure))
+                    continue
+                }
+                do throws(SpoolError) {
+                    let records = try takeIn(file, counting: &intake.records)
+                    intake.wholeRecords += records
+                } catch {
+                    intake.failure = error
+                    intake.stranded.append(StrandedJournal(file.path, error))
+                }
             }
         }
-        if let failure, records == 0 { throw failure }
-        return records
+        return intake
+    }
+
+    /// The same.
+    ///
+    /// - Returns: how many records were moved. It throws only if no journal was: there may be room for the others later.
+    @discardableResult
+    package func takeInJournals() throws(SpoolError) -> Int {
+        let intake = moveJournals()
+        if let failure = intake.failure, intake.wholeRecords == 0 { throw failure }
+        return intake.wholeRecords
     }
 
     /// Forgets how far journals were moved that are not there any more: somebody has deleted them.
@@ -41,7 +66,7 @@ extension Spool {
         }
     }
 
-    private func takeIn(_ file: JournalFile) throws(SpoolError) -> Int {
+    private func takeIn(_ file: JournalFile, counting records: inout Int) throws(SpoolError) -> Int {
         let known = try value(of: .moved(fromJournal: file.name, through: nil))
         // The spool knows best; another one, which was here when that was moved, may have been deleted since.
         let moved = known.map { UInt64(clamping: $0) } ?? file.moved
@@ -49,7 +74,7 @@ extension Spool {
             // What another spool may have is not missing.
             let holes = JournalFormat.holes(between: frames, after: max(moved, file.moved))
             let isDamaged = try noteHoles(holes, of: file)
-            try append(frames, of: file)
+            try append(frames, of: file, counting: &records)
             // What was moved before may be in the spool alone: the last process at it may have ended ahead of its sync.
             if frames.isEmpty { try sync() }
             if isDamaged { try Quarantine.setAside(file, ofSpool: path) } else { file.remove() }
@@ -83,7 +108,11 @@ extension Spool {
         try note(.damaged(journal: name, nil))
     }
 
-    private func append(_ frames: [JournalFormat.Frame], of file: JournalFile) throws(SpoolError) {
+    private func append(
+        _ frames: [JournalFormat.Frame],
+        of file: JournalFile,
+        counting count: inout Int
+    ) throws(SpoolError) {
         var streams: [Destination: Int64] = [:]
         var rest = frames[...]
         while let last = rest.prefix(Writer.longestSlice).last {
@@ -104,6 +133,7 @@ extension Spool {
                 progress: .moved(fromJournal: file.name, through: Int64(clamping: last.number)),
                 mayBlock: false
             )
+            count += records.count
             // The journal may be on the disk for long: it must not say that the records were moved before they are there too.
             try sync()
             // For the case that this spool is not there any more when the rest is moved.

@@ -79,33 +79,61 @@ final class JournalFile: Sendable {
 
     // MARK: Those of the dead
 
+    /// What is found in the place of a journal.
+    enum Found {
+        /// Nothing that is to be moved: it is gone, or a living process writes to it, or its own died before it had written
+        /// a record.
+        case nothing
+        case journal(JournalFile)
+        case stranded(StrandedJournal)
+    }
+
     /// The journals beside a spool that no living process writes to, each locked by this one from now on. What is not a
     /// journal, or may be another user's, is left as it is.
     static func abandoned(besideSpool spool: String) -> [JournalFile] {
+        adopt(besideSpool: spool).compactMap { if case .journal(let file) = $0 { file } else { nil } }
+    }
+
+    /// The same, with what is left as it is.
+    static func adopt(besideSpool spool: String) -> [Found] {
         // A fork that came in between would leave the child their locks.
-        ForkGate.pass { paths(besideSpool: spool).compactMap { adopt($0, ofSpool: spool) } }
+        ForkGate.pass { paths(besideSpool: spool).map { examine($0, ofSpool: spool, adopts: true) } }
     }
 
     /// The paths of all journals beside a spool, of the living too, and of what is called like one.
     static func paths(besideSpool spool: String) -> [String] { SpoolSafety.siblings(of: spool, infix) }
 
-    /// The journals beside a spool that no living process writes to, whatever they hold.
-    static func leftBehind(besideSpool spool: String) -> [String] {
-        paths(besideSpool: spool).filter { path in
-            let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-            return descriptor < 0 ? errno != ENOENT : !LockedFile(descriptor).isLocked
+    /// - Parameter adopts: whether to lock it. One without a record is removed then.
+    static func examine(_ path: String, ofSpool spool: String, adopts: Bool, flags: Int32 = O_RDWR) -> Found {
+        func stranded(_ kind: SpoolError.Kind, _ cause: String) -> Found {
+            .stranded(StrandedJournal(path: path, kind: kind, cause: cause))
         }
-    }
-
-    /// `nil` if it is another's.
-    private static func adopt(_ path: String, ofSpool spool: String) -> JournalFile? {
-        let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-        guard descriptor >= 0 else { return nil }
+        func failure(_ what: String) -> Found {
+            if errno == ENOENT { return .nothing }
+            if errno == ELOOP { return stranded(.unsafe, "it is a symbolic link") }
+            let kind: SpoolError.Kind = errno == EIO ? .failedIO : .unwritable
+            return stranded(kind, "it can not be \(what): \(String(cString: strerror(errno)))")
+        }
+        let descriptor = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard descriptor >= 0 else { return failure("opened") }
         let locked = LockedFile(descriptor)
-        guard SpoolSafety.isPart(descriptor, ofSpool: spool), locked.lock() == true else { return nil }
-        let bytes = [UInt8](unsafeUninitializedCapacity: JournalFormat.movedOffset + 8) { buffer, count in
-            count = max(0, pread(descriptor, buffer.baseAddress, buffer.count, 0))
+        if locked.isLocked { return .nothing }
+        if let objection = SpoolSafety.objection(to: descriptor, asPartOf: spool) {
+            return stranded(
+                .unsafe,
+                "it \(objection); if it is the spool's, give it the owner of that, and the mode 600"
+            )
         }
+        if adopts {
+            guard let isOurs = locked.lock() else { return failure("locked") }
+            guard isOurs else { return .nothing }
+        }
+        var count = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: JournalFormat.movedOffset + 8) { buffer, length in
+            count = pread(descriptor, buffer.baseAddress, buffer.count, 0)
+            length = max(0, count)
+        }
+        guard count >= 0 else { return failure("read") }
         let header = JournalFormat.parseHeader(bytes)
         let file = JournalFile(
             path: path,
@@ -115,13 +143,14 @@ final class JournalFile: Sendable {
             file: locked
         )
         // Another process may just have taken it in.
-        guard file.isInPlace else { return nil }
-        if header == nil {
-            // Its process died before it had written a record; a longer one is damaged, or of a later version.
-            if file.size <= JournalFormat.headerSize { unlink(path) }
-            return nil
+        guard file.isInPlace else { return .nothing }
+        guard header == nil else { return .journal(file) }
+        guard file.size <= JournalFormat.headerSize else {
+            return stranded(.notASpool, "it is none, or its header is damaged, or it is of a later version; keep it")
         }
-        return file
+        // Its process died before it had written a record.
+        if adopts { unlink(path) }
+        return .nothing
     }
 
     // MARK: Its content

@@ -70,6 +70,7 @@ package struct SpoolCheck: Sendable, Equatable {
             if check.files.isEmpty { check.lookAtFiles() }
             check.problems.append(error.message)
         }
+        check.warnings += StrandedJournal.beside(spool: path).map(\.description)
         return check
     }
 

@@ -18,7 +18,7 @@ struct Check: ParsableCommand {
 
             A sound spool: 0. A damaged one: 65; the problems are shown, \(SpoolCheck.problemLimit) of them if there are \
             many, and 'logbeam-spool salvage' takes out of it what is readable. A warning (other people may read the \
-            file, for example) is shown, and changes nothing about that.
+            file, or a journal could not be moved into it, for example) is shown, and changes nothing about that.
 
             'In doubt' are batches of which nobody knows whether they arrived. 'Empty' are deliveries that name no \
             record any more, 'stray' are records whose stream the spool does not know.

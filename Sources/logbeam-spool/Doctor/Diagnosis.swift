@@ -45,7 +45,8 @@ struct Diagnosis {
     }
 
     init(_ findings: Findings) {
-        var lines = [Self.spool(findings.spool), Self.credentials(findings.credentials)]
+        var lines = [Self.spool(findings.spool)] + Self.journals(findings.spool)
+        lines.append(Self.credentials(findings.credentials))
         switch findings.endpoint {
         case .success(let choice):
             lines.append(Line("region", .ok, "\(choice.endpoint.region) (\(choice.regionSource))"))
@@ -99,6 +100,11 @@ struct Diagnosis {
             }
             return Line("spool", .ok, facts)
         }
+    }
+
+    private static func journals(_ spool: Findings.Spool) -> [Line] {
+        guard case .found(let status, _) = spool else { return [] }
+        return status.journals.map { Line("spool", .warning, $0.description) }
     }
 
     private static func credentials(_ result: Result<CredentialsChain.Found, CredentialsError>) -> Line {

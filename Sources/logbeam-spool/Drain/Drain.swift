@@ -22,6 +22,9 @@ struct Drain: ParsableCommand {
             exit code is 75 and the records stay in the spool. Where only a person can help (credentials, permissions, \
             region), it ends at once with 77.
 
+            Records that a dead program has left in a journal are shipped too. Where one can not be moved into the spool, \
+            it says which and why; the rest is shipped, and the exit code is 75, or 74 where the disk fails.
+
             While a program uploads from the spool itself, it ends with 69. With --wait it asks that program to send \
             everything now, and ends with 0 when all is gone; if the program ends before, or shows no sign of life for \
             30 seconds, drain ships the rest. With --take-over it ships everything itself, now: the program stands by \
@@ -134,10 +137,12 @@ struct Drain: ParsableCommand {
             pacing: UploadPlan.Pacing(inFlight: lines == nil ? Self.inFlight : 1),
             chosen: chosen
         )
-        let end = try drain(loop, of: opened, stop, start: start, progress: progress(path))
+        let (end, stranded) = try drain(loop, of: opened, stop, start: start, progress: progress(path))
         if loop.totals.rejected > 0 { StandardStreams.complain(Self.rejectedNotice(loop.totals.rejected, path)) }
+        if end != .empty { StrandedJournals.tell(stranded) }
         if let failure = lines?.failure { throw Failure(.failedIO, "\(failure); \(try whatRemains(in: path))") }
         if let failure = try failure(end, path, shipped: loop.totals.records) { throw failure }
+        try StrandedJournals.refuse(stranded, besides: path)
     }
 
     /// What goes into a batch. A file takes what the service would not.
@@ -160,7 +165,12 @@ struct Drain: ParsableCommand {
         if wait {
             switch try Waiter(spool: spool, stop: stop).run() {
             case .lease(let lease): return lease
-            case .empty: return nil
+            case .empty:
+                // Programs that have died meanwhile, too.
+                let intake = spool.moveJournals()
+                if intake.records > 0 { return try self.lease(of: spool, stop) }
+                try StrandedJournals.refuse(intake.stranded, besides: spool.path)
+                return nil
             case .stopped(let cause): throw try stopped(cause, spool.path)
             }
         }
@@ -175,7 +185,7 @@ struct Drain: ParsableCommand {
         _ stop: Stop,
         start: Int64,
         progress: ProgressDisplay?
-    ) throws(SpoolError) -> Drainer.End {
+    ) throws(SpoolError) -> (Drainer.End, [StrandedJournal]) {
         defer {
             // A request that is broken off answers at once; one that was answered already must not be in doubt.
             loop.land(until: MonotonicClock.milliseconds() + 1_000)
@@ -189,9 +199,13 @@ struct Drain: ParsableCommand {
             return !told.isEmpty
         }
         var end = try drainer.run()
-        // What a full disk had no room for when the spool was opened.
-        while end == .empty, try spool.takeInJournals() > 0 { end = try drainer.run() }
-        return end
+        while end == .empty {
+            // What a full disk had no room for when the spool was opened.
+            let intake = spool.moveJournals()
+            if intake.records == 0 { return (end, intake.stranded) }
+            end = try drainer.run()
+        }
+        return (end, StrandedJournal.beside(spool: spool.path))
     }
 
     private func progress(_ path: String) throws(SpoolError) -> ProgressDisplay? {

@@ -50,5 +50,6 @@ enum Forecast {
             }
         )
         try StandardStreams.print(table.text(on: .at(STDOUT_FILENO)))
+        try StrandedJournals.refuse(StrandedJournal.beside(spool: path), besides: path)
     }
 }

@@ -17,7 +17,8 @@ struct Export: ParsableCommand {
 
             Works beside programs that log and upload, and holds none of them up: it reads a mebibyte at a time, up to \
             what was committed when it started. What is shipped meanwhile may be missing, and nothing is there twice. \
-            Records in doubt are pending.
+            Records in doubt are pending. Where the journal of a dead process can not be moved into the spool, it is named, \
+            and the exit code is 75: what is in the spool is exported all the same.
 
             Examples:
               logbeam-spool export > records.jsonl
@@ -43,5 +44,6 @@ struct Export: ParsableCommand {
             return output.hasEnded
         }
         try output.finish()
+        try StrandedJournals.refuse(StrandedJournal.beside(spool: spool.path), besides: spool.path)
     }
 }

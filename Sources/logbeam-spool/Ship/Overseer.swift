@@ -6,6 +6,7 @@ struct Overseer {
     private let fleet: Fleet
     private let manager: ServiceManager
     private var news = FleetNews()
+    private var journalNews = JournalNews()
     private var isReady = false
     private var nextSearch: Int64 = .min
     private var toldOfSilence: String?
@@ -26,6 +27,8 @@ struct Overseer {
         if now >= nextSearch {
             nextSearch = now + Self.searchInterval
             fleet.look()
+            let journals = fleet.spools.flatMap { StrandedJournal.beside(spool: $0.path) }
+            for line in journalNews.lines(journals) { Ship.tell(line) }
         }
         let stands = tellNews()
         // By what was told: who hears that it is ready has heard how each of them stands.

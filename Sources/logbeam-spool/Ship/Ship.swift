@@ -27,6 +27,8 @@ struct Ship: ParsableCommand {
             \(Fleet.maximumCount) at once. A spool that is missing, damaged, of another user or of a later version is \
             told once and tried again; it holds up no other, and none is ever made.
 
+            The journal of a dead program that can not be moved into its spool is told once, with the reason.
+
             Missing log groups and streams are made with the service's defaults. Credentials and region come from \
             where other AWS tools look for them.
 

@@ -74,7 +74,7 @@ struct StatusPage {
             ("set aside", .text("\($0); \(Self.use(ofSetAside: $0))").painted(.warning))
         }
         facts += status.journals.map {
-            ("journal", .text("\($0); could not be moved into the spool").painted(.warning))
+            ("journal", .text("\($0.path); could not be moved into the spool: \($0.cause)").painted(.warning))
         }
         return Table(facts: facts).lines(on: terminal)
     }

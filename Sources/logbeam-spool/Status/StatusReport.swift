@@ -67,7 +67,7 @@ struct StatusReport {
         let age = oldestAge.map { JSON.number($0 / 1_000) } ?? .null
         let left = timeLeft.map { JSON.number($0 / 1_000) } ?? .null
         let setAside = JSON.array(status.setAside.map { .string($0) })
-        let journals = JSON.array(status.journals.map { .string($0) })
+        let journals = JSON.array(status.journals.map { .string($0.path) })
         return JSON.object(
             spool + totals
                 + [
@@ -121,7 +121,7 @@ struct StatusReport {
             ["last_error"] + (status.lastError.map { [Self.time($0.time), $0.message] } ?? ["-"]),
         ]
         lines += status.setAside.map { ["set_aside", $0] }
-        lines += status.journals.map { ["journal", $0] }
+        lines += status.journals.map { ["journal", $0.path] }
         for stream in status.streams {
             lines.append([
                 "stream", stream.destination.logGroup, stream.destination.logStream, "\(stream.pending)",

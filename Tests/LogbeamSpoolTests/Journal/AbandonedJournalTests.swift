@@ -117,6 +117,7 @@ struct AbandonedJournalTests {
         let spool = try Spool(path: left.path)
         #expect(try left.numbers.sorted() == (0..<10).flatMap { [$0, $0] })
         #expect(spoolError { try spool.takeInJournals() }?.message == "not this one")
+        #expect(spool.moveJournals().stranded == [.init(path: left.file, kind: .other, cause: "not this one")])
     }
 
     @Test("stays as it is where records wait for room: nobody waits to open the spool")
@@ -195,7 +196,9 @@ struct AbandonedJournalTests {
         let status = try SpoolStatus.read(path: left.path)
         #expect(try left.numbers == [0, 2])
         #expect(status.dropped == 1)
-        #expect(status.journals.sorted() == [foreign, open, link].sorted())
+        #expect(status.journals.map(\.path) == [foreign, open, link])
+        #expect(status.journals.map(\.kind) == [.notASpool, .unsafe, .unsafe])
+        #expect(try SpoolCheck.run(path: left.path).warnings == status.journals.map(\.description))
         #expect(try Data(contentsOf: URL(fileURLWithPath: foreign)).count == 10_000)
     }
 
@@ -308,6 +311,8 @@ struct AbandonedJournalTests {
             WHEN (SELECT count(*) FROM records) >= 4500 BEGIN SELECT RAISE(FAIL, 'failing'); END
             """
         )
+        let intake = try live.spool.current.spool.moveJournals()
+        #expect(intake.records == 4_000 && intake.stranded.map(\.cause) == ["failing"])
         #expect(throws: SpoolError.self) { try live.spool.current.spool.takeInJournals() }
         #expect(try live.pending().count == 4_000)
         try live.shell("rm $0 $0-wal $0-shm")
