@@ -128,7 +128,7 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case .failedIO: "see the log of the kernel"
         case .networkFileSystem: "choose a path on a local disk, and a spool for each machine"
         case .unwritable: "check the owner and the rights of the file and its directory"
-        case .sealed: "copy it elsewhere with its -wal and .journal-* files, or use 'logbeam-spool salvage'"
+        case .sealed: "copy it elsewhere with its -wal and .journal-* files, or use 'logbeam-spool salvage --into'"
         case .unsafe: "nothing was read from it, nor changed in it"
         case .occupied: "choose another path"
         case .superseded, .other: nil

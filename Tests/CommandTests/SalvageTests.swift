@@ -23,6 +23,8 @@ struct SalvageTests {
         (report.unreadableRows, report.unknownPages, report.damagedLogFrames, report.uncommittedLogFrames) = (
             8, 9, 10, 1
         )
+        (report.journals, report.journalRecords, report.journalsInUse) = (2, 1_000, 1)
+        report.damagedJournals = [.init(path: "/d.db.journal-a", problem: "5 records are missing in it")]
         report.damage = [
             .init(page: 17, problem: "is overwritten"), .init(page: 18, problem: "2 of 3 rows can not be read"),
         ]
@@ -40,6 +42,8 @@ struct SalvageTests {
                 streams     2
                 pages       1,234 of 4,096 bytes, 30 of them free
                 gaps        3 gaps
+                journals    2 journals, with 1,000 records that the file does not have
+                in use      1 journal of programs that run, left out
                 lost names  1 stream; see log group logbeam-salvaged
                 in doubt    4 batches (records pending again)
                 orphans     6 records among them, perhaps acknowledged before
@@ -51,6 +55,7 @@ struct SalvageTests {
                 damage      page 17, at byte 65536: is overwritten
                 damage      page 18, at byte 69632: 2 of 3 rows can not be read
                 damage      20 more damaged pages
+                damage      /d.db.journal-a: 5 records are missing in it
 
                 """
         )
@@ -64,7 +69,9 @@ struct SalvageTests {
             {"file": "/d.db", "into": "/d.db.salvaged.db", "complete": false, "records": 12000, "rejected": 11,
              "streams": 2, "lost_names": 1, "gaps": 3, "deliveries": 4, "altered": 5, "orphan_records": 6, "pages": 1234,
              "free_pages": 30, "orphan_pages": 7, "unknown_pages": 9, "damaged_pages": 22, "unreadable_rows": 8,
-             "damaged_log_frames": 10, "uncommitted_log_frames": 1, "damage": [
+             "damaged_log_frames": 10, "uncommitted_log_frames": 1, "journals": 2, "journal_records": 1000,
+             "journals_in_use": 1,
+             "damaged_journals": [{"path": "/d.db.journal-a", "problem": "5 records are missing in it"}], "damage": [
                 {"page": 17, "offset": 65536, "problem": "is overwritten"},
                 {"page": 18, "offset": 69632, "problem": "2 of 3 rows can not be read"}]}
             """

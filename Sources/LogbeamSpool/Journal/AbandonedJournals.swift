@@ -22,7 +22,7 @@ extension Spool {
         var intake = JournalIntake()
         for found in JournalFile.adopt(besideSpool: path) {
             switch found {
-            case .nothing: break
+            case .nothing, .living: break
             case .stranded(let journal): intake.stranded.append(journal)
             case .journal(let file):
                 if let failure = intake.failure, failure.kind == .busy {

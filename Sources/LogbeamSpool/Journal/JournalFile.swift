@@ -81,9 +81,10 @@ final class JournalFile: Sendable {
 
     /// What is found in the place of a journal.
     enum Found {
-        /// Nothing that is to be moved: it is gone, or a living process writes to it, or its own died before it had written
-        /// a record.
+        /// Nothing that is to be moved: it is gone, or its process died before it had written a record.
         case nothing
+        /// A living process writes to it.
+        case living
         case journal(JournalFile)
         case stranded(StrandedJournal)
     }
@@ -117,7 +118,7 @@ final class JournalFile: Sendable {
         let descriptor = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard descriptor >= 0 else { return failure("opened") }
         let locked = LockedFile(descriptor)
-        if locked.isLocked { return .nothing }
+        if locked.isLocked { return .living }
         if let objection = SpoolSafety.objection(to: descriptor, asPartOf: spool) {
             return stranded(
                 .unsafe,
@@ -126,7 +127,7 @@ final class JournalFile: Sendable {
         }
         if adopts {
             guard let isOurs = locked.lock() else { return failure("locked") }
-            guard isOurs else { return .nothing }
+            guard isOurs else { return .living }
         }
         var count = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: JournalFormat.movedOffset + 8) { buffer, length in

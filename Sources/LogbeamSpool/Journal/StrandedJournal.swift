@@ -22,7 +22,7 @@ package struct StrandedJournal: Sendable, Equatable, CustomStringConvertible {
     package static func beside(spool: String) -> [StrandedJournal] {
         JournalFile.paths(besideSpool: spool).compactMap { path in
             switch JournalFile.examine(path, ofSpool: spool, adopts: false) {
-            case .nothing: nil
+            case .nothing, .living: nil
             case .stranded(let journal): journal
             case .journal:
                 StrandedJournal(

@@ -68,7 +68,7 @@ enum SalvagedRow {
     case stream(id: Int64, Destination)
     case gap(stream: Int64, reason: ArraySlice<UInt8>, records: Int64, first: Int64, last: Int64)
     case delivery
-    case counter
+    case counter(name: ArraySlice<UInt8>, value: Int64?)
     /// What the schema says of a table, an index or a view, and where its tree begins; 0 for a view.
     case schema(root: Int64)
 
@@ -113,8 +113,9 @@ enum SalvagedRow {
     /// An entry of an index, or a row of a table that is kept like one. `nil` if a spool has no such entry.
     init?(_ values: [StoredValue]) {
         switch (values.count, values.first) {
-        case (2, .text):
-            self = .counter
+        case (2, .text(let name)):
+            let value: Int64? = if case .integer(let value) = values[1] { value } else { nil }
+            self = .counter(name: name, value: value)
         case (3, .text(let group)):
             guard case .text(let stream) = values[1], case .integer(let id) = values[2] else { return nil }
             self.init(stream: id, group, stream)

@@ -9,7 +9,8 @@ internal import Darwin
 /// Takes what is readable out of a damaged spool, and puts it into a good one.
 package enum Salvage {
     /// Scans the whole file and writes what it finds to `target`: a new spool, or one that exists, to which it is appended
-    /// in the order in which it was logged. Nothing is ever changed in the damaged file, nor in its write-ahead log.
+    /// in the order in which it was logged; with what the journals of dead processes beside it hold, and it does not.
+    /// Nothing is ever changed in the damaged file, nor in its write-ahead log or a journal.
     ///
     /// What is appended goes in slices, each of which is committed with all that it holds; if the process dies in between,
     /// some of them are there, and a second run would append them again.
@@ -82,10 +83,12 @@ package enum Salvage {
         }
         try scan.run()
         var report = scan.report
-        if report.rows == 0, !report.isComplete {
+        let isSpool = report.rows > 0 || report.isComplete
+        report.namelessStreams = try draft.finish()
+        try draft.takeJournals(besideSpool: database.file.path, &report)
+        guard isSpool || report.journalRecords > 0 else {
             throw SpoolError(.notASpool, path: report.file, message: "nothing of a spool can be read in the file")
         }
-        report.namelessStreams = try draft.finish()
         report.altered = draft.altered
         return report
     }

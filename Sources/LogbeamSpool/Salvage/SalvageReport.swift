@@ -6,6 +6,11 @@ package struct SalvageReport: Sendable, Equatable {
         package var problem: String
     }
 
+    package struct DamagedJournal: Sendable, Equatable {
+        package var path: String
+        package var problem: String
+    }
+
     /// The damaged file.
     package var file: String
     /// The spool that has now what was taken.
@@ -25,6 +30,15 @@ package struct SalvageReport: Sendable, Equatable {
     package var altered = 0
     /// Records that were found where no tree leads: some may have been acknowledged before.
     package var orphanRecords = 0
+
+    /// The journals of dead processes that were read.
+    package var journals = 0
+    /// Records of ``journals`` that were not in the file: among ``records``.
+    package var journalRecords = 0
+    /// Those of living processes, which move them into the file by themselves: left out.
+    package var journalsInUse = 0
+    /// Journals that could not be read, or not wholly.
+    package var damagedJournals: [DamagedJournal] = []
 
     /// In bytes.
     package var pageSize: Int
@@ -51,6 +65,6 @@ package struct SalvageReport: Sendable, Equatable {
 
     /// Whether everything was readable.
     package var isComplete: Bool {
-        damagedPages == 0 && unknownPages == 0 && damagedLogFrames == 0 && altered == 0
+        damagedPages == 0 && unknownPages == 0 && damagedLogFrames == 0 && altered == 0 && damagedJournals.isEmpty
     }
 }

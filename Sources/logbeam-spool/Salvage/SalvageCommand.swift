@@ -15,7 +15,9 @@ struct SalvageCommand: ParsableCommand {
         abstract: "Takes what is readable out of a damaged spool.",
         discussion: """
             Reads the file page by page, whether SQLite can open it or not, and the committed part of the write-ahead log \
-            beside it (FILE-wal). Both are never changed. End the programs that use the spool first.
+            beside it (FILE-wal); then the journals that dead programs have left beside it (FILE.journal-*), for records \
+            that are not in the file. None of these is ever changed. End the programs that use the spool first: what \
+            stands in the journal of one that runs is left out.
 
             What is readable goes into a new spool, FILE.salvaged.db, or into the spool --into: appended, if that exists. \
             Ship it with 'logbeam-spool drain --spool FILE.salvaged.db'. Records keep their order and their times. \
@@ -25,15 +27,17 @@ struct SalvageCommand: ParsableCommand {
             What was deleted does not come back, where the file still tells that it was. Pages that belong to no table any \
             more (orphans) are read too: records in them that were acknowledged before are sent once more.
 
-            Everything was readable: 0. Something was lost: 65; what is readable is saved all the same. Pages of the file \
-            count from 1. A row whose text is damaged is taken with U+FFFD where it is not UTF-8. What is damaged inside of \
-            a text and still is UTF-8 can not be noticed.
+            Everything was readable, also in the journals: 0. Something was lost: 65; what is readable is saved all the \
+            same. Pages of the file count from 1. A row whose text is damaged is taken with U+FFFD where it is not UTF-8. \
+            What is damaged inside of a text and still is UTF-8 can not be noticed.
 
             With --json: one object with file, into, complete (true or false), records, rejected, streams, lost_names \
             (streams), gaps, deliveries (batches in doubt), altered (rows whose text, time or id was made valid), \
             orphan_records, pages, free_pages, orphan_pages, unknown_pages (that held nobody knows what), damaged_pages, \
-            unreadable_rows, damaged_log_frames, uncommitted_log_frames, and damage, an array of objects with page, offset \
-            and problem; at most \(SalvageReport.damageLimit).
+            unreadable_rows, damaged_log_frames, uncommitted_log_frames, journals (that were read), journal_records (those \
+            of records that stood in journals alone), journals_in_use (that were left out), and damage, an array of objects \
+            with page, offset and problem; at most \(SalvageReport.damageLimit); and damaged_journals, an array of objects \
+            with path and problem.
 
             Examples:
               logbeam-spool salvage /var/lib/app/logs.db
@@ -75,7 +79,11 @@ struct SalvageCommand: ParsableCommand {
         let text = SalvageText(report: report)
         try StandardStreams.print(json ? text.json : text.page(on: .at(STDOUT_FILENO)))
         guard report.isComplete else {
-            throw Failure(.unusableSpool, "not all of \(report.file) can be read; what can is in \(report.into)")
+            let journals = report.damagedJournals.isEmpty ? "" : ", or of the journals beside it,"
+            throw Failure(
+                .unusableSpool,
+                "not all of \(report.file)\(journals) can be read; what can is in \(report.into)"
+            )
         }
     }
 }

@@ -22,7 +22,8 @@ struct SalvageText {
             ("free_pages", report.freePages), ("orphan_pages", report.orphanPages),
             ("unknown_pages", report.unknownPages), ("damaged_pages", report.damagedPages),
             ("unreadable_rows", report.unreadableRows), ("damaged_log_frames", report.damagedLogFrames),
-            ("uncommitted_log_frames", report.uncommittedLogFrames),
+            ("uncommitted_log_frames", report.uncommittedLogFrames), ("journals", report.journals),
+            ("journal_records", report.journalRecords), ("journals_in_use", report.journalsInUse),
         ]
         let damage = report.damage.map { damage in
             JSON.object([
@@ -30,10 +31,15 @@ struct SalvageText {
                 ("problem", .string(damage.problem)),
             ])
         }
+        let journals = report.damagedJournals.map { journal in
+            JSON.object([("path", .string(journal.path)), ("problem", .string(journal.problem))])
+        }
         return JSON.object(
             [
                 ("file", .string(report.file)), ("into", .string(report.into)), ("complete", .bool(report.isComplete)),
-            ] + numbers.map { ($0, .number(Int64($1))) } + [("damage", .array(damage))]
+            ] + numbers.map { ($0, .number(Int64($1))) } + [
+                ("damage", .array(damage)), ("damaged_journals", .array(journals)),
+            ]
         ).text + "\n"
     }
 
@@ -55,6 +61,13 @@ struct SalvageText {
             ],
         ]
         rows += fact("gaps", report.gaps, "gap", "")
+        rows += fact(
+            "journals",
+            report.journals,
+            "journal",
+            ", with \(HumanUnits.count(report.journalRecords, "record")) that the file does not have"
+        )
+        rows += fact("in use", report.journalsInUse, "journal", " of programs that run, left out")
         rows += fact("lost names", report.namelessStreams, "stream", "; see log group logbeam-salvaged")
         rows += fact("in doubt", report.deliveries, "batch", " (records pending again)")
         rows += fact("orphans", report.orphanRecords, "record", " among them, perhaps acknowledged before")
@@ -70,6 +83,7 @@ struct SalvageText {
         rows += fact("log", report.uncommittedLogFrames, "page", " of an unfinished commit, left out")
         rows += report.damage.map { ["damage", "page \($0.page), at byte \(offset($0.page)): \($0.problem)"] }
         rows += fact("damage", report.damagedPages - report.damage.count, "more damaged page", "")
+        rows += report.damagedJournals.map { ["damage", "\($0.path): \($0.problem)"] }
         return Table(facts: rows.map { ($0[0], .text($0[1])) }).text(on: terminal)
     }
 }
