@@ -35,7 +35,8 @@ public final class LogShipper: Sendable {
     /// name of the stream.
     ///
     /// - Throws: ``ConfigurationError`` if a setting is out of bounds, what the name of the stream asks for is not to be
-    ///   found, or this process uploads from the spool in another way (``Configuration/spool``); an error that names the file, the cause and the remedy if the spool can not be opened.
+    ///   found, or this process uploads from the spool in another way (``Configuration/spool``); an error that names the
+    ///   file, the cause and the remedy if the spool can not be opened.
     public convenience init(_ configuration: Configuration) throws {
         try configuration.validate()
         // A process made by `fork()` needs connections of its own.
