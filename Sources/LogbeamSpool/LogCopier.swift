@@ -19,7 +19,7 @@ package final class LogCopier: @unchecked Sendable {
     package init(spool: Spool) throws(SpoolError) {
         self.spool = spool
         copier = try SpoolFile.openAgain(path: spool.path, .readWrite)
-        copier.walMonitor = spool.walMonitor
+        spool.walMonitor.watch(copier)
         pin = try SpoolFile.openAgain(path: spool.path, .readOnly)
     }
 

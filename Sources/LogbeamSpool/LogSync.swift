@@ -59,7 +59,7 @@ final class LogSync: @unchecked Sendable {
     private func opened(until deadline: UInt64) throws(SpoolError) -> Connection {
         if let connection { return connection }
         let new = try SpoolFile.openAgain(path: path, .readWrite, until: deadline)
-        new.walMonitor = walMonitor
+        walMonitor.watch(new)
         connection = new
         return new
     }

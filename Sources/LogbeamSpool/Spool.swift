@@ -84,10 +84,8 @@ package final class Spool: Sendable {
         commitTimeout = options.commitTimeout.nanoseconds
         lockTimeout = max(commitTimeout, 1_000_000_000)
         limit = options.limit
-        let foundLog = DiskSpace.size(of: path + "-wal") > 0
         let walMonitor = WALMonitor(
             safetyThreshold: options.limit?.safetyPages ?? WALMonitor.usualThreshold,
-            foundLog: foundLog,
             clock: options.clock
         )
         self.walMonitor = walMonitor

@@ -48,7 +48,7 @@ package final class SpoolMaintenance {
         self.batches = batches
         busyThreshold = (spool.limit ?? SpoolLimit(bytes: .max)).busyPages
         checkpointer = try SpoolFile.openAgain(path: spool.path, .readWrite)
-        checkpointer.walMonitor = spool.walMonitor
+        spool.walMonitor.watch(checkpointer)
     }
 
     /// For between two batches: copies the log into the file and starts it anew, once it is long. Cuts what a flood, or a

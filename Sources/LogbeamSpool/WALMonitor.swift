@@ -17,28 +17,24 @@ final class WALMonitor: Sendable {
     private let nextSafetyCheckpoint: Atomic<Int>
     private let copyDoubt: Doubt
     private let logDoubt: Doubt
-    /// There was a log before this process came, and nobody knows what of it the disk has.
-    private let foundLog: Atomic<Bool>
+    /// Nobody knows what the disk has of the log: see ``watch(_:)``.
+    private let isUnknown = Atomic<Bool>(true)
 
     /// - Parameters:
     ///   - safetyThreshold: in pages.
-    ///   - foundLog: whether another process has written to the log, and perhaps copied out of it. One that has ended, or
-    ///     goes on, can have heard of a sync that failed; whoever opens a file after that hears nothing of it.
     ///   - clock: see ``Doubt``.
     init(
         safetyThreshold: Int = usualThreshold,
-        foundLog: Bool = false,
         clock: @escaping @Sendable () -> UInt64 = MonotonicClock.nanoseconds
     ) {
         copyDoubt = Doubt(clock: clock)
         logDoubt = Doubt(clock: clock)
         self.safetyThreshold = safetyThreshold
-        self.foundLog = Atomic(foundLog)
         nextSafetyCheckpoint = Atomic(safetyThreshold)
     }
 
     func install(on connection: Connection) {
-        connection.walMonitor = self
+        watch(connection)
         sqlite3_wal_hook(
             connection.handle,
             { context, handle, name, pages in
@@ -62,6 +58,13 @@ final class WALMonitor: Sendable {
         nextSafetyCheckpoint.store(length + safetyThreshold / 4, ordering: .relaxed)
         guard !isInDoubt else { return }
         note(sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE, nil, nil))
+    }
+
+    /// Takes a connection that is to sync the log, or to copy it. It hears of no sync that failed before it was opened, perhaps
+    /// another process's: so all is in doubt that was written before.
+    func watch(_ connection: Connection) {
+        connection.walMonitor = self
+        isUnknown.store(true, ordering: .relaxed)
     }
 
     // MARK: Copying
@@ -113,9 +116,9 @@ final class WALMonitor: Sendable {
 
     /// Writes the log again and syncs it, if it is in doubt. Returns whether it was.
     ///
-    /// One that was there before is, from when anything is first promised or copied that stands on it.
+    /// One of which nobody knows is, from when anything is promised or copied that stands on it.
     func syncDoubtfulLog(by connection: Connection) throws(SpoolError) -> Bool {
-        if foundLog.load(ordering: .relaxed), foundLog.exchange(false, ordering: .relaxed) { doubtAll() }
+        if isUnknown.load(ordering: .relaxed), isUnknown.exchange(false, ordering: .relaxed) { doubtAll() }
         return try logDoubt.resolve(at: connection.path) { () throws(SpoolError) in try connection.syncLogAgain() }
     }
 
