@@ -143,6 +143,38 @@ extension DrainTests {
         #expect(lease.beat())
     }
 
+    @Test(
+        "A write lock of another process is waited for until the time is over, or a signal comes: 75, and why",
+        arguments: [[], ["--take-over"], ["--wait"], ["--to", "-"]]
+    )
+    func locked(options: [String]) throws {
+        try command.fill(["a"])
+        let lock = try SQLiteShell.lock(command.spoolPath)
+        let ended = try command.run(["drain", "--timeout", "0.2"] + options)
+        #expect(ended.code == 75)
+        let reason = "spool \(command.spoolPath): database is locked (SQLite 5); another process holds the write lock\n"
+        #expect(ended.error == "logbeam-spool: the time is over; \(reason)")
+
+        let process = try command.start(["drain"] + options)
+        try process.waitForOutput(.standardError) { $0 == "logbeam-spool: trying again: \(reason)" }
+        process.kill(SIGTERM)
+        #expect(try process.wait().exitCode == 75)
+        #expect(process.text(.standardError).hasSuffix("logbeam-spool: stopped by a signal; \(reason)"))
+        _ = try Ended(lock)
+        #expect(try command.pending() == ["a"])
+    }
+
+    @Test("Once the write lock is let go, everything is shipped")
+    func unlocked() throws {
+        try command.fill(["a"])
+        let lock = try SQLiteShell.lock(command.spoolPath)
+        let process = try command.start(["drain", "--timeout", "600"])
+        try process.waitForOutput(.standardError) { $0.contains("trying again") }
+        _ = try Ended(lock)
+        #expect(try process.wait().exitCode == 0)
+        #expect(endpoint.messages(in: Command.destination) == ["a"])
+    }
+
     @Test("--wait and --take-over exclude each other")
     func waitOrTakeOver() throws {
         try command.fill(["a"])

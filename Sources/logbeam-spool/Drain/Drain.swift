@@ -19,8 +19,8 @@ struct Drain: ParsableCommand {
             Ends with 0 once everything that was pending is acknowledged, also what others appended meanwhile. (If they \
             go on and on, then once all is gone that was there when the first part was done.) What does not get \
             through is tried again, with growing pauses, until it does, the time is over, or a signal comes: then the \
-            exit code is 75 and the records stay in the spool. Where only a person can help (credentials, permissions, \
-            region), it ends at once with 77.
+            exit code is 75 and the records stay in the spool. A spool that another process keeps locked is waited for \
+            in the same way. Where only a person can help (credentials, permissions, region), it ends at once with 77.
 
             Records that a dead program has left in a journal are shipped too. Where one can not be moved into the spool, \
             it says which and why; the rest is shipped, and the exit code is 75, or 74 where the disk fails.
@@ -124,7 +124,7 @@ struct Drain: ParsableCommand {
             deadline: timeout.map { start + Int64(($0 * 1_000).rounded(.up)) }
         )
         if let told = Quarantine.copyDamagedLog(of: path) { StandardStreams.complain(told) }
-        let opened = try Spool(path: path, options: Spool.Options(create: false))
+        let opened = try stop.patiently { () throws(SpoolError) in try Spool(path: path, options: stop.options) }
         let chosen = try chosenStreams(of: path)
         let lines = try to.map { LineDelivery(try LineFile($0)) }
         guard let lease = try lease(of: opened, stop) else { return }
@@ -174,7 +174,9 @@ struct Drain: ParsableCommand {
             case .stopped(let cause): throw try stopped(cause, spool.path)
             }
         }
-        let lease = takeOver ? try UploadLease.takeOver(spool) : try UploadLease.acquire(spool)
+        let lease = try stop.patiently { () throws(SpoolError) in
+            try takeOver ? UploadLease.takeOver(spool) : UploadLease.acquire(spool)
+        }
         guard let lease else { throw uploadedElsewhere(spool.path) }
         return lease
     }
@@ -259,7 +261,7 @@ struct Drain: ParsableCommand {
         shipped: Int = 0,
         lastFailure: String? = nil
     ) throws(SpoolError) -> Failure {
-        var event = cause == .signal ? "stopped by a signal" : "the time is over"
+        var event = cause.event
         // Where the progress is shown, it stands there already.
         if shipped > 0, !showsProgress {
             event = "\(HumanUnits.count(shipped, "record")) shipped; \(event)"

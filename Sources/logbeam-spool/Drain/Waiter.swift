@@ -13,13 +13,13 @@ struct Waiter {
     let spool: Spool
     let stop: Stop
 
-    func run() throws(SpoolError) -> End {
+    func run() throws -> End {
         var seeker = LeaseSeeker(spool: spool)
         let reader = try SpoolReader(path: spool.path)
         var target = try requestFlush(reader)
         var isSecondRound = false
         while true {
-            if let lease = try seeker.seek() { return .lease(lease) }
+            if let lease = try stop.patiently({ () throws(SpoolError) in try seeker.seek() }) { return .lease(lease) }
             if try !reader.hasRecords(through: target) {
                 // As with a drain of our own: what came meanwhile is waited for too, once.
                 if isSecondRound { return .empty }
@@ -33,9 +33,9 @@ struct Waiter {
     }
 
     /// Asks the other process to send everything up to now. Returns the id up to which.
-    private func requestFlush(_ reader: SpoolReader) throws(SpoolError) -> Int64 {
+    private func requestFlush(_ reader: SpoolReader) throws -> Int64 {
         let target = try reader.lastID() ?? 0
-        try spool.requestFlush(through: target)
+        try stop.patiently { () throws(SpoolError) in try spool.requestFlush(through: target) }
         return target
     }
 }
