@@ -74,8 +74,8 @@ final class CommitQueue: @unchecked Sendable {
     /// A round takes no further record once it has this many bytes, so that no thread waits for a commit of much more
     /// than a megabyte and the longest of messages.
     private static let roundBytes = 1 << 20
-    /// How long SQLite's lock is waited for at most, in nanoseconds; `nil`: as long as this one.
-    private let busyTimeout: UInt64?
+    /// How long SQLite's lock is waited for at most, in nanoseconds; the greatest number: as long as this one.
+    let busyTimeout: Atomic<UInt64>
     private let times: WaitingTimes
     private let currentCore: @Sendable () -> Int32
     /// For how long a thread pauses that has let others wait, in nanoseconds.
@@ -87,14 +87,14 @@ final class CommitQueue: @unchecked Sendable {
     init(
         lock: TimedLock,
         writer: Writer,
-        busyTimeout: UInt64? = nil,
+        busyTimeout: UInt64 = .max,
         times: WaitingTimes = WaitingTimes(),
         currentCore: @escaping @Sendable () -> Int32 = { logbeam_current_core() }
     ) {
         path = writer.connection.canonicalPath
         self.lock = lock
         self.writer = writer
-        self.busyTimeout = busyTimeout
+        self.busyTimeout = Atomic(busyTimeout)
         self.times = times
         self.currentCore = currentCore
         seats = .allocate(capacity: Self.seatCount)
@@ -248,8 +248,9 @@ final class CommitQueue: @unchecked Sendable {
     }
 
     private func setBusyDeadline(_ deadline: UInt64) {
+        let timeout = busyTimeout.load(ordering: .relaxed)
         writer.connection.setBusyDeadline(
-            busyTimeout.map { min(deadline, MonotonicClock.nanoseconds() &+ $0) } ?? deadline
+            timeout == .max ? deadline : min(deadline, MonotonicClock.nanoseconds() &+ timeout)
         )
     }
 

@@ -109,7 +109,7 @@ package final class Spool: Sendable {
         queue = CommitQueue(
             lock: lock,
             writer: writer,
-            busyTimeout: commitTimeout < lockTimeout ? commitTimeout : nil
+            busyTimeout: commitTimeout < lockTimeout ? commitTimeout : .max
         )
         logSync = LogSync(path: self.path, walMonitor: walMonitor)
         ForkGate.add(queue)
@@ -277,6 +277,12 @@ package final class Spool: Sendable {
 
     /// From now on a record for which there is no room is refused, as if its time were over: another file is in use.
     func endWaitsForRoom() { roomAlarm.close() }
+
+    /// From now on a call waits for no room, and for the lock of another process no longer than so.
+    func hasten(waitingFor timeout: Duration) {
+        queue.busyTimeout.store(timeout.nanoseconds, ordering: .relaxed)
+        endWaitsForRoom()
+    }
 
     func tellOfRoom() {
         if limit != nil { roomAlarm.ring() }

@@ -19,11 +19,11 @@ struct AppendLimitTests {
         self.command = command
     }
 
-    private func start(_ options: [String]) throws -> ChildProcess {
+    private func start(_ options: [String], through input: String = "< \"$input\"") throws -> ChildProcess {
         let file = command.directory.file("input")
         try (Self.lines.joined(separator: "\n") + "\n").write(toFile: file, atomically: false, encoding: .utf8)
         let arguments = (Command.appendArguments + Self.limit + options).joined(separator: " ")
-        return try command.startShell("exec \"$command\" \(arguments) < '\(file)'")
+        return try command.startShell("input='\(file)'; exec \"$command\" \(arguments) \(input)")
     }
 
     @Test("lines wait until drain has made room, and none is lost")
@@ -57,6 +57,25 @@ struct AppendLimitTests {
             #expect(whole == Set(Self.lines.prefix(whole.count)))
             #expect(!told.isEmpty)
             #expect(try command.status().dropped == told.count)
+        }
+    }
+
+    @Test("after a signal only one refused part waits, of all that still lies in the pipe", arguments: [true, false])
+    func haste(isFull: Bool) async throws {
+        try await onOwnThread {
+            try command.fill([])
+            let lock = isFull ? nil : try SQLiteShell.lock(command.spoolPath)
+            let mark = command.directory.file("begun")
+            // More than a pipe holds has gone into it when the mark is set.
+            let feed = "head -c 100000 \"$input\"; touch '\(mark)'; cat \"$input\""
+            let process = try start([], through: "< <(\(feed))")
+            #expect(eventually { FileManager.default.fileExists(atPath: mark) })
+            if isFull { try process.waitForOutput(.standardError) { $0.contains("waiting for room") } }
+            process.kill(SIGTERM)
+            // Each of the 16 parts that a pipe is read in after a signal would wait for a second.
+            #expect(try process.wait(within: .seconds(10)).exitCode == 74)
+            #expect(process.text(.standardError).contains("logbeam-spool: not spooled: "))
+            if let lock { _ = try Ended(lock) }
         }
     }
 

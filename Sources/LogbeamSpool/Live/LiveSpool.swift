@@ -113,6 +113,12 @@ package final class LiveSpool: Sendable {
         }
     }
 
+    /// From now on a call waits for no room, and for another process that locks the file in use no longer than so: who has
+    /// been told to end has many records left, and little time.
+    package func hasten(waitingFor timeout: Duration) {
+        try? current.spool.hasten(waitingFor: timeout)
+    }
+
     /// Commits how far records were taken, where there are none to go with it.
     func note(_ progress: AppendProgress) throws(SpoolError) {
         try use { generation throws(SpoolError) in try generation.spool.note(progress) }

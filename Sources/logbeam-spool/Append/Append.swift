@@ -50,8 +50,8 @@ struct Append: ParsableCommand {
 
             Ends at the end of the input, at SIGTERM, SIGINT or SIGHUP, and when nobody reads the output of --tee any \
             more; what was read by then is committed, also a last line without its end, and the exit code is 0. After \
-            a signal what already lies in the pipe is read too, up to 1 MiB, and a locked spool is waited for no longer than a \
-            second at a time.
+            a signal what already lies in the pipe is read too, up to 1 MiB; for a spool that is locked or full these \
+            lines wait a second in all.
 
             When the spool has reached its size, lines wait until something else makes room, a program that uploads or \
             'logbeam-spool drain', and whoever writes them waits with them; see --when-full.

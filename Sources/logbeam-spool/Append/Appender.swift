@@ -11,7 +11,7 @@ internal import Darwin
 /// Commits records, and says what became of those that could not be committed.
 struct Appender {
     private let path: String
-    private let options: Spool.Options
+    private var options: Spool.Options
     /// `nil` as long as it could not be opened.
     private var spool: LiveSpool?
     private(set) var reading: LineReading
@@ -29,6 +29,9 @@ struct Appender {
     static let turn: Int64 = 1_000
     /// For how long lines wait for a lock, in milliseconds.
     private static let patience: Int64 = 30_000
+    /// For how long lines wait for a lock when a signal has come, and lines before them have waited in vain: whoever commits
+    /// is done within that.
+    private static let haste = Duration.milliseconds(50)
 
     init(path: String, limit: SpoolLimit, reading: LineReading, signals: TerminationSignals, echo: StandardOutput?) {
         self.path = path
@@ -119,7 +122,10 @@ struct Appender {
                 count = min(2 * count, records.count)
                 deadline = MonotonicClock.milliseconds() + Self.patience
             } catch {
-                guard !signals.haveCome else { throw error }
+                if signals.haveCome {
+                    hasten()
+                    throw error
+                }
                 if error.kind == .busy, MonotonicClock.milliseconds() < deadline {
                     _ = signals.wait(until: start + Self.turn)
                     continue
@@ -135,6 +141,14 @@ struct Appender {
                 count = (count + 1) / 2
             }
         }
+    }
+
+    /// Lets those that come have what there is of room and time, but wait no more: they are many, and whoever has sent the
+    /// signal ends this process soon.
+    private mutating func hasten() {
+        options.commitTimeout = Self.haste
+        options = options.opening(within: Self.haste)
+        spool?.hasten(waitingFor: Self.haste)
     }
 
     private mutating func lose(_ records: ArraySlice<LiveRecord>, at time: Int64, because error: SpoolError) {
