@@ -51,7 +51,7 @@ extension SpoolError {
         case .failedIO: "disk error"
         case .damaged, .notASpool, .newerVersion: "spool damaged"
         case .missing, .unwritable, .sealed, .unsafe, .occupied, .networkFileSystem: "spool not writable"
-        case .olderVersion, .superseded, .other: "spool error"
+        case .olderVersion, .superseded, .tooManyFiles, .other: "spool error"
         }
     }
 }

@@ -36,6 +36,8 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case readOnly
         /// The disk fails.
         case failedIO
+        /// The process, or the system, has as many files open as it may.
+        case tooManyFiles
         /// The file system is one of another machine.
         case networkFileSystem
         /// The file or its directory can not be created, opened or written.
@@ -69,7 +71,7 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
     static func unwritable(_ path: String, _ what: String) -> SpoolError {
         let code = errno
         return SpoolError(
-            code == ENOSPC || code == EDQUOT ? Kind(systemError: code) : .unwritable,
+            Kind(refusal: code),
             path: path,
             message: "\(what): \(String(cString: strerror(code)))"
         )
@@ -126,6 +128,7 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case .logHeld: "end what reads the spool for long, an open sqlite3 for example"
         case .readOnly: "the kernel may have mounted it so after an error of the disk: see its log"
         case .failedIO: "see the log of the kernel"
+        case .tooManyFiles: "raise the limit of open files: 'ulimit -n', or LimitNOFILE= of systemd"
         case .networkFileSystem: "choose a path on a local disk, and a spool for each machine"
         case .unwritable: "check the owner and the rights of the file and its directory"
         case .sealed: "copy it elsewhere with its -wal and .journal-* files, or use 'logbeam-spool salvage --into'"
@@ -160,6 +163,15 @@ extension SpoolError.Kind {
         case ENOSPC: self = .full
         case EROFS: self = .readOnly
         default: self = .failedIO
+        }
+    }
+
+    /// What stands behind a file that can not be made, opened or locked.
+    init(refusal code: Int32) {
+        switch code {
+        case EDQUOT, ENOSPC: self.init(systemError: code)
+        case EMFILE, ENFILE: self = .tooManyFiles
+        default: self = .unwritable
         }
     }
 

@@ -18,8 +18,8 @@ enum ExitStatus: Int32, CaseIterable {
     case uploadedElsewhere = 69
     /// The spool can not be created or opened for writing (EX_CANTCREAT).
     case unwritableSpool = 73
-    /// Reading or writing failed: the disk is full, for example. `append`: there are lines that were not committed
-    /// (EX_IOERR).
+    /// Reading or writing failed: the disk is full, or too many files are open, for example. `append`: there are lines that
+    /// were not committed (EX_IOERR).
     case failedIO = 74
     /// Records remain, and another try may ship them: the time was over, a signal came, another process kept the spool
     /// locked, a journal could not be moved into the spool; `export`: that (EX_TEMPFAIL). `doctor`: AWS cannot be reached,
@@ -36,7 +36,7 @@ enum ExitStatus: Int32, CaseIterable {
             case .missing: .noSpool
             case .notASpool, .newerVersion, .olderVersion, .damaged: .unusableSpool
             case .unwritable, .unsafe, .occupied, .readOnly, .networkFileSystem: .unwritableSpool
-            case .full, .quotaExceeded, .atLimit, .logHeld, .failedIO, .sealed, .other: .failedIO
+            case .full, .quotaExceeded, .atLimit, .logHeld, .failedIO, .tooManyFiles, .sealed, .other: .failedIO
             case .busy: .recordsRemain
             case .superseded: .uploadedElsewhere
             }

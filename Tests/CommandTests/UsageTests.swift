@@ -228,11 +228,21 @@ struct UsageTests {
         #expect(ended.error.contains("/dev/null/spool.db"))
     }
 
+    @Test("Too few descriptors: 74, and what to do, whatever was to be opened", arguments: [7, 8, 12])
+    func descriptors(limit: Int) throws {
+        try command.fill(["a"])
+        let ended = try command.runShell("ulimit -n \(limit); exec \"$command\" drain")
+        #expect(ended.code == 74)
+        #expect(ended.error.contains(": Too many open files"), "\(ended.error)")
+        #expect(ended.error.contains("; raise the limit of open files"), "\(ended.error)")
+    }
+
     @Test("What the spool's troubles mean for scripts")
     func exitCodes() {
         let kinds: [(SpoolError.Kind, Int32)] = [
             (.missing, 66), (.notASpool, 65), (.newerVersion, 65), (.olderVersion, 65), (.damaged, 65),
             (.unwritable, 73), (.full, 74), (.other, 74), (.sealed, 74), (.busy, 75), (.occupied, 73), (.unsafe, 73),
+            (.tooManyFiles, 74),
         ]
         for (kind, code) in kinds { #expect(ExitStatus(kind).rawValue == code) }
     }

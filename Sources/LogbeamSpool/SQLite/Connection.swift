@@ -51,10 +51,22 @@ final class Connection {
         guard code == SQLITE_OK, let opened else {
             let message = opened.map { String(cString: sqlite3_errmsg($0)) } ?? "out of memory"
             let extended = opened.map { sqlite3_extended_errcode($0) } ?? code
+            var failure = SpoolError(SpoolError.Kind(resultCode: code), path: path, message: message, code: extended)
+            if let opened { tellLackOfFiles(opened, &failure) }
             sqlite3_close_v2(opened)
-            throw SpoolError(SpoolError.Kind(resultCode: code), path: path, message: message, code: extended)
+            throw failure
         }
         return opened
+    }
+
+    /// A file that SQLite can not open, or one beside it, need not be the trouble itself.
+    private static func tellLackOfFiles(_ handle: OpaquePointer, _ failure: inout SpoolError) {
+        // The number is of the last call that could not open a file, and of no other.
+        guard failure.code.map({ $0 & 0xFF }) == SQLITE_CANTOPEN else { return }
+        let systemError = sqlite3_system_errno(handle)
+        guard SpoolError.Kind(refusal: systemError) == .tooManyFiles else { return }
+        failure.kind = .tooManyFiles
+        failure.message += ": \(String(cString: strerror(systemError)))"
     }
 
     /// Of a connection that may copy the log of a spool.
@@ -161,6 +173,7 @@ final class Connection {
             failure.kind = SpoolError.Kind(systemError: systemError)
             failure.message += ": \(String(cString: strerror(systemError)))"
         }
+        Self.tellLackOfFiles(handle, &failure)
         return failure
     }
 

@@ -24,8 +24,10 @@ struct Ship: ParsableCommand {
 
             --spool may be given several times, and may be a pattern, in quotes: '/var/lib/*/spool.db'. Patterns are \
             looked at again every second, so that spools which come later are shipped too, up to \
-            \(Fleet.maximumCount) at once. A spool that is missing, damaged, of another user or of a later version is \
-            told once and tried again; it holds up no other, and none is ever made.
+            \(Fleet.maximumCount) at once. Each takes about 14 file descriptors, and connections come on top: for so many \
+            the hard limit ('ulimit -Hn', LimitNOFILE= of systemd) must be 4,096 at least; the soft one is raised by \
+            itself. A spool that is missing, damaged, of another user or of a later version, or for which descriptors are \
+            lacking, is told once and tried again; it holds up no other, and none is ever made.
 
             The journal of a dead program that can not be moved into its spool is told once, with the reason.
 
