@@ -106,10 +106,18 @@ extension LiveSpool {
             return true
         } catch {
             let failure = "the spool \(path) \(trouble.description), and there can be no new one (\(error))"
-            if repairs.lastFailure != failure { report(failure + "; what is open stays in use") }
+            if repairs.lastFailure != failure {
+                report(failure + "; what is open stays in use" + outlook(of: generation))
+            }
             repairs.lastFailure = failure
             return false
         }
+    }
+
+    private func outlook(of generation: Generation) -> String {
+        guard generation.isNameless else { return "" }
+        return ", but has no name any more, and ends with this process"
+            + ": what is pending in it is moved as soon as there can be a spool at \(path), so make way for one"
     }
 
     /// What is wrong with the file, as a connection of its own finds it; `nil` if nothing is, or it can not be told now.

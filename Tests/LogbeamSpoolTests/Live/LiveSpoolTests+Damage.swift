@@ -5,6 +5,17 @@ import Testing
 
 /// What nobody finds who looks at the records alone.
 extension LiveSpoolTests {
+    @Test("does not say that what is open ends with the process where it lies under another name")
+    func movedAway() throws {
+        let live = try LiveFixture()
+        try live.log("before")
+        try live.shell("place=$(dirname $0)-moved; mkdir $place; mv $0* $place; mkdir $0")
+        try live.log("after")
+        #expect(live.reported.count == 1)
+        #expect(live.reported.first?.hasSuffix("; what is open stays in use") == true, "\(live.reported)")
+        #expect(try messages(in: live.directory.file("spool-moved/logs.db")) == ["before", "after"])
+    }
+
     @Test(
         "goes on in a new file when it comes upon damage in another table than that of the records, or in its index",
         arguments: ["streams", "sqlite_autoindex_streams_1", "counters"],

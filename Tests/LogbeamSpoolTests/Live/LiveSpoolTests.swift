@@ -378,6 +378,7 @@ struct LiveSpoolTests {
         for number in 0..<3 { try live.log("after \(number)") }
         #expect(live.reported.count == 1)
         #expect(live.reported.first?.contains("can be no new one") == true, "\(live.reported)")
+        #expect(live.reported.first?.contains("has no name any more, and ends with this") == true, "\(live.reported)")
         #expect(live.quarantined == [])
         // Once the place is free, all that was logged meanwhile is there.
         try live.shell("rm -rf $0; test -d $(dirname $0) || rm $(dirname $0)")
