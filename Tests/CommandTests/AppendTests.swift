@@ -229,7 +229,47 @@ struct AppendTests {
         #expect(told.map(String.init) + pending == lines)
         #expect(ended.output == pending.map { $0 + "\n" }.joined())
         #expect(try command.status().dropped == told.count)
-        #expect(ended.error.hasSuffix("records could not be committed, and went to standard error\n"))
+        #expect(ended.error.hasSuffix("records are not in the spool, and went to standard error\n"))
+    }
+
+    @Test(
+        "What was committed to a file that is deleted, where there can be no new one, goes to standard error",
+        arguments: [
+            "rm '$0'*; mkdir '$0'", "echo text > '$0-new'; rm '$0'; ln -s '$0-new' '$0'",
+        ]
+    )
+    func nameless(script: String) throws {
+        let process = try start("--tee")
+        try process.write("a\n")
+        try process.waitForOutput { $0 == "a\n" }
+        #expect(try command.runShell(script.replacingOccurrences(of: "$0", with: command.spoolPath)).code == 0)
+        try process.write("b\n")
+        try process.waitForOutput { $0 == "a\nb\n" }
+        let ended = try Ended(process)
+        #expect(ended.code == 74)
+        #expect(ended.error.contains("no name any more, and ends with this process"), "\(ended.error)")
+        #expect(
+            ended.error.hasSuffix(
+                """
+                logbeam-spool: not spooled: a
+                logbeam-spool: not spooled: b
+                logbeam-spool: 2 records are not in the spool, and went to standard error
+
+                """
+            ),
+            "\(ended.error)"
+        )
+    }
+
+    @Test("What was committed to a file that is deleted right before the end is in the new one")
+    func deletedAtTheEnd() throws {
+        let process = try start("--tee")
+        try process.write("a\nb\n")
+        try process.waitForOutput { $0 == "a\nb\n" }
+        #expect(try command.runShell("rm '\(command.spoolPath)'*").code == 0)
+        let ended = try Ended(process)
+        #expect(ended.code == 0)
+        #expect(try command.pending() == ["a", "b"])
     }
 
     @Test("An output that can not be written is an error, but all lines of all files are committed")

@@ -212,12 +212,14 @@ package final class LiveSpool: Sendable {
 
     /// Looks whether the file is where it was, if it is time to, and mends what is amiss.
     ///
-    /// - Parameter isThorough: may take time that grows with the file.
-    package func look(isThorough: Bool = false) {
+    /// - Parameters:
+    ///   - isThorough: may take time that grows with the file.
+    ///   - isLast: looks now, for nothing is logged any more.
+    package func look(isThorough: Bool = false, isLast: Bool = false) {
         let now = MonotonicClock.nanoseconds()
         let due = nextLook.load(ordering: .relaxed)
-        guard now >= due,
-            nextLook.compareExchange(expected: due, desired: now + lookInterval, ordering: .relaxed).exchanged
+        guard isLast || now >= due,
+            nextLook.compareExchange(expected: due, desired: now + lookInterval, ordering: .relaxed).exchanged || isLast
         else { return }
         let generation = current
         guard let trouble = Trouble.look(at: path, generation, isThorough: isThorough) else { return }

@@ -3,3 +3,28 @@ extension Generation {
     /// this process.
     var isNameless: Bool { main.isUnlinked || log?.isUnlinked ?? true }
 }
+
+extension LiveSpool {
+    /// Goes through the messages that are pending in files without a name, oldest first within each: nobody will ever find
+    /// them when this process ends. To be called when nothing is logged any more, and ``moveRetired(holdsLease:isPatient:while:)``
+    /// has done what it could.
+    ///
+    /// A program that has such a file open as well may yet send or move some of them.
+    package func forEachNameless(_ body: (UnsafeRawBufferPointer) -> Void) throws(SpoolError) {
+        // What holds no records that could be moved lies somewhere else, or is another look at the file in use.
+        let retired = withRepairs { $0.retired.filter(\.leavesRecords).map(\.generation) } ?? []
+        for generation in retired + [current] where generation.isNameless {
+            try generation.spool.forEachPending(body)
+        }
+    }
+}
+
+extension Spool {
+    fileprivate func forEachPending(_ body: (UnsafeRawBufferPointer) -> Void) throws(SpoolError) {
+        try write { writer throws(SpoolError) in
+            let rows = try writer.connection.prepare("SELECT message FROM pending ORDER BY id")
+            defer { rows.reset() }
+            while try rows.step() { body(rows.bytes(0)) }
+        }
+    }
+}

@@ -61,6 +61,10 @@ struct Append: ParsableCommand {
             where it can not be opened for such a reason, which is tried again for the lines that follow. Where it can not \
             be opened at all (it is no spool, or can not be written), this ends at once, and reads nothing.
 
+            Where the file is deleted or replaced meanwhile, and there can be no new one in its place, lines are committed \
+            to the one that is open. What is pending in that at the end goes to standard error in the same way, for nobody \
+            else could read it.
+
             Examples:
               myprogram 2>&1 | logbeam-spool append --log-group g --log-stream s --tee
               logbeam-spool append --log-group g --log-stream s \\
@@ -160,14 +164,20 @@ struct Append: ParsableCommand {
                 failures.append(error)
             }
         }
-        appender.finish()
+        do throws(Failure) {
+            try appender.finish()
+        } catch {
+            failures.last.map { StandardStreams.complain($0.message) }
+            failures.append(error)
+        }
 
         for note in lines.notes(cut: buffer.cutLines, appender.reading.tally) { StandardStreams.complain(note) }
         if appender.unspooled > 0 {
             failures.last.map { StandardStreams.complain($0.message) }
             throw Failure(
                 .failedIO,
-                "\(HumanUnits.count(appender.unspooled, "record")) could not be committed, and went to standard error"
+                "\(HumanUnits.count(appender.unspooled, "record")) \(appender.unspooled == 1 ? "is" : "are") not in the spool, "
+                    + "and went to standard error"
             )
         }
         if let failure = failures.last { throw failure }

@@ -87,9 +87,11 @@ struct Appender {
         }
     }
 
-    /// Writes into the spool how many records it has not taken, or has dropped, and tells the stream.
-    func finish() {
+    /// Writes into the spool how many records it has not taken, or has dropped, and tells the stream. What nobody could find
+    /// in it later goes to standard error; throws if it can not be read.
+    mutating func finish() throws(Failure) {
         guard let spool else { return }
+        spool.look(isLast: true)
         let deadline = MonotonicClock.milliseconds() + Self.patience
         var start: Int64
         repeat {
@@ -99,6 +101,14 @@ struct Appender {
         } while losses.areUnwritten && !signals.haveCome && start + Self.turn <= MonotonicClock.milliseconds()
             && start < deadline
         spool.moveRetired(holdsLease: false, isPatient: false)
+        do throws(SpoolError) {
+            try spool.forEachNameless { message in
+                Self.tell(message)
+                unspooled += 1
+            }
+        } catch {
+            throw Failure(.failedIO, "what is pending in a file that has no name any more can not be read: \(error)")
+        }
     }
 
     private mutating func stream(_ destination: Destination) -> LiveStream {
@@ -152,18 +162,22 @@ struct Appender {
     }
 
     private mutating func lose(_ records: ArraySlice<LiveRecord>, at time: Int64, because error: SpoolError) {
-        let isRead = isatty(STDERR_FILENO) == 1
         for record in records {
             if losses.count(stream: record.stream, because: error, at: time) {
                 StandardStreams.complain(error.description)
             }
-            let message =
-                isRead ? Array(String(decoding: record.message, as: UTF8.self).printable.utf8) : Array(record.message)
-            StandardStreams.writeAll(
-                Array("logbeam-spool: not spooled: ".utf8) + message + [UInt8(ascii: "\n")],
-                to: STDERR_FILENO
-            )
+            Self.tell(UnsafeRawBufferPointer(record.message))
         }
         unspooled += records.count
+    }
+
+    private static func tell(_ message: UnsafeRawBufferPointer) {
+        let shown =
+            isatty(STDERR_FILENO) == 1
+            ? Array(String(decoding: message, as: UTF8.self).printable.utf8) : Array(message)
+        StandardStreams.writeAll(
+            Array("logbeam-spool: not spooled: ".utf8) + shown + [UInt8(ascii: "\n")],
+            to: STDERR_FILENO
+        )
     }
 }
