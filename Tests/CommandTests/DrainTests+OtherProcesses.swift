@@ -72,6 +72,24 @@ extension DrainTests {
         #expect(lease.beat())
     }
 
+    @Test("Another file in the place of the spool: 75, and how much remains in that", arguments: [1, 20_000])
+    func replaced(count: Int) throws {
+        try command.fill((0..<count).map { "\($0)" })
+        endpoint.create(Command.destination)
+        let gate = Gate()
+        endpoint.enqueue(.hangAfterAccepting(gate))
+        let process = try command.start(["drain"])
+        #expect(gate.waitForArrivals())
+        #expect(try command.runShell("rm -f '\(command.spoolPath)'*").code == 0)
+        try command.fill((0..<7).map { "new \($0)" })
+        gate.open()
+        let ended = try Ended(process)
+        #expect(ended.code == 75, "\(ended.error)")
+        let told = "\(command.spoolPath) was replaced by another file meanwhile; 7 records remain in the new one"
+        #expect(ended.error.contains(told), "\(ended.error)")
+        #expect(try command.pending().count == 7)
+    }
+
     @Test("--wait asks the other uploader to send everything, and ends with 0 when that has")
     func waitForEmpty() throws {
         try command.fill(["a"])

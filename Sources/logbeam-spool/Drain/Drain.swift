@@ -30,6 +30,9 @@ struct Drain: ParsableCommand {
             30 seconds, drain ships the rest. With --take-over it ships everything itself, now: the program stands by \
             meanwhile, and goes on when drain is done. The batches that the program had on their way may arrive twice.
 
+            Where another file takes the place of the spool meanwhile, it says so, and how much is pending in that; the exit \
+            code is 75.
+
             With --log-group or --log-stream, what other log streams have remains, and that is no failure: 0 says that \
             all that was chosen is gone. If the spool has no such stream, it ends with 66.
 
@@ -141,6 +144,7 @@ struct Drain: ParsableCommand {
         if loop.totals.rejected > 0 { StandardStreams.complain(Self.rejectedNotice(loop.totals.rejected, path)) }
         if end != .empty { StrandedJournals.tell(stranded) }
         if let failure = lines?.failure { throw Failure(.failedIO, "\(failure); \(try whatRemains(in: path))") }
+        if let failure = try replacement(of: opened, after: end) { throw failure }
         if let failure = try failure(end, path, shipped: loop.totals.records) { throw failure }
         try StrandedJournals.refuse(stranded, besides: path)
     }
@@ -227,6 +231,20 @@ struct Drain: ParsableCommand {
     private func whatRemains(in path: String) throws(SpoolError) -> String {
         let pending = try pending(path)
         return "\(HumanUnits.count(pending, "record")) \(pending == 1 ? "remains" : "remain") in \(path)"
+    }
+
+    /// Where another file is in the place of the spool, what is told of that; `nil` if there is none, or nothing remains.
+    private func replacement(of spool: Spool, after end: Drainer.End) throws(SpoolError) -> Failure? {
+        guard end == .empty || end == .superseded, try spool.hasMoved(), access(spool.path, F_OK) == 0 else {
+            return nil
+        }
+        let pending = try pending(spool.path)
+        if end == .empty, pending == 0 { return nil }
+        let records = "\(HumanUnits.count(pending, "record")) \(pending == 1 ? "remains" : "remain")"
+        return Failure(
+            .recordsRemain,
+            "\(spool.path) was replaced by another file meanwhile; \(records) in the new one; run drain again"
+        )
     }
 
     /// What an end is told as; `nil` if all is gone.
