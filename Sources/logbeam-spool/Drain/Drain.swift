@@ -48,8 +48,8 @@ struct Drain: ParsableCommand {
 
             With --dry-run it sends and changes nothing, \(SpoolOption.takesInJournals); also beside a program that \
             uploads. It shows what would be sent: for each log stream a line with log group, log stream, records, bytes, \
-            batches, how many records would be refused by their age or size, and how many are too far ahead of time to \
-            be sent yet.
+            batches, how many records would be refused by their age or size, and how many are too far ahead of time, by \
+            the clock of this machine, to be sent yet.
 
             Records that CloudWatch Logs will never take are moved to the table 'rejected' of the spool, and a record \
             in their stream tells of it.
@@ -265,8 +265,8 @@ struct Drain: ParsableCommand {
         case .tooEarly:
             return Failure(
                 .recordsRemain,
-                "\(try whatRemains(in: path)) with a time more than 2 hours ahead, which CloudWatch Logs does not take yet; "
-                    + "check the clock"
+                "\(try whatRemains(in: path)) with a time more than 2 hours ahead by the clock of this machine, too early "
+                    + "for CloudWatch Logs; if the clock is wrong, set it ('logbeam-spool doctor' compares it with the service's)"
             )
         case .stopped(let cause, let lastFailure):
             return try stopped(cause, path, shipped: shipped, lastFailure: lastFailure)
