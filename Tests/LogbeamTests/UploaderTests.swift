@@ -12,9 +12,17 @@ struct UploaderTests {
     private static func uploader(
         of spool: LiveSpool,
         by service: (any DeliveryService)?,
-        _ mailbox: Mailbox = Mailbox()
+        _ mailbox: Mailbox = Mailbox(),
+        tell: @escaping @Sendable (String) -> Void = { _ in }
     ) -> Uploader {
-        Uploader(spool: spool, mailbox: mailbox, service: service, limits: BatchLimits(age: 0), losses: Losses())
+        Uploader(
+            spool: spool,
+            mailbox: mailbox,
+            service: service,
+            limits: BatchLimits(age: 0),
+            losses: Losses(),
+            tell: tell
+        )
     }
 
     @Test("moves what it could not move when it began, and ships that too, while it goes on uploading")
@@ -47,6 +55,33 @@ struct UploaderTests {
         #expect(try await onOwnThread { service.waitForBatches(2) })
         #expect(service.sent.map(\.texts) == [["after"], ["before"]])
         await uploader.stop()
+    }
+
+    @Test("gives records of a deleted file a new one at its end, or tells how many are lost", arguments: [false, true])
+    func nameless(isBlocked: Bool) async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("spool.db")
+        let spool = try LiveSpool(path: path, lookInterval: .seconds(3_600), report: { _ in })
+        let stream = LiveStream(SpoolFixture.destination)
+        for _ in 0..<2 {
+            _ = try Array("record".utf8).withUnsafeBufferPointer {
+                try spool.append(to: stream, timestamp: WallClock.milliseconds(), message: $0)
+            }
+        }
+        for suffix in ["", "-wal", "-shm"] { unlink(spool.path + suffix) }
+        if isBlocked { #expect(mkdir(spool.path, 0o700) == 0) }
+        let told = Mutex<[String]>([])
+        let uploader = Self.uploader(of: spool, by: nil, tell: { line in told.withLock { $0.append(line) } })
+        try uploader.start()
+        await uploader.stop()
+        let lines = told.withLock { $0 }
+        if isBlocked {
+            #expect(lines.count == 1)
+            #expect(lines.first?.hasPrefix("2 records are lost with this process: ") == true, "\(lines)")
+        } else {
+            #expect(lines == [])
+            #expect(try Connection(path: path, mode: .readOnly).integer("SELECT count(*) FROM records") == 2)
+        }
     }
 
     @Test("sends nothing because of a record of an upload, though it is read before its thread could say what it is")

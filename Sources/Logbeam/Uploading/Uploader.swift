@@ -84,8 +84,11 @@ package final class Uploader: Sendable {
         while !mailbox.isStopped {
             standBy(&movePacing)
         }
+        // A file that was deleted with nothing in it needs no successor any more.
+        if countNameless().records > 0 { spool.look(isLast: true) }
         losses.note(in: spool, isLast: true)
         spool.moveRetired(holdsLease: false, isPatient: false)
+        tellNameless()
         mailbox.endFlushes()
         end.fulfill(())
     }
@@ -298,6 +301,27 @@ package final class Uploader: Sendable {
     private func tellNews(of troubles: [UploadLoop.Trouble]) {
         let path = spool.path
         for line in news.withLock({ $0.lines(troubles.map { $0.news(of: path) }, of: path) }) { tell(line) }
+    }
+
+    private func tellNameless() {
+        let (count, error) = countNameless()
+        guard count > 0 || error != nil else { return }
+        let unread = error.map { ", and there may be more (\($0))" } ?? ""
+        tell(
+            "\(count) records are lost with this process: the file of the spool \(spool.path) that they stand in has no name "
+                + "any more\(unread)"
+        )
+    }
+
+    /// How many records are pending where nobody will find them, as far as that can be read.
+    private func countNameless() -> (records: Int, error: SpoolError?) {
+        var count = 0
+        do throws(SpoolError) {
+            try spool.forEachNameless { _ in count += 1 }
+            return (count, nil)
+        } catch {
+            return (count, error)
+        }
     }
 
     /// Lets what is on its way come home, as long as that may take where nothing has happened that allows less.
