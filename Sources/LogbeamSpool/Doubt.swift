@@ -9,6 +9,7 @@ struct Doubt: ~Copyable {
     private let failures = Atomic<Int>(0)
     /// How many of them are made good.
     private let resolved = Atomic<Int>(0)
+    private let isSuspected = Atomic<Bool>(false)
     /// In nanoseconds of the clock.
     private let pausedUntil = Atomic<UInt64>(0)
     private let clock: @Sendable () -> UInt64
@@ -19,10 +20,14 @@ struct Doubt: ~Copyable {
 
     func raise() { failures.add(1, ordering: .acquiringAndReleasing) }
 
+    /// Nobody knows: it is there from when somebody asks to have it resolved, to build on what was written.
+    func suspect() { isSuspected.store(true, ordering: .relaxed) }
+
     /// Returns whether there was anything to resolve.
     ///
     /// - Parameter path: of the spool, for the error.
     func resolve(at path: String, _ body: () throws(SpoolError) -> Void) throws(SpoolError) -> Bool {
+        if isSuspected.load(ordering: .relaxed), isSuspected.exchange(false, ordering: .relaxed) { raise() }
         let known = failures.load(ordering: .acquiring)
         guard resolved.load(ordering: .acquiring) != known else { return false }
         let start = clock()

@@ -17,8 +17,6 @@ final class WALMonitor: Sendable {
     private let nextSafetyCheckpoint: Atomic<Int>
     private let copyDoubt: Doubt
     private let logDoubt: Doubt
-    /// Nobody knows what the disk has of the log: see ``watch(_:)``.
-    private let isUnknown = Atomic<Bool>(true)
 
     /// - Parameters:
     ///   - safetyThreshold: in pages.
@@ -61,10 +59,11 @@ final class WALMonitor: Sendable {
     }
 
     /// Takes a connection that is to sync the log, or to copy it. It hears of no sync that failed before it was opened, perhaps
-    /// another process's: so all is in doubt that was written before.
+    /// another process's: so nobody knows of what was written before.
     func watch(_ connection: Connection) {
         connection.walMonitor = self
-        isUnknown.store(true, ordering: .relaxed)
+        copyDoubt.suspect()
+        logDoubt.suspect()
     }
 
     // MARK: Copying
@@ -115,11 +114,8 @@ final class WALMonitor: Sendable {
     }
 
     /// Writes the log again and syncs it, if it is in doubt. Returns whether it was.
-    ///
-    /// One of which nobody knows is, from when anything is promised or copied that stands on it.
     func syncDoubtfulLog(by connection: Connection) throws(SpoolError) -> Bool {
-        if isUnknown.load(ordering: .relaxed), isUnknown.exchange(false, ordering: .relaxed) { doubtAll() }
-        return try logDoubt.resolve(at: connection.path) { () throws(SpoolError) in try connection.syncLogAgain() }
+        try logDoubt.resolve(at: connection.path) { () throws(SpoolError) in try connection.syncLogAgain() }
     }
 
     /// The length of the log in bytes, as far as this process knows.

@@ -14,7 +14,8 @@ struct FailedSyncHistoryTests {
     @Test("what is promised to be on the disk is there after a power cut at any time, and the spool is sound")
     func anyHistory() throws {
         var failures = 0
-        for seed in 1...Self.seeds {
+        // In the first, a connection that syncs was opened after another process's sync had failed.
+        for seed in [85] + Array(1...Self.seeds) {
             var history = try History(seed: seed)
             for _ in 0..<60 { try history.step() }
             failures += history.failures

@@ -14,7 +14,7 @@ final class Fleet: Sendable {
     private let members = Mutex<[[UInt8]: ShippedSpool]>([:])
     private let hasToldOfTooMany = Atomic(false)
 
-    /// Each takes three threads and about ten descriptors.
+    /// Each takes three threads and about 14 descriptors.
     static let maximumCount = 256
 
     init(patterns: [SpoolPattern], service: SharedService, limits: BatchLimits) {
@@ -31,7 +31,8 @@ final class Fleet: Sendable {
         var known = members.withLock { $0 }
         for spool in known.values { spool.start() }
         var present: Set<[UInt8]> = []
-        for path in patterns.flatMap(\.paths) {
+        let paths = patterns.map(\.paths)
+        for path in paths.compactMap({ $0 }).joined() {
             // However many symbolic links lead to its directory.
             let place = SpoolSafety.resolved(path)
             let key = Array(place.utf8)
@@ -44,7 +45,7 @@ final class Fleet: Sendable {
             spool.start()
             known[key] = spool
         }
-        for (path, spool) in known where !present.contains(path) && spool.isDone {
+        for (path, spool) in known where !paths.contains(nil) && !present.contains(path) && spool.isDone {
             spool.stop(waitingUntil: 0)
             known[path] = nil
         }

@@ -83,6 +83,20 @@ struct ShipTests {
         #expect(!process.text(.standardError).contains("-wal"))
     }
 
+    @Test("Where too many files are open, that is told, and none of the spools is gone")
+    func descriptors() throws {
+        for number in 10..<30 { try fill("\(number)") }
+        let pattern = command.directory.file("*/logs.db")
+        let process = try command.startShell(
+            "ulimit -n 60; exec \"$command\" ship --stop-timeout 0 --spool '\(pattern)'"
+        )
+        process.closeInput()
+        try process.waitForOutput(.standardError) { $0.contains("Too many open files") }
+        process.kill(SIGTERM)
+        _ = try process.wait()
+        #expect(!process.text(.standardError).contains(" is gone"), "\(process.text(.standardError))")
+    }
+
     @Test("One that is missing, damaged or of a later version is told once and tried again, and holds up no other")
     func unusable() throws {
         try fill("good")
