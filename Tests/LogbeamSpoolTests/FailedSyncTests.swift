@@ -301,6 +301,21 @@ struct FailedSyncTests {
         #expect(try test.idsAfterPowerCut() == test.ids)
     }
 
+    @Test("nothing is written to a log that was put in the place of the spool's own, whose writers take another lock")
+    func anotherLog() throws {
+        let test = try Setup()
+        try test.append(3)
+        var log = try Data(contentsOf: URL(fileURLWithPath: test.spool.path + "-wal"))
+        log[16] ^= 1
+        // In a file of its own.
+        try log.write(to: URL(fileURLWithPath: test.spool.path + "-wal"), options: .atomic)
+        let before = test.disk.events.count
+        #expect(spoolError { try test.spool.sync() }?.message == "another log lies in the place of its own")
+        let other = try SpoolFile.openAgain(path: test.spool.path, .readWrite)
+        #expect(spoolError { try other.syncLogAgain() }?.kind == .busy)
+        #expect(!test.disk.events[before...].contains { if case .write = $0 { true } else { false } })
+    }
+
     /// When a reader keeps the log from being copied to its end.
     enum Reader: CaseIterable { case never, atFirst, always }
 

@@ -20,6 +20,7 @@ extension Connection {
         try keepingWritersOut { () throws(SpoolError) in
             let frames = Int64(try logIndex(LogLayout.Index.committedFrames))
             guard frames > 0 else { return }
+            try checkLogIsOurs(log)
             let frameSize = try frameSize()
             let end = Int64(LogLayout.headerSize) + frames * frameSize
             try withBuffer(of: 16 * Int(frameSize)) { bytes throws(SpoolError) in
@@ -56,6 +57,8 @@ extension Connection {
         let frameSize = try frameSize()
         // A later frame may be of a page that somebody reads from the database as it is.
         let copied = Int64(try logIndex(LogLayout.Index.copiedFrames))
+        guard copied > 0 else { return }
+        try checkLogIsOurs(log)
         let pages = try logIndex(LogLayout.Index.pages)
         var newest: [UInt32: Int64] = [:]
         try withBuffer(of: Int(frameSize)) { frame throws(SpoolError) in
@@ -112,6 +115,17 @@ extension Connection {
         try check(sqlite3_file_control(handle, nil, operation, &file))
         guard let file, let methods = file.pointee.pMethods else { throw failure(SQLITE_INTERNAL) }
         return (file, methods.pointee)
+    }
+
+    /// Throws if another log lies in the place of that which belongs to the database, and was opened with it. Its writers take
+    /// another lock, and what they commit meanwhile would be overwritten.
+    private func checkLogIsOurs(_ log: File) throws(SpoolError) {
+        var salts: UInt64 = 0
+        let code = log.methods.xRead(log.file, &salts, 8, Int64(LogLayout.saltOffset))
+        let ours = UInt64(try logIndex(LogLayout.Index.salts)) | UInt64(try logIndex(LogLayout.Index.salts + 4)) << 32
+        guard code == SQLITE_OK, salts == ours else {
+            throw SpoolError(.busy, path: path, message: "another log lies in the place of its own")
+        }
     }
 
     private func frameSize() throws(SpoolError) -> Int64 {

@@ -3,6 +3,8 @@
 enum LogLayout {
     static let headerSize = 32
     static let frameHeaderSize = 24
+    /// In the header; the index has both salts as they are there.
+    static let saltOffset = 16
     /// The number of the lock of who copies the log.
     static let checkpointLock: Int32 = 1
 
@@ -12,6 +14,8 @@ enum LogLayout {
         static let committedFrames = 16
         /// `nPage` there: the pages of the database.
         static let pages = 20
+        /// `aSalt`, eight bytes.
+        static let salts = 32
         /// `nBackfill`.
         static let copiedFrames = 96
     }
