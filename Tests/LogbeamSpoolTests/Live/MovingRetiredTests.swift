@@ -76,6 +76,19 @@ struct MovingRetiredTests {
         #expect(moving[copy..<deletion].contains(.sync(file: new)))
     }
 
+    @Test("takes the new file for no damaged one because its log was deleted before that was noticed")
+    func logOfSuccessorDeleted() throws {
+        let live = try LiveFixture()
+        for number in 0..<10 { try live.log("\(number)") }
+        try live.shell("rm $0")
+        try live.log("new")
+        try live.shell("rm $0-wal")
+        live.spool.moveRetired(holdsLease: true)
+        try live.log("newer")
+        #expect(eventually { live.spool.moveRetired(holdsLease: true) })
+        #expect(try Set(live.pending()) == Set((0..<10).map(String.init) + ["new", "newer"]))
+    }
+
     @Test("asks whether to go on while it waits for a thread that is at work in the old file")
     func asksWhileItWaits() throws {
         let live = try LiveFixture()
