@@ -10,8 +10,7 @@ final class Writer {
 
     private let ids: NewIDs
     private let records: NewRecords
-    private let insertStream: Statement
-    private let selectStream: Statement
+    private let streams: StreamTable
     private let updateLastID: Statement
     private let raiseFlushThrough: Statement
     private let raiseDelivered: Statement
@@ -42,8 +41,7 @@ final class Writer {
         gaps = try GapTable(connection: connection)
         ids = try NewIDs(connection: connection)
         records = try NewRecords(connection: connection, ids: ids)
-        insertStream = try connection.prepare("INSERT OR IGNORE INTO streams (log_group, log_stream) VALUES (?1, ?2)")
-        selectStream = try connection.prepare("SELECT id FROM streams WHERE log_group = ?1 AND log_stream = ?2")
+        streams = try StreamTable(connection: connection)
         deliveries = try DeliveryTable(connection: connection)
         updateLastID = try connection.prepare("UPDATE counters SET value = max(value, ?1) WHERE name = 'last_id'")
         raiseFlushThrough = try connection.prepare(
@@ -136,20 +134,7 @@ final class Writer {
 
     /// The id of a stream, which is made known to the spool if it is not yet.
     func streamID(for destination: Destination) throws(SpoolError) -> Int64 {
-        try insertStream.bind(destination.logGroup, at: 1)
-        try insertStream.bind(destination.logStream, at: 2)
-        // As in ``append(_:)``.
-        do throws(SpoolError) {
-            try insertStream.run()
-        } catch {
-            guard error.isFailedSync else { throw error }
-            try insertStream.run()
-        }
-        try selectStream.bind(destination.logGroup, at: 1)
-        try selectStream.bind(destination.logStream, at: 2)
-        defer { selectStream.reset() }
-        guard try selectStream.step() else { throw connection.failure(SQLITE_INTERNAL) }
-        return selectStream.integer(0)
+        try streams.id(for: destination)
     }
 
     // MARK: The upload lease

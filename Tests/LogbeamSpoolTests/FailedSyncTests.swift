@@ -13,7 +13,7 @@ struct FailedSyncTests {
 
     @Test("of the log, the next one has what was committed before it kept too")
     func log() throws {
-        let test = try Setup()
+        let test = try UncertainSpool()
         try test.append(3)
         try test.spool.sync()
         try test.append(3)
@@ -29,7 +29,7 @@ struct FailedSyncTests {
 
     @Test("of the log, it is written again at once")
     func atOnce() throws {
-        let test = try Setup()
+        let test = try UncertainSpool()
         try test.append(3)
         test.disk.setFault(.init([.sync], first: 1, code: Self.code))
         try test.spool.sync()
@@ -39,7 +39,7 @@ struct FailedSyncTests {
 
     @Test("of the log, the next one succeeds where all of that is in the database, and its file empty")
     func emptyLog() throws {
-        let test = try Setup()
+        let test = try UncertainSpool()
         let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
         try test.append(3)
         try test.failToSync()
@@ -54,7 +54,7 @@ struct FailedSyncTests {
 
     @Test("of the log for a copy, a record that is synced later is on the disk")
     func logForCopy() throws {
-        let test = try Setup()
+        let test = try UncertainSpool()
         let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
         // The first ones of all write again what nobody knows of.
         try test.spool.sync()
@@ -68,7 +68,7 @@ struct FailedSyncTests {
 
     @Test("nothing is copied out of the log before what is in doubt is written again")
     func copiesNothing() throws {
-        let test = try Setup()
+        let test = try UncertainSpool()
         try test.append(3)
         let other = try SpoolFile.openAgain(path: test.spool.path, .readWrite)
         let monitor = test.spool.walMonitor
@@ -81,7 +81,7 @@ struct FailedSyncTests {
 
     @Test("of the database, the log is still there when all is closed")
     func closing() throws {
-        let test = try Setup()
+        let test = try UncertainSpool()
         try test.append(3)
         try test.spool.sync()
         var maintenance: SpoolMaintenance?
@@ -104,7 +104,7 @@ struct FailedSyncTests {
 
     @Test("of a commit, a record that is committed later is on the disk, with what another process committed before")
     func commit() throws {
-        let test = try Setup(Spool.Options(powerLossSafe: true))
+        let test = try UncertainSpool(Spool.Options(powerLossSafe: true))
         // It does not sync.
         let other = try Spool(path: test.spool.path)
         try test.append(1)
@@ -122,7 +122,7 @@ struct FailedSyncTests {
 
     @Test("of another process, a commit is tried twice, for the first one hears of that")
     func heardLate() throws {
-        let test = try Setup(Spool.Options(powerLossSafe: true))
+        let test = try UncertainSpool(Spool.Options(powerLossSafe: true))
         let other = try Spool(path: test.spool.path)
         try test.append(1, to: other)
         let stream = Destination(logGroup: "group", logStream: "new")
@@ -140,7 +140,7 @@ struct FailedSyncTests {
         arguments: [true, false]
     )
     func restarted(syncsCommits: Bool) throws {
-        let test = try Setup()
+        let test = try UncertainSpool()
         try test.append(3)
         try test.spool.sync()
         try test.append(3)
@@ -154,7 +154,7 @@ struct FailedSyncTests {
 
     @Test("what was copied out of the log and is in doubt, another process copies again before the log begins anew")
     func copiedByAnother() throws {
-        let test = try Setup()
+        let test = try UncertainSpool()
         let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
         let reader = try SpoolFile.openForReading(path: test.spool.path)
         try test.append(200)
@@ -174,7 +174,7 @@ struct FailedSyncTests {
 
     @Test("of the database, whoever has it open writes again what is in doubt, though they hear of that then")
     func byAnotherConnection() throws {
-        let test = try Setup()
+        let test = try UncertainSpool()
         let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
         let reader = try SpoolFile.openForReading(path: test.spool.path)
         let other = try SpoolFile.openAgain(path: test.spool.path, .readWrite)
@@ -191,7 +191,7 @@ struct FailedSyncTests {
 
     @Test("of the database, a record that is to be on the disk needs the log alone")
     func copyAlone() throws {
-        let test = try Setup(Spool.Options(powerLossSafe: true))
+        let test = try UncertainSpool(Spool.Options(powerLossSafe: true))
         try test.append(1)
         test.spool.walMonitor.doubtAll()
         try test.append(1)
@@ -202,7 +202,7 @@ struct FailedSyncTests {
 
     @Test("a record waits no longer than it may for what is to be written again")
     func noWait() throws {
-        let test = try Setup(Spool.Options(powerLossSafe: true, commitTimeout: .zero))
+        let test = try UncertainSpool(Spool.Options(powerLossSafe: true, commitTimeout: .zero))
         try test.append(1)
         let other = try Connection(path: test.spool.path, mode: .readWrite)
         try other.execute("BEGIN IMMEDIATE")
@@ -224,7 +224,7 @@ struct FailedSyncTests {
         var options = Spool.Options(limit: limit)
         // The disk is looked at every 97 pages.
         options.freeSpace = { _ in 4 << 20 }
-        let test = try Setup(options)
+        let test = try UncertainSpool(options)
         test.spool.walMonitor.doubtAll()
         try test.append(200)
         #expect(!test.spool.walMonitor.isInDoubt)
@@ -234,7 +234,7 @@ struct FailedSyncTests {
 
     @Test("a spool that its log takes all the room of names the disk, and no reader")
     func refused() throws {
-        let test = try Setup(Spool.Options(limit: SpoolLimit(bytes: 2 << 20, whenFull: .dropNewest)))
+        let test = try UncertainSpool(Spool.Options(limit: SpoolLimit(bytes: 2 << 20, whenFull: .dropNewest)))
         test.disk.setFault(.init([.sync], first: 1, lasts: true, code: Self.code))
         let error = spoolError { try test.append(1_000) }
         #expect(
@@ -259,7 +259,7 @@ struct FailedSyncTests {
 
     @Test("who commits does not wait for the disk while the log is written again")
     func whileSyncing() async throws {
-        let test = try Setup()
+        let test = try UncertainSpool()
         try test.append(3)
         // The first one of all writes again what nobody knows of.
         try test.spool.sync()
@@ -286,7 +286,7 @@ struct FailedSyncTests {
 
     @Test("nothing is written again while somebody else writes, who may begin the log anew")
     func whileOthersWrite() throws {
-        let test = try Setup()
+        let test = try UncertainSpool()
         try test.append(3)
         test.spool.walMonitor.doubtLog()
         let other = try Connection(path: test.spool.path, mode: .readWrite)
@@ -303,7 +303,7 @@ struct FailedSyncTests {
 
     @Test("nothing is written to a log that was put in the place of the spool's own, whose writers take another lock")
     func anotherLog() throws {
-        let test = try Setup()
+        let test = try UncertainSpool()
         try test.append(3)
         var log = try Data(contentsOf: URL(fileURLWithPath: test.spool.path + "-wal"))
         log[16] ^= 1
@@ -330,7 +330,7 @@ struct FailedSyncTests {
     /// False if there were not so many syncs.
     private func copy(_ presence: Reader, failing first: Int, lasts: Bool) throws -> Bool {
         let comment: Comment = "sync \(first)\(lasts ? " and all later ones" : ""), a reader \(presence)"
-        let test = try Setup()
+        let test = try UncertainSpool()
         let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
         let copier = try LogCopier(spool: test.spool)
         let reader = try SpoolFile.openForReading(path: test.spool.path)
@@ -363,66 +363,5 @@ struct FailedSyncTests {
         try test.spool.sync()
         #expect(try test.idsAfterPowerCut() == test.ids, comment)
         return isHit
-    }
-}
-
-private final class Setup {
-    private let directory: TemporaryDirectory
-    let disk: TestDisk
-    private var opened: Spool?
-    var spool: Spool { opened! }
-    private let stream: Int64
-    private(set) var ids: [Int64] = []
-
-    init(_ options: Spool.Options = Spool.Options()) throws {
-        directory = try TemporaryDirectory.inMemory()
-        disk = TestDisk(directory: directory.path)
-        var options = options
-        options.clock = { 0 }
-        let spool = try Spool(path: directory.file("spool.db"), options: options)
-        opened = spool
-        stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
-    }
-
-    func open(_ options: Spool.Options) throws {
-        opened = try Spool(path: directory.file("spool.db"), options: options)
-    }
-
-    /// The disk takes nothing for a while.
-    func failToSync() throws {
-        disk.setFault(.init([.sync], first: 1, lasts: true, code: 10 | 4 << 8))
-        #expect(spoolError { try spool.sync() }?.kind == .failedIO)
-        disk.setFault(nil)
-    }
-
-    /// Each takes a page.
-    func append(_ count: Int, to other: Spool? = nil) throws {
-        let message = String(repeating: "x", count: 3_000)
-        for _ in 0..<count { ids.append(try (other ?? spool).append(message, stream: stream, timestamp: 1)) }
-    }
-
-    func close() { opened = nil }
-
-    func logSalt() throws -> Data {
-        try Data(contentsOf: URL(fileURLWithPath: spool.path + "-wal"))[16..<24]
-    }
-
-    /// Those that are there if the power is cut now, and nothing is left that was not synced.
-    ///
-    /// - Parameter namesAreSynced: what was deleted is gone.
-    func idsAfterPowerCut(namesAreSynced: Bool = false) throws -> [Int64] {
-        var state = DiskAfterPowerCut()
-        for event in disk.events { state.apply(event) }
-        if namesAreSynced { state.apply(.syncDirectory) }
-        var random = SeededGenerator(seed: 1)
-        let image = try TemporaryDirectory.inMemory()
-        for (name, bytes) in state.files(.allLost, using: &random) {
-            try Data(bytes).write(to: URL(fileURLWithPath: image.file(name)))
-        }
-        let path = image.file("spool.db")
-        // Reads what the log holds into the file.
-        _ = try Spool(path: path)
-        #expect(try integrity(of: path) == "ok")
-        return try SQLiteShell.query("SELECT id FROM records ORDER BY id", in: path).compactMap { Int64($0) }
     }
 }
