@@ -84,7 +84,7 @@ struct ServiceExerciser {
     }
 
     /// Logs from some threads until the end of the input. Does for each line of it what that says, and reports it: `chroot`
-    /// and a path, `sync` (does nothing), or a command for the shell.
+    /// and a path, or a command for the shell.
     func live(threads: Int) throws {
         let isOver = Flag()
         for thread in 0..<threads {

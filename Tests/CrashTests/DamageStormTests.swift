@@ -31,7 +31,7 @@ struct DamageStormTests {
         // What harms nobody, because the log has the page anew, say, is noticed by nobody.
         let isNoticed = service.hasReported(within: damage.isAlwaysNoticed ? .seconds(60) : .seconds(2))
         #expect(isNoticed || !damage.isAlwaysNoticed, note)
-        let before = service.lines.count
+        let before = try service.linesBeforeAnswer()
         try service.waitForLines(before + 300)
         // What is not moved when a process ends, ends with an unlinked file.
         if damage.leavesRecords {
@@ -55,7 +55,7 @@ struct DamageStormTests {
         // Without a spool: the service was about to make a new one when it ended.
         var isLossKnown = isDamagedNow || !bed.hasSpool
         if isNoticed {
-            // Of each thread all but the first: that may have been in the old file by then.
+            // Of each thread all but the first: that may have been on its way to the old file.
             let threads = Dictionary(grouping: lines.dropFirst(before)) { $0.prefix { $0 != " " } }.values
             let late = Set(threads.flatMap { $0.dropFirst() }).subtracting(bed.arrived()).subtracting(report.unspooled)
             #expect(late.isEmpty, "\(note): \(late.sorted().prefix(3))")
@@ -140,7 +140,17 @@ private struct Damage {
 }
 
 extension ChildProcess {
-    fileprivate var lines: [String] { text().split(separator: "\n").map(String.init) }
+    /// The records that it has logged.
+    fileprivate var lines: [String] { text().split(separator: "\n").map(String.init).filter { !$0.hasPrefix("did ") } }
+
+    /// How many of its lines it wrote before now. Those of them that are still in the pipe count too: another thread reads
+    /// them than reads what it reports.
+    fileprivate func linesBeforeAnswer() throws -> Int {
+        let answer = "did true\n"
+        try write("true\n")
+        let text = try waitForOutput { $0.contains(answer) }
+        return text.prefix(upTo: text.range(of: answer)!.lowerBound).count { $0 == "\n" }
+    }
 
     /// Whether it has told within some time that its spool has another file.
     fileprivate func hasReported(within limit: Duration) -> Bool {
