@@ -101,10 +101,15 @@ struct StrandedJournalTests {
 
     @Test("ship tells of it once")
     func ship() throws {
-        let process = try command.start(["ship", "--buffer-duration", "0.02"])
+        let pattern = command.directory.file("*.db")
+        let process = try command.start(["ship", "--buffer-duration", "0.02", "--spool", pattern])
         process.closeInput()
         try process.waitForOutput(.standardError) { $0.contains(told) }
-        #expect(endpoint.wait { !$0.events(in: Command.destination).isEmpty })
+        // This one it finds by its next look, after which it tells what else it has seen, and then that it has heard.
+        try command.fill(["later"], spool: command.directory.file("later.db"))
+        #expect(endpoint.wait { $0.events(in: Command.destination).contains { $0.message == "later" } })
+        process.kill(SIGHUP)
+        try process.waitForOutput(.standardError) { $0.contains("reading credentials") }
         process.kill(SIGTERM)
         _ = try process.wait()
         #expect(process.text(.standardError).components(separatedBy: told).count == 2)

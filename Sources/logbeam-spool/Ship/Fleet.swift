@@ -13,6 +13,8 @@ final class Fleet: Sendable {
     /// By the bytes of their paths, for to Swift other bytes may be the same text.
     private let members = Mutex<[[UInt8]: ShippedSpool]>([:])
     private let hasToldOfTooMany = Atomic(false)
+    /// Whether the last look for spools was one, as far as is told.
+    private let canLook = Atomic(true)
 
     /// Each takes three threads and about 14 descriptors.
     static let maximumCount = 256
@@ -32,6 +34,8 @@ final class Fleet: Sendable {
         for spool in known.values { spool.start() }
         var present: Set<[UInt8]> = []
         let paths = patterns.map(\.paths)
+        let canLook = !paths.contains(nil)
+        if self.canLook.exchange(canLook, ordering: .relaxed), !canLook { tellOfNoLook() }
         for path in paths.compactMap({ $0 }).joined() {
             // However many symbolic links lead to its directory.
             let place = SpoolSafety.resolved(path)
@@ -45,7 +49,7 @@ final class Fleet: Sendable {
             spool.start()
             known[key] = spool
         }
-        for (path, spool) in known where !paths.contains(nil) && !present.contains(path) && spool.isDone {
+        for (path, spool) in known where canLook && !present.contains(path) && spool.isDone {
             spool.stop(waitingUntil: 0)
             known[path] = nil
         }
@@ -55,6 +59,13 @@ final class Fleet: Sendable {
     private func tellOfTooMany() {
         guard !hasToldOfTooMany.exchange(true, ordering: .relaxed) else { return }
         Ship.tell("more than \(Self.maximumCount) spools; the others wait until some of these are gone")
+    }
+
+    private func tellOfNoLook() {
+        let pattern = patterns.first { $0.isPattern }?.text ?? ""
+        Ship.tell(
+            "\(SpoolError(.tooManyFiles, path: pattern, message: "nobody can say which there are: too many open files"))"
+        )
     }
 
     /// The spool that has shown no sign of life for the longest time, and for how long, in milliseconds.

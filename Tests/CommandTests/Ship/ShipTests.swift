@@ -83,19 +83,34 @@ struct ShipTests {
         #expect(!process.text(.standardError).contains("-wal"))
     }
 
-    @Test("Where too many files are open, that is told, and none of the spools is gone")
+    #if os(Linux)
+    @Test("Where too many files are open to look for spools, that is told once, and none of them is gone")
     func descriptors() throws {
-        for number in 10..<30 { try fill("\(number)") }
+        try fill("one")
         let pattern = command.directory.file("*/logs.db")
-        let process = try command.startShell(
-            "ulimit -n 60; exec \"$command\" ship --stop-timeout 0 --spool '\(pattern)'"
-        )
-        process.closeInput()
-        try process.waitForOutput(.standardError) { $0.contains("Too many open files") }
+        let process = try start(["--spool", pattern])
+        #expect(arrives("from one"))
+        let one = command.directory.file("one/logs.db")
+        #expect(try eventually { try SpoolStatus.read(path: one).pending == 0 })
+        func limitFiles(to number: Int) throws {
+            let arguments = ["--pid", "\(process.processIdentifier)", "--nofile=\(number):1024"]
+            try #require(ChildProcess("/usr/bin/prlimit", arguments).wait().exitCode == 0)
+        }
+        try limitFiles(to: 3)
+        try process.waitForOutput(.standardError) { $0.contains("spool \(pattern): ") && $0.contains("LimitNOFILE") }
+        // Which it does when it has told all that it had seen in that look.
+        process.kill(SIGHUP)
+        try process.waitForOutput(.standardError) { $0.contains("reading credentials") }
+        try limitFiles(to: 1_024)
+        try fill("two")
+        #expect(arrives("from two"))
         process.kill(SIGTERM)
-        _ = try process.wait()
-        #expect(!process.text(.standardError).contains(" is gone"), "\(process.text(.standardError))")
+        #expect(try process.wait().exitCode == 0)
+        let told = process.text(.standardError)
+        #expect(told.components(separatedBy: "LimitNOFILE").count == 2, "\(told)")
+        #expect(!told.contains(" is gone"), "\(told)")
     }
+    #endif
 
     @Test("One that is missing, damaged or of a later version is told once and tried again, and holds up no other")
     func unusable() throws {
