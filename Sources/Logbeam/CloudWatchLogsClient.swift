@@ -189,7 +189,7 @@ public struct CloudWatchLogsError: Error, Sendable, Equatable {
     /// The status of the HTTP answer, which goes before the code: with 500 and above, 429, 408, or less than 400, every error
     /// is transient. `nil` counts as 400: the code alone decides.
     public var statusCode: Int?
-    /// How long the service asked to wait (`Retry-After`).
+    /// How long the service asked to wait (`Retry-After`); more than 5 minutes count as 5 minutes.
     public var retryAfter: Duration?
 
     /// Creates an error.

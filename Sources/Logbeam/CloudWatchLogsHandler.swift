@@ -46,7 +46,8 @@ public struct CloudWatchLogsHandler: LogHandler {
     /// Logs into another log stream, and maybe another log group, through the same spool and the same shipper.
     ///
     /// Placeholders in the name are replaced as in ``LogShipper/Configuration/logStreamName``, once for all handlers of
-    /// the shipper that are made with the same names.
+    /// the shipper that are made with the same names. The first of them blocks: it commits the name, for which it waits as
+    /// ``LogShipper/Configuration/commitTimeout`` says, and `{instance_id}` asks the network.
     ///
     /// - Parameters:
     ///   - label: the label of the logger, which appears in the record.

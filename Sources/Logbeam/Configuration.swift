@@ -114,8 +114,8 @@ extension LogShipper {
 
         /// What talks to CloudWatch Logs; `nil`, the default, for the client that is built in.
         ///
-        /// With a client of your own ``region``, ``endpointURL``, ``profile``, ``gzip`` and the two timeouts of
-        /// requests have no effect.
+        /// With a client of your own ``region``, ``endpointURL``, ``profile``, ``gzip``, ``connectTimeout`` and
+        /// ``reconcileAfter`` have no effect, and ``requestTimeout`` breaks off no request.
         public var logsClient: (any CloudWatchLogsClient)?
 
         /// The most batches on their way to CloudWatch Logs at once, also of one log stream: the service takes them in any
@@ -141,7 +141,7 @@ extension LogShipper {
         /// CloudWatch Logs shows an event some time after it took it, and promises no bound: 10 s is a sensible value, and
         /// what it does not show by then arrives twice. Records of one stream with the same millisecond and the same text
         /// are told apart by their number alone. Needs the permission `logs:GetLogEvents`; without it the batch is sent
-        /// again as it is. A client of one's own is not asked.
+        /// again as it is. A client of one's own is not asked, nor waited for.
         public var reconcileAfter: Duration?
 
         /// How a record becomes a message; ``RecordFormat/text`` by default.

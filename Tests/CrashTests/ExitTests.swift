@@ -19,6 +19,7 @@ struct ExitTests {
             #expect(try service.wait().exitCode == 0)
             #expect(bed.shipped() == Self.expected)
             #expect(try bed.pending().isEmpty)
+            #expect(service.text(.standardError) == "")
         }
     }
 
@@ -77,6 +78,11 @@ struct ExitTests {
             #expect(ContinuousClock.now - start < .seconds(20))
             #expect(try bed.pending() == Self.expected)
             #expect(bed.shipped().isEmpty)
+            let told = service.text(.standardError)
+            #expect(
+                told.hasSuffix("logbeam: \(bed.spool): ended before everything was sent; the rest stays there\n"),
+                "\(told)"
+            )
         }
     }
 

@@ -30,7 +30,10 @@ struct TroubleTests {
         }
     }
 
-    @Test("says before its end that it has no credentials, and no word where all is well", arguments: [true, false])
+    @Test(
+        "says before its end that it has no credentials and what remains, and no word where all is well",
+        arguments: [true, false]
+    )
     func credentials(areThere: Bool) async throws {
         try await onOwnThread {
             let bed = try TestBed()
@@ -38,7 +41,11 @@ struct TroubleTests {
             let service = try bed.startService(logging: 10, settings: none)
             #expect(try service.wait().exitCode == 0)
             let told = service.text(.standardError).split(separator: "\n")
-            #expect(told.map { $0.contains("NoCredentials: ") } == (areThere ? [] : [true]), "\(told)")
+            #expect(told.map { $0.contains("NoCredentials: ") } == (areThere ? [] : [true, false]), "\(told)")
+            if !areThere {
+                let remainder = "ended before everything was sent; the rest stays there"
+                #expect(told.last == "logbeam: \(bed.spool): \(remainder)")
+            }
         }
     }
 }

@@ -310,6 +310,23 @@ import Testing
         #expect(try fixture.pending() == ["one"])
     }
 
+    @Test("A batch in doubt does not wait to be looked up by a client of one's own, which can not be asked")
+    func reconciling() async throws {
+        let client = Client { number in
+            if number == 1 { throw CloudWatchLogsError(code: "InternalFailure", message: "no answer", statusCode: 500) }
+            return PutLogEventsResponse()
+        }
+        let fixture = try SpoolFixture {
+            $0.logsClient = client
+            $0.reconcileAfter = .seconds(600)
+        }
+        let shipper = try LogShipper(fixture.configuration)
+        fixture.logger(shipper).info("one")
+        #expect(await shipper.flush(timeout: patience))
+        #expect(client.messages == [["one"], ["one"]])
+        await shipper.shutdown()
+    }
+
     @Test("A handler makes its own shipper in the shape of the original, and shares it whatever its stream")
     func sharedShipper() async throws {
         let client = Client()

@@ -87,7 +87,7 @@ struct JournalShipperTests {
         let start = ContinuousClock.now
         let call = Task(executorPreference: pool) {
             if isShutdown {
-                await shipper.shutdown(timeout: patience)
+                _ = await shipper.shutdown(timeout: patience)
             } else {
                 await shipper.flush(timeout: patience)
             }

@@ -62,7 +62,7 @@ enum ExitFlush {
         withState { $0.endings.append(ending) }
         do throws(ThreadError) {
             try BackgroundThread.start(name: "logbeam-end") {
-                _ = isSent.wait(until: ending.deadline)
+                if isSent.wait(until: ending.deadline) != true { process.tellOfRemainder() }
                 process.stop(waitingUntil: ending.deadline)
                 remove(ending)
             }
@@ -85,7 +85,7 @@ enum ExitFlush {
         let start = MonotonicClock.milliseconds()
         for (shipper, isSent) in shippers.map({ ($0, $0.flushesAtExit ? $0.requestFlush() : nil) }) {
             let deadline = start + shipper.configuration.exitFlushTimeout.milliseconds
-            _ = isSent?.wait(until: deadline)
+            if let isSent, isSent.wait(until: deadline) != true { shipper.tellOfRemainder() }
             shipper.stop(waitingUntil: deadline)
         }
         for ending in endings { _ = ending.isOver.wait(until: ending.deadline) }

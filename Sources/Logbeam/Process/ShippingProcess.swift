@@ -12,7 +12,9 @@ final class ShippingProcess: Sendable {
     let losses = Losses()
     /// By the names as they were given, with placeholders.
     private let streams = Mutex<[Destination: LiveStream]>([:])
-    private let moving = Mutex(Moving())
+    private let moving = SharedRun<Bool>(name: "logbeam-move")
+    private let closing = SharedRun<Void>(name: "logbeam-move")
+    private let counting = SharedRun<Result<SpoolStatus, SpoolError>>(name: "logbeam-status")
     private let forkNumber = ForkGate.number
 
     /// - Parameters:
@@ -49,7 +51,8 @@ final class ShippingProcess: Sendable {
             service: try makeService(UploadContext(mailbox: mailbox, spool: spool.path)),
             limits: BatchLimits(configuration),
             pacing: UploadPlan.Pacing(configuration),
-            reconcileDelay: configuration.reconcileAfter?.milliseconds,
+            // A client of one's own can not be asked.
+            reconcileDelay: configuration.logsClient == nil ? configuration.reconcileAfter?.milliseconds : nil,
             lapse: configuration.leaseLapse,
             requestTimeout: configuration.requestTimeout,
             losses: losses,
@@ -80,6 +83,11 @@ final class ShippingProcess: Sendable {
     /// Writes down what was lost, for when a record was committed: the uploader does, as long as there is one.
     func noteLosses() {
         if losses.areUnwritten, uploader.mailbox.isStopped { losses.noteInPassing(in: spool) }
+    }
+
+    /// Says to people that not everything was sent at an end at which that was tried.
+    func tellOfRemainder() {
+        StandardError.write(line: "logbeam: \(spool.path): ended before everything was sent; the rest stays there")
     }
 
     // MARK: The journal
@@ -121,57 +129,27 @@ final class ShippingProcess: Sendable {
 
     // MARK: For callers on Swift's cooperative pool
 
-    // Each of the two may wait for the commit timeout several times, and so has a thread of its own, unless the system has
-    // none left.
+    // Each of these may wait for the commit timeout several times, or read for long.
 
-    /// ``moveJournal(isPatient:)``. However many call it at once, one thread does it for all.
+    /// ``moveJournal(isPatient:)``.
     func moveJournalAwayFromPool() async -> Bool {
         guard journal != nil else { return true }
-        let isMoved = Promise<Bool>()
-        let isFirst = moving.withLock { moving in
-            moving.waiting.append(isMoved)
-            defer { moving.hasThread = true }
-            return !moving.hasThread
-        }
-        if isFirst { onOwnThread { self.moveForAll() } }
-        return await isMoved.value()
+        return await moving.answer { self.moveJournal(isPatient: true) }
     }
 
     func closeJournalAwayFromPool() async {
         guard journal != nil else { return }
-        let isClosed = Promise<Bool>()
-        onOwnThread {
-            self.closeJournal()
-            isClosed.fulfill(true)
-        }
-        _ = await isClosed.value()
+        await closing.answer { self.closeJournal() }
     }
 
-    private struct Moving {
-        var waiting: [Promise<Bool>] = []
-        var hasThread = false
-    }
-
-    private func moveForAll() {
-        while true {
-            // Who comes from now on may have logged something that is not moved this time.
-            let waiting = moving.withLock { moving in
-                defer { moving.waiting = [] }
-                if moving.waiting.isEmpty { moving.hasThread = false }
-                return moving.waiting
+    func statusAwayFromPool() async throws(SpoolError) -> SpoolStatus {
+        try await counting.answer { [path = spool.path] in
+            do throws(SpoolError) {
+                return .success(try SpoolStatus.read(path: path))
+            } catch {
+                return .failure(error)
             }
-            if waiting.isEmpty { return }
-            let isMoved = moveJournal(isPatient: true)
-            for promise in waiting { promise.fulfill(isMoved) }
-        }
-    }
-
-    private func onOwnThread(_ body: @escaping @Sendable () -> Void) {
-        do {
-            try BackgroundThread.start(name: "logbeam-move", body)
-        } catch {
-            body()
-        }
+        }.get()
     }
 
     /// False in a child of the process that made it: nothing of it may be used there, for threads that do not exist there

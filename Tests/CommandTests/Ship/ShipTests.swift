@@ -84,7 +84,7 @@ struct ShipTests {
     }
 
     #if os(Linux)
-    @Test("Where too many files are open to look for spools, that is told once, and none of them is gone")
+    @Test("Where too many files are open to look for spools, that is told, and none of them is gone")
     func descriptors() throws {
         try fill("one")
         let pattern = command.directory.file("*/logs.db")
