@@ -58,9 +58,8 @@ extension LogShipper {
 
 extension LogShipper.Status.Failure {
     fileprivate init?(_ stream: SpoolStatus.Stream) {
-        guard let message = stream.lastError, let time = stream.lastErrorTime, time > stream.lastDelivery ?? .min else {
-            return nil
-        }
+        // A delivery takes it back.
+        guard let message = stream.lastError, let time = stream.lastErrorTime else { return nil }
         self.init(
             logGroupName: stream.destination.logGroup,
             logStreamName: stream.destination.logStream,
