@@ -18,16 +18,23 @@ struct Doubt: ~Copyable {
 
     var isThere: Bool { resolved.load(ordering: .acquiring) != failures.load(ordering: .acquiring) }
 
+    /// Also where nobody knows.
+    var mayBeThere: Bool { isSuspected.load(ordering: .acquiring) || isThere }
+
     func raise() { failures.add(1, ordering: .acquiringAndReleasing) }
 
-    /// Nobody knows: it is there from when somebody asks to have it resolved, to build on what was written.
-    func suspect() { isSuspected.store(true, ordering: .relaxed) }
+    /// Nobody knows, until somebody asks to have it resolved.
+    func suspect() { isSuspected.store(true, ordering: .releasing) }
 
     /// Returns whether there was anything to resolve.
     ///
     /// - Parameter path: of the spool, for the error.
     func resolve(at path: String, _ body: () throws(SpoolError) -> Void) throws(SpoolError) -> Bool {
-        if isSuspected.load(ordering: .relaxed), isSuspected.exchange(false, ordering: .relaxed) { raise() }
+        if isSuspected.load(ordering: .acquiring) {
+            // In this order: nobody finds neither.
+            raise()
+            isSuspected.store(false, ordering: .releasing)
+        }
         let known = failures.load(ordering: .acquiring)
         guard resolved.load(ordering: .acquiring) != known else { return false }
         let start = clock()

@@ -77,10 +77,16 @@ final class Room {
     /// log takes it, and ``SpoolError/Kind/full`` if the disk lacks it. Not for inside of a transaction.
     func admit(_ cost: Int64) throws(SpoolError) {
         let isSpent = allowance < cost
-        let isDiskDue = walMonitor.pages.load(ordering: .relaxed) >= diskCheckPages
+        let length = walMonitor.pages.load(ordering: .relaxed)
+        let isDiskDue = length >= diskCheckPages
+        // As long as anything is in doubt, no commit copies the log; where nobody uploads, nobody else does.
+        let isDoubtDue =
+            length > 0 && isDiskDue && walMonitor.isInDoubt
+            || length >= walMonitor.safetyThreshold && walMonitor.mayBeInDoubt
         // The sync of a commit says nothing of what was committed before, by whatever process, if one has failed since.
         if syncsCommits { _ = try walMonitor.syncDoubtfulLog(by: connection) }
         // A short record may make the log longer by pages.
+        if isDoubtDue { try? walMonitor.writeAgain(by: connection) }
         guard isSpent || isDiskDue || isLogTooLong else { return }
         var next = isSpent ? max(cost, Self.largestAllowance) : allowance
         allowance = 0
@@ -96,8 +102,6 @@ final class Room {
                 next = max(cost, min(next, free / 4))
             }
         }
-        // As long as anything is in doubt, no commit copies the log; where nobody uploads, nobody else does.
-        if isDiskDue, walMonitor.isInDoubt { try? walMonitor.writeAgain(by: connection) }
         if isSpent || isDiskDue { next = try allowed(next, onDiskFor: cost) }
         allowance = next
     }

@@ -11,7 +11,7 @@ final class WALMonitor: Sendable {
     let pages = Atomic<Int>(0)
     /// At which length a commit itself runs a checkpoint: only ever reached when no uploader lives, or when a reader of
     /// another process holds the log open.
-    private let safetyThreshold: Int
+    let safetyThreshold: Int
     /// 64 MiB.
     static let usualThreshold = 16_384
     private let nextSafetyCheckpoint: Atomic<Int>
@@ -51,10 +51,10 @@ final class WALMonitor: Sendable {
             nextSafetyCheckpoint.store(safetyThreshold, ordering: .relaxed)
             return
         }
-        guard length >= nextSafetyCheckpoint.load(ordering: .relaxed) else { return }
+        // What may be in doubt is written again before the next commit: see ``Room``.
+        guard length >= nextSafetyCheckpoint.load(ordering: .relaxed), !mayBeInDoubt else { return }
         // Where a reader keeps the log from being emptied, trying at every commit would help nobody.
         nextSafetyCheckpoint.store(length + safetyThreshold / 4, ordering: .relaxed)
-        guard !isInDoubt else { return }
         note(sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE, nil, nil))
     }
 
@@ -70,6 +70,9 @@ final class WALMonitor: Sendable {
 
     /// The disk may not have what was written to the log, or copied out of it: a sync, or a copy, has failed.
     var isInDoubt: Bool { copyDoubt.isThere || logDoubt.isThere }
+
+    /// It is in doubt, or nobody knows.
+    var mayBeInDoubt: Bool { copyDoubt.mayBeThere || logDoubt.mayBeThere }
 
     /// Writes again what is in doubt: for before the log is copied, by who may wait for the disk.
     func writeAgain(by connection: Connection) throws(SpoolError) {

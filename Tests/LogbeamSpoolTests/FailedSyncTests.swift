@@ -79,27 +79,30 @@ struct FailedSyncTests {
         #expect(monitor.copyLog(by: other, 2))
     }
 
-    @Test("of the database, the log is still there when all is closed")
-    func closing() throws {
+    @Test(
+        "of the database, who closes it last copies again what is in doubt, or leaves the log where the disk takes nothing",
+        arguments: [true, false]
+    )
+    func closing(lasts: Bool) throws {
+        let test = try UncertainSpool()
+        try test.copyInDoubt()
+        let log = test.spool.path + "-wal"
+        if lasts { test.disk.setFault(.init([.sync], first: 1, lasts: true, code: Self.code)) }
+        test.close()
+        test.disk.setFault(nil)
+        #expect(FileManager.default.fileExists(atPath: log) == lasts)
+        #expect(try test.idsAfterPowerCut(namesAreSynced: true) == test.ids)
+    }
+
+    @Test("who does not close it last leaves to others what is in doubt")
+    func notLast() throws {
         let test = try UncertainSpool()
         try test.append(3)
-        try test.spool.sync()
-        var maintenance: SpoolMaintenance?
-        maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
-        try test.append(3)
-        do {
-            let reader = try SpoolFile.openForReading(path: test.spool.path)
-            try reader.pinningLog { _ in
-                try? test.append(3)
-                // The log is synced, and the database not, for all of it can not be copied.
-                test.disk.setFault(.init([.sync], first: 2, code: Self.code))
-                #expect(spoolError { try maintenance?.resetLog(2) }?.kind == .failedIO)
-                #expect(test.disk.failedCalls == 1)
-            }
-        }
-        maintenance = nil
+        let other = try SpoolFile.openAgain(path: test.spool.path, .readWrite)
+        let before = test.disk.events.count
         test.close()
-        #expect(try test.idsAfterPowerCut(namesAreSynced: true) == test.ids)
+        #expect(test.disk.events.count == before)
+        withExtendedLifetime(other) {}
     }
 
     @Test("of a commit, a record that is committed later is on the disk, with what another process committed before")
@@ -152,41 +155,49 @@ struct FailedSyncTests {
         #expect(try test.idsAfterPowerCut() == test.ids)
     }
 
-    @Test("what was copied out of the log and is in doubt, another process copies again before the log begins anew")
-    func copiedByAnother() throws {
+    /// What another process does in which the log begins anew, or is deleted.
+    enum NewLog: CaseIterable { case emptied, commit, close }
+
+    @Test(
+        "what was copied out of the log and is in doubt, another process copies again before the log begins anew",
+        arguments: NewLog.allCases
+    )
+    func copiedByAnother(_ newLog: NewLog) throws {
         let test = try UncertainSpool()
-        let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
-        let reader = try SpoolFile.openForReading(path: test.spool.path)
-        try test.append(200)
-        try test.spool.sync()
-        try reader.pinningLog { _ in
-            try? test.append(3)
-            // The first is of the log.
-            test.disk.setFault(.init([.sync], first: 2, code: Self.code))
-            #expect(spoolError { try maintenance.resetLog(0) }?.kind == .failedIO)
+        try test.copyInDoubt()
+        var options = Spool.Options(limit: newLog == .commit ? SpoolLimit(bytes: 16 << 20) : nil)
+        options.clock = { 0 }
+        var other: Spool? = try Spool(path: test.spool.path, options: options)
+        switch newLog {
+        case .emptied:
+            let spool = try #require(other)
+            let its = try SpoolMaintenance(spool: spool, reader: SpoolReader(path: spool.path))
+            // SQLITE_CHECKPOINT_TRUNCATE.
+            #expect(try its.resetLog(3))
+        case .commit:
+            let salt = try test.logSalt()
+            for _ in 0..<2_000 where try test.logSalt() == salt { try test.append(1, to: other) }
+            #expect(try test.logSalt() != salt)
+            try other?.sync()
+        case .close:
+            let log = test.spool.path + "-wal"
+            try test.append(1, to: other)
+            test.close()
+            other = nil
+            #expect(!FileManager.default.fileExists(atPath: log))
         }
-        let other = try Spool(path: test.spool.path)
-        let its = try SpoolMaintenance(spool: other, reader: SpoolReader(path: test.spool.path))
-        // SQLITE_CHECKPOINT_TRUNCATE.
-        #expect(try its.resetLog(3))
-        #expect(try test.idsAfterPowerCut() == test.ids)
+        #expect(try test.idsAfterPowerCut(namesAreSynced: true) == test.ids)
     }
 
     @Test("of the database, whoever has it open writes again what is in doubt, though they hear of that then")
     func byAnotherConnection() throws {
         let test = try UncertainSpool()
-        let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
-        let reader = try SpoolFile.openForReading(path: test.spool.path)
         let other = try SpoolFile.openAgain(path: test.spool.path, .readWrite)
-        try test.append(3)
-        try reader.pinningLog { _ in
-            try? test.append(3)
-            // The first is of the log.
-            test.disk.setFault(.init([.sync], first: 2, code: Self.code))
-            #expect(spoolError { try maintenance.resetLog(0) }?.kind == .failedIO)
-        }
+        try test.copyInDoubt()
         try test.spool.walMonitor.writeAgain(by: other)
         #expect(!test.spool.walMonitor.isInDoubt)
+        try other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        #expect(try test.idsAfterPowerCut() == test.ids)
     }
 
     @Test("of the database, a record that is to be on the disk needs the log alone")

@@ -35,6 +35,28 @@ final class UncertainSpool {
         disk.setFault(nil)
     }
 
+    /// Copies a part of the log into the file, and the sync of that fails.
+    func copyInDoubt() throws {
+        let maintenance = try SpoolMaintenance(spool: spool, reader: SpoolReader(path: spool.path))
+        let reader = try SpoolFile.openForReading(path: spool.path)
+        try append(200)
+        try spool.sync()
+        // What nobody knows of is no part of it.
+        try spool.walMonitor.writeAgain(by: try SpoolFile.openAgain(path: spool.path, .readWrite))
+        let before = disk.events.count
+        try reader.pinningLog { _ in
+            try? append(3)
+            // The first is of the log.
+            disk.setFault(.init([.sync], first: 2, code: 10 | 4 << 8))
+            #expect(spoolError { try maintenance.resetLog(0) }?.kind == .failedIO)
+        }
+        disk.setFault(nil)
+        let events = disk.events[before...]
+        let failed = events.compactMap { if case .failedSync(let file) = $0 { file } else { nil } }
+        let isCopied = events.contains { if case .write(let file, _, _) = $0 { [file] == failed } else { false } }
+        #expect(isCopied, "pages were copied into the file whose sync failed")
+    }
+
     /// Each takes a page.
     func append(_ count: Int, to other: Spool? = nil) throws {
         let message = String(repeating: "x", count: 3_000)

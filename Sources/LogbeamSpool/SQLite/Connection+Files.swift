@@ -90,6 +90,18 @@ extension Connection {
         try body()
     }
 
+    /// Whether nobody else has the spool open, in this process or another: SQLite asks as well when it closes one (`walClose`
+    /// in wal.c).
+    var isLast: Bool {
+        var lock: Int32 = 0
+        guard sqlite3_file_control(handle, nil, SQLITE_FCNTL_LOCKSTATE, &lock) == SQLITE_OK, lock == SQLITE_LOCK_SHARED,
+            let database = try? file(SQLITE_FCNTL_FILE_POINTER)
+        else { return false }
+        let code = database.methods.xLock(database.file, SQLITE_LOCK_EXCLUSIVE)
+        _ = database.methods.xUnlock(database.file, SQLITE_LOCK_SHARED)
+        return code == SQLITE_OK
+    }
+
     // MARK: The files
 
     /// Has the disk keep what was written to the log, by whatever connection: `fdatasync` without a lock. The first one is of

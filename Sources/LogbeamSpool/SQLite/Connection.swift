@@ -74,9 +74,11 @@ final class Connection {
 
     deinit {
         guard !isInherited else { return }
-        // The copy that it would make is one that goes on from what is in doubt.
-        if walMonitor?.isInDoubt == true { keepLogAtClose() }
         ForkGate.pass {
+            // The last one to close copies the log: on from what may be in doubt.
+            if let walMonitor, walMonitor.mayBeInDoubt, !isLast || (try? walMonitor.writeAgain(by: self)) == nil {
+                keepLogAtClose()
+            }
             ForkGate.remove(connection: handle)
             sqlite3_finalize(begin)
             sqlite3_finalize(commit)
