@@ -176,7 +176,11 @@ struct FailedSyncTests {
             #expect(try its.resetLog(3))
         case .commit:
             let salt = try test.logSalt()
-            for _ in 0..<2_000 where try test.logSalt() == salt { try test.append(1, to: other) }
+            // The first one begins the log anew as soon as the other has copied it.
+            for _ in 0..<2_000 where try test.logSalt() == salt {
+                try test.append(1, to: other)
+                try test.append(1)
+            }
             #expect(try test.logSalt() != salt)
             try other?.sync()
         case .close:
