@@ -119,6 +119,50 @@ struct DiagnosisTests {
         ]
     }
 
+    private static var uploads: [Row] {
+        func failing(_ change: @escaping (inout SpoolStatus) -> Void = { _ in }) -> (inout Findings) -> Void {
+            {
+                $0.spool = spool { status, _ in
+                    var first = stream(pending: 1)
+                    (first.lastError, first.lastErrorTime) = ("Denied: why", 1_440_938_160_000)
+                    var last = stream(pending: 2)
+                    last.destination.logStream = "t"
+                    (last.lastError, last.lastErrorTime) = ("NoCredentials: why; what to do", 1_440_938_160_001)
+                    status.streams = [first, last]
+                    status.uploader = .init(processID: 7, host: "h")
+                    change(&status)
+                }
+            }
+        }
+        let last = "the last upload failed at 2015-08-30T12:36:00.001Z"
+        return [
+            (
+                "spool", .warning,
+                "g t and 1 more log stream: \(last), process 7 on h uploads: NoCredentials: why; what to do", failing()
+            ),
+            (
+                "spool", .warning, "g t: \(last), nobody uploads: NoCredentials",
+                failing {
+                    $0.streams.removeFirst()
+                    $0.uploader = nil
+                }
+            ),
+            // What has nothing to send suffers from nothing.
+            (
+                "spool", .warning,
+                "g s: the last upload failed at 2015-08-30T12:36:00.000Z, process 7 on h uploads: Denied",
+                failing { $0.streams[1].pending = 0 }
+            ),
+            (
+                "spool", .ok, "2 records pending, 1.2 GB free, process 7 on h uploads",
+                failing {
+                    $0.streams[0].pending = 0
+                    $0.streams[1].lastError = nil
+                }
+            ),
+        ]
+    }
+
     private static var access: [Row] {
         [
             ("credentials", .failed(.refused), "aws configure", { $0.credentials = .failure(.notFound(tried: ["x"])) }),
@@ -209,7 +253,7 @@ struct DiagnosisTests {
 
     @Test("Each finding has its verdict, its words and its exit code")
     func table() throws {
-        for row in Self.spools + Self.access + Self.network + Self.streams {
+        for row in Self.spools + Self.uploads + Self.access + Self.network + Self.streams {
             let diagnosis = Diagnosis(Self.findings(row.change))
             let line = try #require(diagnosis.lines.last { $0.check == row.check }, "\(row.told)")
             #expect(line.verdict == row.verdict, "\(row.told)")

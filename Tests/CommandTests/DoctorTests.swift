@@ -306,6 +306,44 @@ struct DoctorTests {
 
     // MARK: The spool
 
+    @Test("That the uploads of another process fail is told, though all is well here; and no more once one arrives")
+    func failingUploads() async throws {
+        try await onOwnThread {
+            let endpoint = try LocalEndpoint()
+            endpoint.create(Command.destination)
+            let command = try Self.command(to: endpoint.url)
+            let lease = try command.takeLease()
+            let header = try #require(try SpoolReader(path: command.spoolPath).headers(after: 0).headers.first)
+            try lease.noteFailure(
+                stream: header.stream,
+                message: "NoCredentials: there are none; set AWS_ACCESS_KEY_ID",
+                failures: 1,
+                time: 1_440_938_160_000
+            )
+            let failing = try Self.examine(command, ["doctor"])
+            #expect(failing.exit_code == 0)
+            #expect(failing.troubles == ["spool warning", "tls warning", "identity warning"])
+            let uploader = "process \(getpid()) on "
+            #expect(
+                failing["spool"].hasPrefix(
+                    "group stream: the last upload failed at 2015-08-30T12:36:00.000Z, \(uploader)"
+                )
+            )
+            #expect(failing["spool"].hasSuffix(" uploads: NoCredentials: there are none; set AWS_ACCESS_KEY_ID"))
+            #expect(
+                try command.run(["doctor", "--json"]).output.contains(
+                    #"KEY_ID","log_group":"group","log_stream":"stream"}"#
+                )
+            )
+
+            let batch = BatchRange(stream: header.stream, first: header.id, last: header.id, latest: .max)
+            try lease.begin(batch)
+            try lease.confirm(batch, refused: [], delivered: 1)
+            try command.fill(["b"])
+            #expect(try Self.examine(command, ["doctor"]).troubles == ["tls warning", "identity warning"])
+        }
+    }
+
     @Test("Without a spool, or with a damaged one, the rest is told")
     func spool() async throws {
         try await onOwnThread {

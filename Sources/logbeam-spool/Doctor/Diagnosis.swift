@@ -45,7 +45,7 @@ struct Diagnosis {
     }
 
     init(_ findings: Findings) {
-        var lines = [Self.spool(findings.spool)] + Self.journals(findings.spool)
+        var lines = [Self.spool(findings.spool)] + Self.journals(findings.spool) + Self.failingUploads(findings.spool)
         lines.append(Self.credentials(findings.credentials))
         switch findings.endpoint {
         case .success(let choice):
@@ -81,11 +81,10 @@ struct Diagnosis {
         case .unusable(let error):
             return Line("spool", .failed(ExitStatus(error.kind)), error.description)
         case .found(let status, let files):
-            let uploader = status.uploader.map { "\($0.name) uploads" } ?? "nobody uploads"
             let free = files.freeBytes.map { ", \(HumanUnits.bytes($0)) free" } ?? ""
             let facts =
                 "\(status.path): mode \(String(files.mode, radix: 8)), "
-                + "\(HumanUnits.count(status.pending, "record")) pending\(free), \(uploader)"
+                + "\(HumanUnits.count(status.pending, "record")) pending\(free), \(uploader(status))"
             if files.mode & 0o077 != 0 {
                 return Line("spool", .warning, "\(facts); others may read it: chmod 600 \(status.path)")
             }
@@ -105,6 +104,24 @@ struct Diagnosis {
     private static func journals(_ spool: Findings.Spool) -> [Line] {
         guard case .found(let status, _) = spool else { return [] }
         return status.journals.map { Line("spool", .warning, $0.description) }
+    }
+
+    /// That uploads fail, by what the spool says of them: whoever uploads may find other credentials and another network
+    /// than `doctor`. A delivery takes the last error away, so that what is there is the newer of the two.
+    private static func failingUploads(_ spool: Findings.Spool) -> [Line] {
+        guard case .found(let status, _) = spool else { return [] }
+        let failing = status.streams.filter { $0.pending > 0 && $0.lastError != nil }
+        guard let stream = failing.max(by: { ($0.lastErrorTime ?? 0) < ($1.lastErrorTime ?? 0) }),
+            let error = stream.lastError
+        else { return [] }
+        let more = failing.count > 1 ? " and \(HumanUnits.count(failing.count - 1, "more log stream"))" : ""
+        let time = stream.lastErrorTime.map { " at \(UTCTime(millisecondsSinceEpoch: $0).iso8601)" } ?? ""
+        let facts = "\(stream.destination.name)\(more): the last upload failed\(time), \(uploader(status))"
+        return [Line("spool", .warning, "\(facts): \(error)", stream.destination)]
+    }
+
+    private static func uploader(_ status: SpoolStatus) -> String {
+        status.uploader.map { "\($0.name) uploads" } ?? "nobody uploads"
     }
 
     private static func credentials(_ result: Result<CredentialsChain.Found, CredentialsError>) -> Line {

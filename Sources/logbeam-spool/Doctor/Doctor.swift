@@ -25,6 +25,9 @@ struct Doctor: ParsableCommand {
             and whether the log streams may be written: those of the spool (\(streamLimit) at most), or the one that is \
             named.
 
+            All that is what doctor itself finds. Where another process uploads, it may find other credentials and another \
+            network; that its uploads fail is told by the last error in the spool.
+
             Writes nothing to CloudWatch Logs, and nothing into the spool, \(SpoolOption.takesInJournals). To see \
             whether a stream may be written it sends PutLogEvents with one event of 15 days ago, which CloudWatch Logs \
             refuses for its age only after it has found the permission and the stream. With --write it does what a \
@@ -39,7 +42,7 @@ struct Doctor: ParsableCommand {
             endpoint, endpoint_source (null for the region's own), proxy, clock_offset_seconds (how far the service is \
             ahead), account, arn (all but the first three null where not known), and checks, an array of objects with check \
             (\(Diagnosis.checks.joined(separator: ", "))), verdict (ok, warning, failed), message, log_group and log_stream \
-            (null but for streams).
+            (null where it is about no stream).
 
             Examples:
               logbeam-spool doctor
