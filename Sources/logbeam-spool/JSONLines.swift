@@ -8,12 +8,12 @@ enum JSONLines {
     ///
     /// - Parameters:
     ///   - time: milliseconds since 1970-01-01T00:00:00Z.
-    ///   - members: names and texts that follow the others.
+    ///   - members: what follows the others.
     static func append(
         time: Int64,
         destination: Destination,
         message: UnsafeBufferPointer<UInt8>,
-        members: [(name: String, text: String)] = [],
+        members: [(String, JSON)] = [],
         to lines: inout [UInt8]
     ) {
         lines += Array(#"{"time":""#.utf8)
@@ -24,12 +24,7 @@ enum JSONLines {
         append(destination.logStream, to: &lines)
         lines += Array(#","message":"#.utf8)
         lines.appendJSONString(message)
-        for (name, text) in members {
-            lines.append(UInt8(ascii: ","))
-            append(name, to: &lines)
-            lines.append(UInt8(ascii: ":"))
-            append(text, to: &lines)
-        }
+        for (name, value) in members { lines += Array(",\(name.jsonQuoted):\(value.text)".utf8) }
         lines += Array("}\n".utf8)
     }
 
@@ -52,11 +47,11 @@ extension [UInt8] {
     ///
     /// - Parameter isRead: by a person: what could control a terminal is escaped.
     mutating func append(_ record: StoredRecord, isRead: Bool = false) {
-        var members: [(name: String, text: String)] = []
+        var members: [(String, JSON)] = []
         if let rejection = record.rejection {
             members = [
-                ("reason", rejection.reason),
-                ("rejected_at", UTCTime(millisecondsSinceEpoch: rejection.time).iso8601), ("id", "\(record.id)"),
+                ("reason", .string(rejection.reason)), ("rejected_at", .time(rejection.time)),
+                ("id", .number(record.id)),
             ]
         }
         let start = count

@@ -119,6 +119,10 @@ struct DrainChoiceTests {
         #expect(try command.status() == before && lease.beat())
         let chosen = try command.run(["drain", "--dry-run", "--log-group", "other"])
         #expect(chosen.output == expected.split(separator: "\n")[0] + "\n")
+        let json = try command.run(["drain", "--dry-run", "--json", "--log-group", "other"])
+        let object =
+            #"{"log_group":"other","log_stream":"orders-1","records":4,"bytes":4,"batches":1,"refused":2,"too_early":1}"#
+        #expect(json.code == 0 && json.output == "{\"streams\":[\(object)]}\n", "\(json.output)\(json.error)")
         #expect(endpoint.records.requests.isEmpty)
     }
 

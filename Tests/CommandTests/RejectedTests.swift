@@ -54,7 +54,7 @@ struct RejectedTests {
         #expect(fields.output.hasPrefix("id\t\(ids[2])\n"))
         #expect(fields.output.hasSuffix("message\tbad \\u001b[31m\n"))
         let json = try command.run(["rejected", "show", ids[1], "--json"]).output
-        #expect(json.hasSuffix(#""message":"old\n2"}"# + "\n"))
+        #expect(json.hasPrefix("{\"id\":\(ids[1]),") && json.hasSuffix(#""message":"old\n2"}"# + "\n"))
         let shown = try command.runOnTerminal(["rejected", "show", ids[1]]).output.replacing("\r\n", with: "\n")
         #expect(shown.hasSuffix("\n\nold\n2\n"))
         let missing = try command.run(["rejected", "show", "17"])
@@ -69,6 +69,7 @@ struct RejectedTests {
         let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
         #expect(lines.count == 3)
         #expect(lines[1].contains(#""message":"old\n2","reason":"too old","rejected_at":"2"#))
+        #expect(lines[1].hasSuffix(",\"id\":\(ids[1])}"), "as list and show have it")
         let target = command.directory.file("target.db")
         #expect(try command.run(["import", "--spool", target, file]).code == 0)
         #expect(try StoredRecords(path: target).page(after: 0).records.map(\.message.count) == [5, 5, 9])
@@ -81,7 +82,7 @@ struct RejectedTests {
         let ended = try command.run(["rejected", "requeue", "--reason", "too old", "--now"])
         #expect(ended.code == 0 && ended.output == "2\n")
         #expect(try list() == [ids[2]])
-        #expect(try command.run(["rejected", "requeue", ids[2]]).output == "1\n")
+        #expect(try command.run(["rejected", "requeue", ids[2], "--json"]).output == "{\"requeued\":1}\n")
         let records = try StoredRecords(path: command.spoolPath).page(after: 0).records
         #expect(
             records.map { String(decoding: $0.message, as: UTF8.self) } == [
@@ -127,6 +128,8 @@ struct RejectedTests {
         let ended = try command.run(["rejected", "purge", "--yes", ids[0], ids[2]])
         #expect(ended.code == 0 && ended.output == "2\n" && ended.error.isEmpty)
         #expect(try list() == [ids[1]])
+        let none = ["rejected", "purge", "--yes", "--log-group", "none", "--json"]
+        #expect(try command.run(none).output == "{\"purged\":0}\n")
         let status = try command.status()
         #expect(status.dropped == 2 && status.rejected == 1)
         #expect(status.streams.allSatisfy { $0.gaps.map(\.reason) == ["rejected, and purged"] })
@@ -175,7 +178,7 @@ struct RejectedTests {
         #expect(try command.run(["rejected", "export", "--to", file]).code == 0)
         let pending = try StoredRecords(path: command.spoolPath).page(after: 0).records
         try command.takeLease().reject(pending.map { RefusedRecord(id: $0.id, reason: .invalid) })
-        let ids = #"sed 's/.*"id":"\([0-9]*\)".*/\1/'"#
+        let ids = #"sed 's/.*"id":\([0-9]*\)}$/\1/'"#
         let purge = "\(ids) '\(file)' | xargs -r \"$command\" rejected purge --yes"
         #expect(try command.runShell(purge).output == "3\n")
         #expect(try list() == pending.map { "\($0.id)" })

@@ -28,6 +28,7 @@ struct UsageTests {
             (["drain", "--region", "a/b"], "--region is \"a/b\""),
             (["drain", "--endpoint-url", "ftp://x"], "--endpoint-url is \"ftp://x\""),
             (["drain", "--profile", ""], "--profile"),
+            (["drain", "--json"], "--json goes together with --dry-run"),
             (["doctor", "--log-group", "g"], "go together"),
             (["doctor", "--log-group", "g", "--log-stream", "a:b"], "--log-stream is \"a:b\""),
             (["doctor", "--region", "a/b"], "--region is \"a/b\""),

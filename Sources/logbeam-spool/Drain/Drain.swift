@@ -49,7 +49,8 @@ struct Drain: ParsableCommand {
             With --dry-run it sends and changes nothing, \(SpoolOption.takesInJournals); also beside a program that \
             uploads. It shows what would be sent: for each log stream a line with log group, log stream, records, bytes, \
             batches, how many records would be refused by their age or size, and how many are too far ahead of time, by \
-            the clock of this machine, to be sent yet.
+            the clock of this machine, to be sent yet. With --json: one object with streams, an array of objects with \
+            log_group, log_stream, records, bytes, batches, refused and too_early.
 
             Records that CloudWatch Logs will never take are moved to the table 'rejected' of the spool, and a record \
             in their stream tells of it.
@@ -92,6 +93,9 @@ struct Drain: ParsableCommand {
     @Flag(help: "Show what would be sent, and send nothing.")
     var dryRun = false
 
+    @Flag(help: "With --dry-run: print one JSON object.")
+    var json = false
+
     @OptionGroup var aws: AWSOptions
 
     /// One more than a service has: while the answer to one is settled, two are read and sent. Lines go one after the other,
@@ -109,6 +113,7 @@ struct Drain: ParsableCommand {
             )
         }
         if dryRun, wait || takeOver { throw ValidationError("--dry-run asks nothing of other processes") }
+        if json, !dryRun { throw ValidationError("--json goes together with --dry-run alone") }
         if let to { try spool.refuse(output: to) }
         try spool.validate(aws.apply)
         if let timeout, !(timeout > 0 && timeout <= Self.longestTimeout) {
@@ -119,7 +124,7 @@ struct Drain: ParsableCommand {
     }
 
     func run() throws {
-        if dryRun { return try Forecast.show(spool.path, streams, limits) }
+        if dryRun { return try Forecast.show(spool.path, streams, limits, json: json) }
         let path = spool.path
         let start = MonotonicClock.milliseconds()
         let stop = Stop(

@@ -13,7 +13,7 @@ enum Forecast {
     private static let pageSize = 10_000
 
     /// Reads what is pending, and shows what would become of it.
-    static func show(_ path: String, _ options: StreamOptions, _ limits: BatchLimits) throws {
+    static func show(_ path: String, _ options: StreamOptions, _ limits: BatchLimits, json: Bool) throws {
         let reader = try SpoolReader(path: path)
         let names = try reader.streams().filter { options.match($0.value) }
         if names.isEmpty, !options.areAll { throw Failure.noStream(path) }
@@ -35,7 +35,14 @@ enum Forecast {
         }
         let rows = forecast.streams.compactMap { id, stream in names[id].map { ($0, stream) } }
             .sorted { ($0.0.logGroup, $0.0.logStream) < ($1.0.logGroup, $1.0.logStream) }
-        let table = Table(
+        try StandardStreams.print(json ? object(rows) : table(rows).text(on: .at(STDOUT_FILENO)))
+        try StrandedJournals.refuse(StrandedJournal.beside(spool: path), besides: path)
+    }
+
+    private typealias Row = (destination: Destination, stream: BatchForecast.Stream)
+
+    private static func table(_ rows: [Row]) -> Table {
+        Table(
             [
                 Table.Column("LOG GROUP", .shortened), Table.Column("LOG STREAM", .shortened),
                 Table.Column("RECORDS", alignRight: true), Table.Column("BYTES", alignRight: true),
@@ -49,7 +56,18 @@ enum Forecast {
                 ]
             }
         )
-        try StandardStreams.print(table.text(on: .at(STDOUT_FILENO)))
-        try StrandedJournals.refuse(StrandedJournal.beside(spool: path), besides: path)
+    }
+
+    /// One JSON object on one line.
+    private static func object(_ rows: [Row]) -> String {
+        let streams = rows.map { destination, stream in
+            JSON.object([
+                ("log_group", .string(destination.logGroup)), ("log_stream", .string(destination.logStream)),
+                ("records", .number(Int64(stream.records))), ("bytes", .number(Int64(stream.bytes))),
+                ("batches", .number(Int64(stream.batches))), ("refused", .number(Int64(stream.refused))),
+                ("too_early", .number(Int64(stream.early))),
+            ])
+        }
+        return JSON.object([("streams", .array(streams))]).text + "\n"
     }
 }

@@ -18,7 +18,8 @@ struct RejectedRequeue: ParsableCommand {
             will be again, unless it gets the present time with --now; what was invalid will be again, unless the cause is \
             gone. Whenever it is killed, each record is in one place and one alone.
 
-            Prints how many records are pending again; off a terminal and with --json the number alone.
+            Prints how many records are pending again; off a terminal the number alone. With --json: one object with \
+            requeued.
 
             Examples:
               logbeam-spool rejected requeue 1795708133281053
@@ -34,7 +35,7 @@ struct RejectedRequeue: ParsableCommand {
     func run() throws {
         let (spool, ids) = try change.begin()
         let count = try spool.requeue(ids, at: now ? WallClock.milliseconds() : nil)
-        try change.report(count, "pending again")
+        try change.report(count, "pending again", key: "requeued")
     }
 }
 
@@ -47,7 +48,7 @@ struct RejectedPurge: ParsableCommand {
             'status' counts them from then on as dropped, as 'rejected, and purged'. 'logbeam-spool compact' gives their \
             room back to the disk.
 
-            Prints how many records were deleted; off a terminal and with --json the number alone.
+            Prints how many records were deleted; off a terminal the number alone. With --json: one object with purged.
 
             Examples:
               logbeam-spool rejected purge --log-stream orders
@@ -64,7 +65,7 @@ struct RejectedPurge: ParsableCommand {
             try confirmation.ask("delete \(HumanUnits.count(ids.count, "rejected record")) of \(spool.path) for good")
         }
         let count = try spool.purgeRejected(ids)
-        try change.report(count, "deleted")
+        try change.report(count, "deleted", key: "purged")
     }
 }
 
@@ -76,7 +77,7 @@ struct RejectedChange: ParsableArguments {
     @Flag(help: "All of them.")
     var all = false
 
-    @Flag(help: "Print the number alone.")
+    @Flag(help: "Print one JSON object.")
     var json = false
 
     func validate() throws {
@@ -89,8 +90,10 @@ struct RejectedChange: ParsableArguments {
         return (spool, try selection.chosenIDs(path: spool.path))
     }
 
-    func report(_ count: Int, _ what: String) throws(Failure) {
-        let isRead = !json && isatty(STDOUT_FILENO) == 1
-        try StandardStreams.print(isRead ? "\(HumanUnits.count(count, "record")) \(what)\n" : "\(count)\n")
+    func report(_ count: Int, _ what: String, key: String) throws(Failure) {
+        let isRead = isatty(STDOUT_FILENO) == 1
+        let plain = isRead ? "\(HumanUnits.count(count, "record")) \(what)" : "\(count)"
+        let text = json ? JSON.object([(key, .number(Int64(count)))]).text : plain
+        try StandardStreams.print("\(text)\n")
     }
 }

@@ -16,7 +16,7 @@ struct RejectedList: ParsableCommand {
         discussion: """
             On a terminal: a table. Otherwise a record a line: id, time, log group, log stream, reason, when it was \
             rejected, and the bytes of its message, with tabs between them; times are ISO 8601, UTC. With --json: an \
-            object a line, with id, time, log_group, log_stream, reason, rejected_at and bytes.
+            object a line, with id (a number), time, log_group, log_stream, reason, rejected_at and bytes.
 
             Examples:
               logbeam-spool rejected list --log-group shop
@@ -122,7 +122,7 @@ struct RejectedExport: ParsableCommand {
         abstract: "Writes rejected records as JSON Lines, and deletes nothing.",
         discussion: """
             Each record is an object on a line of its own, as 'logbeam-spool export' writes them, and besides with reason, \
-            rejected_at (ISO 8601, UTC) and id (a string of digits). 'logbeam-spool import' makes pending records of them.
+            rejected_at (ISO 8601, UTC) and id (a number). 'logbeam-spool import' makes pending records of them.
 
             Examples:
               logbeam-spool rejected export --to rejected.jsonl
