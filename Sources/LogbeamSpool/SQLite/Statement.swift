@@ -2,7 +2,7 @@ internal import CSQLite
 
 /// One prepared statement. The owner frees.
 ///
-/// Columns count from 0, parameters from 1, as in SQLite. Bound bytes must stay valid until ``reset()``.
+/// Columns count from 0, parameters from 1, as in SQLite.
 final class Statement {
     private let handle: OpaquePointer
     // The connection must outlive its statements.
@@ -19,26 +19,6 @@ final class Statement {
 
     func bind(_ value: Int64, at index: Int32) throws(SpoolError) {
         try connection.check(sqlite3_bind_int64(handle, index, value))
-    }
-
-    /// Binds UTF-8 bytes as TEXT without copying them.
-    func bind(_ text: UnsafeBufferPointer<UInt8>, at index: Int32) throws(SpoolError) {
-        // A null pointer would bind NULL; an empty text needs any address.
-        guard let base = text.baseAddress else {
-            try connection.check(sqlite3_bind_text(handle, index, "", 0, logbeam_sqlite_static()))
-            return
-        }
-        let code = base.withMemoryRebound(to: CChar.self, capacity: text.count) {
-            sqlite3_bind_text64(
-                handle,
-                index,
-                $0,
-                UInt64(text.count),
-                logbeam_sqlite_static(),
-                UInt8(SQLITE_UTF8)
-            )
-        }
-        try connection.check(code)
     }
 
     /// Binds a string as TEXT; SQLite keeps a copy.
