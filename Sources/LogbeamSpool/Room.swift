@@ -1,4 +1,3 @@
-internal import CSQLite
 internal import Synchronization
 
 /// Knows whether the spool has room for another record, by its limit and on the disk.

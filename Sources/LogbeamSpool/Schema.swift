@@ -1,5 +1,3 @@
-internal import CSQLite
-
 /// The on-disk format.
 ///
 /// A spool is a SQLite database in WAL mode, marked by `application_id` and by its version in `user_version`:

@@ -1,4 +1,3 @@
-internal import CSQLite
 package import LogbeamCore
 
 /// Reads what is pending, on a read-only connection of its own, so that reading never waits for `log()` and never holds

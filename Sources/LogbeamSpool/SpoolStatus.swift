@@ -1,4 +1,3 @@
-internal import CSQLite
 package import LogbeamCore
 
 /// What stands in a spool at one moment, for people: counting takes time that grows with the backlog.

@@ -1,4 +1,3 @@
-internal import CSQLite
 internal import LogbeamCore
 
 /// Every write of this process: one connection, its statements, and what they do.

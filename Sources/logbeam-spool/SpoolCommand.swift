@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import Logbeam
-internal import LogbeamCore
 internal import LogbeamSpool
 
 #if canImport(Glibc)

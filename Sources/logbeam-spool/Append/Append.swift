@@ -3,12 +3,6 @@ internal import Logbeam
 internal import LogbeamCore
 internal import LogbeamSpool
 
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Darwin)
-internal import Darwin
-#endif
-
 /// `logbeam-spool append`.
 struct Append: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import LogbeamCore
 internal import LogbeamSpool
 
 /// `logbeam-spool export`.

@@ -2,12 +2,6 @@ internal import ArgumentParser
 internal import Logbeam
 internal import LogbeamSpool
 
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Darwin)
-internal import Darwin
-#endif
-
 /// `logbeam-spool import`.
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,11 +1,5 @@
 internal import ArgumentParser
 
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Darwin)
-internal import Darwin
-#endif
-
 /// `logbeam-spool completions`.
 struct Completions: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,3 @@
-internal import LogbeamSpool
-
 /// The manual page, logbeam-spool(1), made of what `--help` says. Pure.
 struct ManualPage {
     var root: CommandInfo

@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import Logbeam
 internal import LogbeamSpool
 
 #if canImport(Glibc)

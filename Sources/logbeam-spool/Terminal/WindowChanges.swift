@@ -1,5 +1,4 @@
 internal import Logbeam
-internal import LogbeamSpool
 
 #if canImport(Glibc)
 internal import Glibc
