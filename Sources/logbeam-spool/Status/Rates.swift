@@ -20,16 +20,9 @@ struct Rates: Equatable {
     var delivered: Double
     /// By how many records a second what is pending of each stream has grown.
     var growth: [Destination: Double]
-    /// The time between the looks, in milliseconds.
-    var span: Int64
+}
 
-    init(logged: Double, delivered: Double, growth: [Destination: Double], span: Int64) {
-        self.logged = logged
-        self.delivered = delivered
-        self.growth = growth
-        self.span = span
-    }
-
+extension Rates {
     /// `nil` if there is nothing to compare: the looks are at the same time, or at two spools.
     init?(from first: Look, to last: Look) {
         let span = last.time - first.time
@@ -44,8 +37,7 @@ struct Rates: Equatable {
             // What was pending may be gone by hand.
             logged: max(0, (last.logged - first.logged) / seconds),
             delivered: (Double(last.status.delivered) - Double(first.status.delivered)) / seconds,
-            growth: Dictionary(growth) { $1 },
-            span: span
+            growth: Dictionary(growth) { $1 }
         )
     }
 
