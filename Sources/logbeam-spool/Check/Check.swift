@@ -1,12 +1,6 @@
 internal import ArgumentParser
 internal import LogbeamSpool
 
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Darwin)
-internal import Darwin
-#endif
-
 /// `logbeam-spool check`.
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -41,7 +35,7 @@ struct Check: ParsableCommand {
     func run() throws {
         let check = try SpoolCheck.run(path: spool.path)
         let report = CheckReport(check: check)
-        try StandardStreams.print(json ? report.json : report.page(on: .at(STDOUT_FILENO)))
+        try StandardStreams.print(json ? report.json : report.page(on: .output))
         guard check.isGood else {
             let error = SpoolError(.damaged, path: check.path, message: "the spool is damaged")
             throw Failure(.unusableSpool, error.description)

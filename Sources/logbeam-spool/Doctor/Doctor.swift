@@ -5,12 +5,6 @@ internal import LogbeamCloudWatch
 internal import LogbeamCore
 internal import LogbeamSpool
 
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Darwin)
-internal import Darwin
-#endif
-
 /// `logbeam-spool doctor`.
 struct Doctor: ParsableCommand {
     /// A spool may have a stream for each process that ever was.
@@ -83,7 +77,7 @@ struct Doctor: ParsableCommand {
             try logStream.map { try SpoolOption.resolve(Destination(logGroup: group, logStream: $0)) }
         }
         let report = DoctorReport(examine(named))
-        try StandardStreams.print(json ? report.json : report.page(on: .at(STDOUT_FILENO)))
+        try StandardStreams.print(json ? report.json : report.page(on: .output))
         if report.diagnosis.status != .done { throw ExitCode(report.diagnosis.status.rawValue) }
     }
 

@@ -1,12 +1,6 @@
 internal import LogbeamCore
 internal import LogbeamSpool
 
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Darwin)
-internal import Darwin
-#endif
-
 /// What `drain --dry-run` shows.
 enum Forecast {
     /// How many headers are read at once.
@@ -35,7 +29,7 @@ enum Forecast {
         }
         let rows = forecast.streams.compactMap { id, stream in names[id].map { ($0, stream) } }
             .sorted { ($0.0.logGroup, $0.0.logStream) < ($1.0.logGroup, $1.0.logStream) }
-        try StandardStreams.print(json ? object(rows) : table(rows).text(on: .at(STDOUT_FILENO)))
+        try StandardStreams.print(json ? object(rows) : table(rows).text(on: .output))
         try StrandedJournals.refuse(StrandedJournal.beside(spool: path), besides: path)
     }
 

@@ -2,12 +2,6 @@ internal import ArgumentParser
 internal import LogbeamCore
 internal import LogbeamSpool
 
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Darwin)
-internal import Darwin
-#endif
-
 /// `logbeam-spool rejected list`.
 struct RejectedList: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -47,7 +41,7 @@ struct RejectedList: ParsableCommand {
             let lines = page.map { Self.object($0, tail: [("bytes", .number(Int64($0.message.count)))]) }
             return try !StandardStreams.print(lines.joined())
         }
-        if !json { try StandardStreams.print(table.text(on: Terminal.at(STDOUT_FILENO))) }
+        if !json { try StandardStreams.print(table.text(on: .output)) }
     }
 
     private static func row(_ record: StoredRecord) -> [Cell] {
@@ -101,7 +95,7 @@ struct RejectedShow: ParsableCommand {
             try StandardStreams.print(RejectedList.object(record, tail: [("message", .string(message))]))
             return
         }
-        let terminal = Terminal.at(STDOUT_FILENO)
+        let terminal = Terminal.output
         var facts: [(String, Cell)] = [
             ("id", .text("\(record.id)")), ("time", .time(record.timestamp, milliseconds: true)),
             ("log_group", .text(record.destination.logGroup)), ("log_stream", .text(record.destination.logStream)),

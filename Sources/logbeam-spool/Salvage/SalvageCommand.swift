@@ -76,7 +76,7 @@ struct SalvageCommand: ParsableCommand {
         }
         if isShown { StandardStreams.writeAll(Array("\r\u{1B}[K".utf8), to: STDERR_FILENO) }
         let text = SalvageText(report: report)
-        try StandardStreams.print(json ? text.json : text.page(on: .at(STDOUT_FILENO)))
+        try StandardStreams.print(json ? text.json : text.page(on: .output))
         guard report.isComplete else {
             let journals = report.damagedJournals.isEmpty ? "" : ", or of the journals beside it,"
             throw Failure(

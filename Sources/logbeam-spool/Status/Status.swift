@@ -1,12 +1,6 @@
 internal import ArgumentParser
 internal import LogbeamSpool
 
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Darwin)
-internal import Darwin
-#endif
-
 /// `logbeam-spool status`.
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -79,7 +73,7 @@ struct Status: ParsableCommand {
         }
         let status = try SpoolStatus.read(path: spool.path)
         let now = WallClock.milliseconds()
-        if !json, let terminal = Terminal.at(STDOUT_FILENO) {
+        if !json, let terminal = Terminal.output {
             let page = StatusPage(status: status, now: now, terminal: terminal)
             try StandardStreams.print(page.lines().map { $0 + "\n" }.joined())
         } else {

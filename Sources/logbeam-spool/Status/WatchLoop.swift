@@ -47,7 +47,7 @@ struct WatchLoop {
     }
 
     /// Where people read; `nil` for programs.
-    private var terminal: Terminal? { isJSON ? nil : .at(STDOUT_FILENO) }
+    private var terminal: Terminal? { isJSON ? nil : .output }
 
     /// Returns false if nobody reads any more.
     private func show(_ watch: StatusWatch, _ redraw: inout Redraw, isAnew: Bool) throws(Failure) -> Bool {

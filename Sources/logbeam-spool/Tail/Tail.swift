@@ -1,12 +1,6 @@
 internal import ArgumentParser
 internal import LogbeamSpool
 
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Darwin)
-internal import Darwin
-#endif
-
 /// `logbeam-spool tail`.
 struct Tail: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -60,7 +54,7 @@ struct Tail: ParsableCommand {
         // A second one ends it where a terminal takes nothing.
         let signals = try TerminationSignals.watch(haste: .done)
         let follower = try RecordFollower(path: spool.path, filter: selection.filter, newest: lines)
-        let output = TailOutput(isJSON: json, terminal: Terminal.at(STDOUT_FILENO), signals: signals)
+        let output = TailOutput(isJSON: json, terminal: .output, signals: signals)
         var told: String?
         while true {
             var look = RecordFollower.Look()

@@ -50,6 +50,9 @@ struct Terminal: Equatable {
         )
     }
 
+    /// Where standard output leads to now; `nil` if that is no terminal.
+    static var output: Terminal? { at(STDOUT_FILENO) }
+
     // MARK: Colour
 
     /// What a colour says; it is never the only one to say it.
