@@ -8,7 +8,7 @@ enum RequestEncoder {
         // Around a message stand 38 bytes of names and punctuation and 13 digits of time; the rest is for escapes.
         body.reserveCapacity(1_024 + batch.messages.count * 5 / 4 + batch.events.count * 56)
         appendDestination(batch.destination, to: &body)
-        append(#","logEvents":["#, to: &body)
+        body.append(#","logEvents":["#)
         batch.messages.withUnsafeBufferPointer { messages in
             // What stands before a message is mostly what stood before the last one.
             var time: Int64?
@@ -17,23 +17,23 @@ enum RequestEncoder {
                 if event.timestamp != time {
                     time = event.timestamp
                     head.removeAll(keepingCapacity: true)
-                    append(#"{"timestamp":"#, to: &head)
+                    head.append(#"{"timestamp":"#)
                     appendDecimal(event.timestamp, to: &head)
-                    append(#","message":""#, to: &head)
+                    head.append(#","message":""#)
                 }
                 body.append(contentsOf: head)
                 if event.range.isEmpty {
                     // PutLogEvents takes no empty message.
-                    append(" ", to: &body)
+                    body.append(" ")
                 } else {
                     body.appendJSONCharacters(UnsafeBufferPointer(rebasing: messages[event.range]))
                 }
-                append(#""},"#, to: &body)
+                body.append(#""},"#)
             }
             // The last comma.
             if !batch.events.isEmpty { body.removeLast() }
         }
-        append("]}", to: &body)
+        body.append("]}")
         return body
     }
 
@@ -48,27 +48,27 @@ enum RequestEncoder {
     /// The body of CreateLogGroup. What is not set is left out; so are no tags, which the service does not take.
     static func body(creatingLogGroup name: String, _ settings: CreationSettings) -> [UInt8] {
         var body: [UInt8] = []
-        append(#"{"logGroupName":"#, to: &body)
-        appendString(name, to: &body)
+        body.append(#"{"logGroupName":"#)
+        body.appendJSONString(name)
         if let kmsKeyID = settings.kmsKeyID {
-            append(#","kmsKeyId":"#, to: &body)
-            appendString(kmsKeyID, to: &body)
+            body.append(#","kmsKeyId":"#)
+            body.appendJSONString(kmsKeyID)
         }
         if !settings.tags.isEmpty {
-            append(#","tags":"#, to: &body)
+            body.append(#","tags":"#)
             var separator: StaticString = "{"
             for (key, value) in settings.tags.sorted(by: { $0.key < $1.key }) {
-                append(separator, to: &body)
+                body.append(separator)
                 separator = ","
-                appendString(key, to: &body)
+                body.appendJSONString(key)
                 body.append(UInt8(ascii: ":"))
-                appendString(value, to: &body)
+                body.appendJSONString(value)
             }
             body.append(UInt8(ascii: "}"))
         }
         if let logGroupClass = settings.logGroupClass {
-            append(#","logGroupClass":"#, to: &body)
-            appendString(logGroupClass, to: &body)
+            body.append(#","logGroupClass":"#)
+            body.appendJSONString(logGroupClass)
         }
         body.append(UInt8(ascii: "}"))
         return body
@@ -77,9 +77,9 @@ enum RequestEncoder {
     /// The body of PutRetentionPolicy.
     static func body(settingRetentionOf logGroup: String, days: Int) -> [UInt8] {
         var body: [UInt8] = []
-        append(#"{"logGroupName":"#, to: &body)
-        appendString(logGroup, to: &body)
-        append(#","retentionInDays":"#, to: &body)
+        body.append(#"{"logGroupName":"#)
+        body.appendJSONString(logGroup)
+        body.append(#","retentionInDays":"#)
         appendDecimal(Int64(days), to: &body)
         body.append(UInt8(ascii: "}"))
         return body
@@ -94,32 +94,23 @@ enum RequestEncoder {
     ) -> [UInt8] {
         var body: [UInt8] = []
         appendDestination(destination, to: &body)
-        append(#","startFromHead":true,"startTime":"#, to: &body)
+        body.append(#","startFromHead":true,"startTime":"#)
         appendDecimal(start, to: &body)
-        append(#","endTime":"#, to: &body)
+        body.append(#","endTime":"#)
         appendDecimal(end, to: &body)
         if let token {
-            append(#","nextToken":"#, to: &body)
-            appendString(token, to: &body)
+            body.append(#","nextToken":"#)
+            body.appendJSONString(token)
         }
         body.append(UInt8(ascii: "}"))
         return body
     }
 
     private static func appendDestination(_ destination: Destination, to body: inout [UInt8]) {
-        append(#"{"logGroupName":"#, to: &body)
-        appendString(destination.logGroup, to: &body)
-        append(#","logStreamName":"#, to: &body)
-        appendString(destination.logStream, to: &body)
-    }
-
-    private static func appendString(_ text: String, to body: inout [UInt8]) {
-        var text = text
-        text.withUTF8 { body.appendJSONString($0) }
-    }
-
-    private static func append(_ text: StaticString, to body: inout [UInt8]) {
-        body.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        body.append(#"{"logGroupName":"#)
+        body.appendJSONString(destination.logGroup)
+        body.append(#","logStreamName":"#)
+        body.appendJSONString(destination.logStream)
     }
 
     private static func appendDecimal(_ number: Int64, to body: inout [UInt8]) {

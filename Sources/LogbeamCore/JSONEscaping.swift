@@ -8,6 +8,19 @@ extension [UInt8] {
         append(UInt8(ascii: "\""))
     }
 
+    /// Appends a text as a JSON string.
+    package mutating func appendJSONString(_ text: String) {
+        var text = text
+        text.withUTF8 { appendJSONString($0) }
+    }
+
+    /// Appends text that is JSON already.
+    // Inlined, so that a few constant bytes cost no call.
+    @inlinable
+    package mutating func append(_ json: StaticString) {
+        append(contentsOf: UnsafeBufferPointer(start: json.utf8Start, count: json.utf8CodeUnitCount))
+    }
+
     /// Appends what stands between the quotes of a JSON string: see ``appendJSONString(_:)``.
     package mutating func appendJSONCharacters(_ utf8: UnsafeBufferPointer<UInt8>) {
         // And a quote.

@@ -16,16 +16,16 @@ enum JSONLines {
         members: [(String, JSON)] = [],
         to lines: inout [UInt8]
     ) {
-        lines += Array(#"{"time":""#.utf8)
+        lines.append(#"{"time":""#)
         UTCTime(millisecondsSinceEpoch: time).appendISO8601(to: &lines)
-        lines += Array(#"","log_group":"#.utf8)
-        append(destination.logGroup, to: &lines)
-        lines += Array(#","log_stream":"#.utf8)
-        append(destination.logStream, to: &lines)
-        lines += Array(#","message":"#.utf8)
+        lines.append(#"","log_group":"#)
+        lines.appendJSONString(destination.logGroup)
+        lines.append(#","log_stream":"#)
+        lines.appendJSONString(destination.logStream)
+        lines.append(#","message":"#)
         lines.appendJSONString(message)
         for (name, value) in members { lines += Array(",\(name.jsonQuoted):\(value.text)".utf8) }
-        lines += Array("}\n".utf8)
+        lines.append("}\n")
     }
 
     /// Lines as they are shown to a person: what could control a terminal is escaped. In a line of JSON what is unprintable
@@ -34,11 +34,6 @@ enum JSONLines {
         String(decoding: lines, as: UTF8.self).split(separator: "\n").flatMap {
             Array("\(String($0).printable)\n".utf8)
         }
-    }
-
-    private static func append(_ text: String, to lines: inout [UInt8]) {
-        var text = text
-        text.withUTF8 { lines.appendJSONString($0) }
     }
 }
 

@@ -9,46 +9,46 @@ struct JSONWriter {
         let message = event.message.description
         var writer = JSONWriter()
         writer.bytes.reserveCapacity(message.utf8.count + label.utf8.count + 128 + 32 * metadata.count)
-        writer.write("{\"time\":\"")
+        writer.bytes.append("{\"time\":\"")
         time.appendISO8601(to: &writer.bytes)
-        writer.write("\",\"level\":\"")
+        writer.bytes.append("\",\"level\":\"")
         writer.bytes.append(contentsOf: event.level.rawValue.utf8)
-        writer.write("\",\"label\":")
-        writer.write(string: label)
-        writer.write(",\"message\":")
-        writer.write(string: message)
+        writer.bytes.append("\",\"label\":")
+        writer.bytes.appendJSONString(label)
+        writer.bytes.append(",\"message\":")
+        writer.bytes.appendJSONString(message)
         if !metadata.isEmpty {
-            writer.write(",\"metadata\":")
+            writer.bytes.append(",\"metadata\":")
             writer.write(metadata, depth: 1)
         }
-        writer.write(",\"source\":")
-        writer.write(string: event.source)
+        writer.bytes.append(",\"source\":")
+        writer.bytes.appendJSONString(event.source)
         if let error = event.error {
-            writer.write(",\"error\":{\"type\":")
-            writer.write(string: error.typeName)
-            writer.write(",\"message\":")
-            writer.write(string: "\(error)")
-            writer.write("}")
+            writer.bytes.append(",\"error\":{\"type\":")
+            writer.bytes.appendJSONString(error.typeName)
+            writer.bytes.append(",\"message\":")
+            writer.bytes.appendJSONString("\(error)")
+            writer.bytes.append("}")
         }
-        writer.write("}")
+        writer.bytes.append("}")
         return String(decoding: writer.bytes, as: UTF8.self)
     }
 
     private mutating func write(_ value: Logger.MetadataValue, depth: Int) {
         switch value {
         case .string(let string):
-            write(string: string)
+            bytes.appendJSONString(string)
         case .stringConvertible(let value):
-            write(string: value.description)
+            bytes.appendJSONString(value.description)
         case _ where depth > RecordFormat.maximumDepth:
-            write(string: RecordFormat.tooDeep)
+            bytes.appendJSONString(RecordFormat.tooDeep)
         case .array(let elements):
-            write("[")
+            bytes.append("[")
             for (index, element) in elements.enumerated() {
-                if index > 0 { write(",") }
+                if index > 0 { bytes.append(",") }
                 write(element, depth: depth + 1)
             }
-            write("]")
+            bytes.append("]")
         case .dictionary(let dictionary):
             write(dictionary, depth: depth + 1)
         }
@@ -56,22 +56,13 @@ struct JSONWriter {
 
     /// - Parameter depth: The depth of the values.
     private mutating func write(_ dictionary: Logger.Metadata, depth: Int) {
-        write("{")
+        bytes.append("{")
         for (index, (key, value)) in dictionary.inOrderOfKeys.enumerated() {
-            if index > 0 { write(",") }
-            write(string: key)
-            write(":")
+            if index > 0 { bytes.append(",") }
+            bytes.appendJSONString(key)
+            bytes.append(":")
             write(value, depth: depth)
         }
-        write("}")
-    }
-
-    private mutating func write(string: String) {
-        var string = string
-        string.withUTF8 { bytes.appendJSONString($0) }
-    }
-
-    private mutating func write(_ syntax: StaticString) {
-        bytes.append(contentsOf: UnsafeBufferPointer(start: syntax.utf8Start, count: syntax.utf8CodeUnitCount))
+        bytes.append("}")
     }
 }

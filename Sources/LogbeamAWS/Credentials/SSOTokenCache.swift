@@ -93,16 +93,12 @@ struct SSOTokenCache {
     /// A flat object of strings.
     private static func json(_ members: [String: JSONValue]) -> [UInt8] {
         var bytes = [UInt8(ascii: "{")]
-        func append(_ text: String) {
-            var text = text
-            text.withUTF8 { bytes.appendJSONString($0) }
-        }
         for (name, value) in members.sorted(by: { $0.key < $1.key }) {
             guard let text = value.string else { continue }
             if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
-            append(name)
+            bytes.appendJSONString(name)
             bytes.append(UInt8(ascii: ":"))
-            append(text)
+            bytes.appendJSONString(text)
         }
         return bytes + [UInt8(ascii: "}")]
     }
