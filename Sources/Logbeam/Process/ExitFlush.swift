@@ -3,6 +3,7 @@ internal import Glibc
 #elseif canImport(Darwin)
 internal import Darwin
 #endif
+internal import LogbeamCore
 internal import LogbeamSpool
 internal import Synchronization
 

@@ -1,3 +1,5 @@
+internal import LogbeamCore
+
 /// Stands by for the upload lease of a spool: takes it when it is free, or when its holder has lapsed.
 ///
 /// Not Sendable: belongs to one thread, which looks again after each ``pause(chance:)``.
@@ -18,7 +20,7 @@ package struct LeaseSeeker {
         self.spool = spool
         self.lapse = lapse
         self.now = now
-        watch = LeaseWatch(lapse: Int64(lapse.nanoseconds / 1_000_000))
+        watch = LeaseWatch(lapse: lapse.milliseconds)
     }
 
     /// The lease; `nil` if it is not to be had now.

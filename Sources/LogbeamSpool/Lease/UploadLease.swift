@@ -113,7 +113,7 @@ package final class UploadLease: Sendable {
     }
 
     private static func beatInterval(_ lapse: Duration) -> Int64 {
-        min(max(100, Int64(lapse.nanoseconds / 10_000_000)), LeaseNote.longestInterval)
+        min(max(100, lapse.milliseconds / 10), LeaseNote.longestInterval)
     }
 
     private static func hostName() -> String {

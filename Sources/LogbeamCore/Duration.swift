@@ -1,6 +1,6 @@
 extension Duration {
     /// Whole milliseconds; the least or the most that there are, for what is beyond them.
-    var milliseconds: Int64 {
+    package var milliseconds: Int64 {
         let (seconds, attoseconds) = components
         let (product, overflows) = seconds.multipliedReportingOverflow(by: 1000)
         let (sum, exceeds) = product.addingReportingOverflow(attoseconds / 1_000_000_000_000_000)

@@ -1,6 +1,5 @@
+import LogbeamCore
 import Testing
-
-@testable import Logbeam
 
 @Suite struct DurationTests {
     @Test(
