@@ -45,6 +45,27 @@ extension LogShipper.Configuration {
         // What its placeholders stand for is known, and checked, only when a shipper is made.
         _ = try StreamNameTemplate(logStreamName)
         try logGroup.validate()
+        try validateSpool()
+        try check(
+            bufferDuration > .zero && bufferDuration <= .seconds(86_400),
+            "bufferDuration",
+            bufferDuration,
+            "more than 0 and at most 86400 seconds"
+        )
+        try check("batchCount", batchCount, in: 1...10_000)
+        try check("batchSize", batchSize, in: 1_024...1_048_576, unit: " bytes")
+        try check("maximumInFlight", maximumInFlight, in: 1...16)
+        try check("putInterval", putInterval, in: .zero ... .seconds(60))
+        if let putsPerSecond { try check("putsPerSecond", putsPerSecond, in: 1...1_000) }
+        if let reconcileAfter { try check("reconcileAfter", reconcileAfter, in: .zero ... .seconds(600)) }
+        try check("maximumMessageSize", maximumMessageSize, in: 256...1_048_550, unit: " bytes")
+        try validateAWS()
+        try check("exitFlushTimeout", exitFlushTimeout, in: .zero ... .seconds(3_600))
+        try check("commitTimeout", commitTimeout, in: .zero ... .seconds(60))
+        try check("leaseLapse", leaseLapse, in: .seconds(1) ... .seconds(3_600))
+    }
+
+    private func validateSpool() throws(ConfigurationError) {
         try check(
             (1...504).contains(spool.utf8.count) && !spool.utf8.contains(0) && spool != ":memory:"
                 && !spool.utf8.starts(with: "file:".utf8),
@@ -58,12 +79,7 @@ extension LogShipper.Configuration {
             spool,
             "a path without ~, which only a shell replaces by the home directory: write that out"
         )
-        try check(
-            (16_777_216...1_099_511_627_776).contains(maxSpoolSize),
-            "maxSpoolSize",
-            maxSpoolSize,
-            "from 16777216 to 1099511627776 bytes"
-        )
+        try check("maxSpoolSize", maxSpoolSize, in: 16_777_216...1_099_511_627_776, unit: " bytes")
         if case .block(let timeout) = whenFull {
             try check(
                 timeout >= .zero && timeout <= .seconds(3_600),
@@ -72,38 +88,10 @@ extension LogShipper.Configuration {
                 "a wait from 0 to 3600 seconds"
             )
         }
-        try check(
-            bufferDuration > .zero && bufferDuration <= .seconds(86_400),
-            "bufferDuration",
-            bufferDuration,
-            "more than 0 and at most 86400 seconds"
-        )
-        try check((1...10_000).contains(batchCount), "batchCount", batchCount, "from 1 to 10000")
-        try check((1_024...1_048_576).contains(batchSize), "batchSize", batchSize, "from 1024 to 1048576 bytes")
-        try check((1...16).contains(maximumInFlight), "maximumInFlight", maximumInFlight, "from 1 to 16")
-        try check(
-            putInterval >= .zero && putInterval <= .seconds(60),
-            "putInterval",
-            putInterval,
-            "from 0 to 60 seconds"
-        )
-        if let putsPerSecond {
-            try check((1...1_000).contains(putsPerSecond), "putsPerSecond", putsPerSecond, "from 1 to 1000")
-        }
-        if let reconcileAfter {
-            try check(
-                reconcileAfter >= .zero && reconcileAfter <= .seconds(600),
-                "reconcileAfter",
-                reconcileAfter,
-                "from 0 to 600 seconds"
-            )
-        }
-        try check(
-            (256...1_048_550).contains(maximumMessageSize),
-            "maximumMessageSize",
-            maximumMessageSize,
-            "from 256 to 1048550 bytes"
-        )
+    }
+
+    /// What says how AWS is reached.
+    private func validateAWS() throws(ConfigurationError) {
         if let region {
             try check(
                 Endpoint.isHostLabel(region),
@@ -130,28 +118,8 @@ extension LogShipper.Configuration {
                 "1 to 256 bytes without control characters"
             )
         }
-        for (name, timeout) in [("connectTimeout", connectTimeout), ("requestTimeout", requestTimeout)] {
-            let isInBounds = timeout >= .milliseconds(1) && timeout <= .seconds(3_600)
-            try check(isInBounds, name, timeout, "from 0.001 to 3600 seconds")
-        }
-        try check(
-            exitFlushTimeout >= .zero && exitFlushTimeout <= .seconds(3_600),
-            "exitFlushTimeout",
-            exitFlushTimeout,
-            "from 0 to 3600 seconds"
-        )
-        try check(
-            commitTimeout >= .zero && commitTimeout <= .seconds(60),
-            "commitTimeout",
-            commitTimeout,
-            "from 0 to 60 seconds"
-        )
-        try check(
-            leaseLapse >= .seconds(1) && leaseLapse <= .seconds(3_600),
-            "leaseLapse",
-            leaseLapse,
-            "from 1 to 3600 seconds"
-        )
+        try check("connectTimeout", connectTimeout, in: .milliseconds(1) ... .seconds(3_600))
+        try check("requestTimeout", requestTimeout, in: .milliseconds(1) ... .seconds(3_600))
     }
 
     private func check(
@@ -166,19 +134,32 @@ extension LogShipper.Configuration {
     private func check(
         _ isInBounds: Bool,
         _ setting: String,
-        _ value: some CustomStringConvertible,
-        _ bound: String
-    ) throws(ConfigurationError) {
-        if !isInBounds { throw ConfigurationError(setting: setting, shown: value.description, bound: bound) }
-    }
-
-    private func check(
-        _ isInBounds: Bool,
-        _ setting: String,
         _ value: Duration,
         _ bound: String
     ) throws(ConfigurationError) {
-        if !isInBounds { throw ConfigurationError(setting: setting, shown: value.exactSeconds, bound: bound) }
+        if !isInBounds {
+            throw ConfigurationError(setting: setting, shown: value.exactSeconds + " seconds", bound: bound)
+        }
+    }
+
+    private func check(
+        _ setting: String,
+        _ value: Int,
+        in bounds: ClosedRange<Int>,
+        unit: String = ""
+    ) throws(ConfigurationError) {
+        if bounds.contains(value) { return }
+        let bound = "from \(bounds.lowerBound) to \(bounds.upperBound)\(unit)"
+        throw ConfigurationError(setting: setting, shown: "\(value)", bound: bound)
+    }
+
+    private func check(
+        _ setting: String,
+        _ value: Duration,
+        in bounds: ClosedRange<Duration>
+    ) throws(ConfigurationError) {
+        let bound = "from \(bounds.lowerBound.exactSeconds) to \(bounds.upperBound.exactSeconds) seconds"
+        try check(bounds.contains(value), setting, value, bound)
     }
 
     private static func isEndpointURL(_ text: String) -> Bool {
@@ -187,7 +168,7 @@ extension LogShipper.Configuration {
 }
 
 extension Duration {
-    /// `3601 seconds`, `-0.25 seconds`: its own description goes by way of a floating-point number.
+    /// `3601`, `-0.25`: its own description goes by way of a floating-point number.
     fileprivate var exactSeconds: String {
         let (seconds, attoseconds) = components
         let sign = seconds < 0 || attoseconds < 0 ? "-" : ""
@@ -197,6 +178,6 @@ extension Duration {
             let fraction = String(repeating: "0", count: 18 - digits.count) + digits
             text += "." + fraction.prefix(fraction.count - fraction.reversed().prefix { $0 == "0" }.count)
         }
-        return text + " seconds"
+        return text
     }
 }
