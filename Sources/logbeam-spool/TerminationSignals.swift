@@ -1,4 +1,3 @@
-internal import Logbeam
 internal import LogbeamSpool
 
 #if canImport(Glibc)
@@ -9,8 +8,8 @@ internal import Darwin
 
 /// Turns SIGINT, SIGTERM and SIGHUP into a descriptor that can be waited for together with others.
 ///
-/// A thread takes the signals by sigwait(3): none of our code runs in a signal handler, and none can come between a
-/// check and the wait that follows it. A signal that was ignored when the process started (nohup) stays ignored.
+/// None can come between a check and the wait that follows it. A signal that was ignored when the process started (nohup)
+/// stays ignored.
 struct TerminationSignals: Sendable {
     /// Becomes readable with the first signal and stays so: nobody reads from it. Any number of threads may poll it.
     let descriptor: Int32
@@ -23,44 +22,29 @@ struct TerminationSignals: Sendable {
     static func watch(
         haste: ExitStatus? = nil,
         onHangup: (@Sendable () -> Void)? = nil
-    ) throws(Failure) -> TerminationSignals {
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else {
-            throw Failure(.failedIO, "can not make a pipe: \(String(cString: strerror(errno)))")
-        }
-        var signals = sigset_t()
-        sigemptyset(&signals)
+    ) throws -> TerminationSignals {
+        let pipe = try SignalPipe()
+        var numbers: [Int32] = []
         for number in [SIGINT, SIGTERM, SIGHUP] {
             // SIG_IGN is the address 1 (signal.h), which Swift can not compare.
             let wasIgnored = unsafeBitCast(signal(number, SIG_DFL), to: Int.self) == 1
             if wasIgnored, number != SIGHUP || onHangup == nil {
                 signal(number, SIG_IGN)
             } else {
-                sigaddset(&signals, number)
+                numbers.append(number)
             }
         }
-        pthread_sigmask(SIG_BLOCK, &signals, nil)
-        do {
-            try BackgroundThread.start(name: "logbeam-signals") { [signals, writing = ends[1]] in
-                var signals = signals
-                var number: Int32 = 0
-                var haveCome = false
-                while true {
-                    guard sigwait(&signals, &number) == 0 else { continue }
-                    if number == SIGHUP, let onHangup {
-                        onHangup()
-                    } else if !haveCome {
-                        haveCome = true
-                        StandardStreams.writeAll([UInt8(clamping: number)], to: writing)
-                    } else if let haste {
-                        _exit(haste.rawValue)
-                    }
-                }
+        let signals = TerminationSignals(descriptor: pipe.reading)
+        try pipe.take(numbers, threadName: "logbeam-signals") { number in
+            if number == SIGHUP, let onHangup {
+                onHangup()
+            } else if !signals.haveCome {
+                StandardStreams.writeAll([UInt8(clamping: number)], to: pipe.writing)
+            } else if let haste {
+                _exit(haste.rawValue)
             }
-        } catch {
-            throw Failure(.failedIO, error.description)
         }
-        return TerminationSignals(descriptor: ends[0])
+        return signals
     }
 
     /// Waits for a signal, at most until a time in milliseconds of the monotonic clock; `nil` waits for ever. True if

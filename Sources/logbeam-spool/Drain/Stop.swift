@@ -57,14 +57,10 @@ struct Stop: Sendable {
     }
 
     /// Calls a closure, on a thread of its own, when it is time to give up.
-    func whenDue(_ body: @escaping @Sendable () -> Void) throws(Failure) {
-        do {
-            try BackgroundThread.start(name: "logbeam-stop") {
-                _ = signals.wait(until: deadline)
-                body()
-            }
-        } catch {
-            throw Failure(.failedIO, error.description)
+    func whenDue(_ body: @escaping @Sendable () -> Void) throws(ThreadError) {
+        try BackgroundThread.start(name: "logbeam-stop") {
+            _ = signals.wait(until: deadline)
+            body()
         }
     }
 }

@@ -26,7 +26,7 @@ struct LinesTarget: ParsableArguments {
         if to.isEmpty { throw ValidationError("--to is \"\"; it must be the path of a file, or '-'") }
     }
 
-    func open() throws(Failure) -> LinesOutput {
+    func open() throws -> LinesOutput {
         return try LinesOutput(to, to == "-" ? nil : .watch())
     }
 }

@@ -1,5 +1,3 @@
-internal import Logbeam
-
 #if canImport(Glibc)
 internal import Glibc
 #elseif canImport(Darwin)
@@ -13,29 +11,12 @@ struct WindowChanges: Sendable {
     let descriptor: Int32
 
     /// To be called before any other thread is started, as ``TerminationSignals/watch()``.
-    static func watch() throws(Failure) -> WindowChanges {
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else {
-            throw Failure(.failedIO, "can not make a pipe: \(String(cString: strerror(errno)))")
-        }
+    static func watch() throws -> WindowChanges {
+        let pipe = try SignalPipe()
         // A change too many is dropped: the next look at the size sees them all.
-        for end in ends { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        for number in [SIGWINCH, SIGCONT] { sigaddset(&signals, number) }
-        pthread_sigmask(SIG_BLOCK, &signals, nil)
-        do {
-            try BackgroundThread.start(name: "logbeam-window") { [signals, writing = ends[1]] in
-                var signals = signals
-                var number: Int32 = 0
-                while true {
-                    if sigwait(&signals, &number) == 0 { _ = write(writing, [UInt8(1)], 1) }
-                }
-            }
-        } catch {
-            throw Failure(.failedIO, error.description)
-        }
-        return WindowChanges(descriptor: ends[0])
+        for end in [pipe.reading, pipe.writing] { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
+        try pipe.take([SIGWINCH, SIGCONT], threadName: "logbeam-window") { _ in _ = write(pipe.writing, [UInt8(1)], 1) }
+        return WindowChanges(descriptor: pipe.reading)
     }
 
     /// Whether there was a change since the last time.
