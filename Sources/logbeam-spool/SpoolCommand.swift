@@ -61,17 +61,18 @@ struct SpoolCommand: ParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)
         if let argument = unreadableArgument {
-            end(.usage, "the argument \(argument.jsonQuoted) is not UTF-8, so that it would name something else")
+            let what = "the argument \(argument.jsonQuoted)"
+            end(Failure(.usage, "\(what) is not UTF-8, so that it would name something else"))
         }
         do {
             var command = try parseAsRoot()
             try command.run()
         } catch let failure as Failure {
-            end(failure.status, failure.message)
+            end(failure)
         } catch let error as SpoolError {
-            end(ExitStatus(error.kind), error.description)
+            end(Failure(error))
         } catch let error as ThreadError {
-            end(.failedIO, error.description)
+            end(Failure(.failedIO, error.description))
         } catch {
             exit(withError: error)
         }
@@ -84,9 +85,9 @@ struct SpoolCommand: ParsableCommand {
             .first { bytes, _ in bytes.map { String(validatingCString: $0) == nil } ?? false }?.1
     }
 
-    private static func end(_ status: ExitStatus, _ message: String) -> Never {
-        StandardStreams.complain(message)
-        Self.exit(withError: ExitCode(status.rawValue))
+    private static func end(_ failure: Failure) -> Never {
+        StandardStreams.complain(failure.message)
+        Self.exit(withError: ExitCode(failure.status.rawValue))
     }
 }
 
@@ -99,5 +100,15 @@ struct Failure: Error {
     init(_ status: ExitStatus, _ message: String) {
         self.status = status
         self.message = message
+    }
+
+    init(_ error: SpoolError) { self.init(ExitStatus(error.kind), error.description) }
+}
+
+extension [Failure] {
+    /// Each is told as soon as there is another; the last of them ends the command.
+    mutating func add(_ failure: Failure) {
+        last.map { StandardStreams.complain($0.message) }
+        append(failure)
     }
 }

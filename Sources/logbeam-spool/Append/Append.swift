@@ -153,26 +153,19 @@ struct Append: ParsableCommand {
             do throws(Failure) {
                 try append(Input(name), &buffer, &appender, signals)
             } catch {
-                // Told at once, for others may take long; the last of them ends the command.
-                failures.last.map { StandardStreams.complain($0.message) }
-                failures.append(error)
+                failures.add(error)
             }
         }
         do throws(Failure) {
             try appender.finish()
         } catch {
-            failures.last.map { StandardStreams.complain($0.message) }
-            failures.append(error)
+            failures.add(error)
         }
 
         for note in lines.notes(cut: buffer.cutLines, appender.reading.tally) { StandardStreams.complain(note) }
         if appender.unspooled > 0 {
-            failures.last.map { StandardStreams.complain($0.message) }
-            throw Failure(
-                .failedIO,
-                "\(HumanUnits.count(appender.unspooled, "record")) \(appender.unspooled == 1 ? "is" : "are") not in the spool, "
-                    + "and went to standard error"
-            )
+            let records = HumanUnits.count(appender.unspooled, "record") + (appender.unspooled == 1 ? " is" : " are")
+            failures.add(Failure(.failedIO, "\(records) not in the spool, and went to standard error"))
         }
         if let failure = failures.last { throw failure }
         // Which was told when it happened.

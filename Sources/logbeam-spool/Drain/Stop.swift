@@ -46,9 +46,8 @@ struct Stop: Sendable {
             do throws(SpoolError) {
                 return try call()
             } catch {
-                let status = ExitStatus(error.kind)
-                guard error.kind == .busy else { throw Failure(status, error.description) }
-                if let cause { throw Failure(status, "\(cause.event); \(error)") }
+                guard error.kind == .busy else { throw Failure(error) }
+                if let cause { throw Failure(ExitStatus(error.kind), "\(cause.event); \(error)") }
                 if !isTold { StandardStreams.complain("trying again: \(error)") }
                 isTold = true
                 wait(until: start + Self.turn)

@@ -62,8 +62,7 @@ struct Import: ParsableCommand {
             do throws(Failure) {
                 try importer.read(Input(name))
             } catch {
-                failures.last.map { StandardStreams.complain($0.message) }
-                failures.append(error)
+                failures.add(error)
             }
         }
         if failures.isEmpty, !importer.hasStopped { try importer.forget() }

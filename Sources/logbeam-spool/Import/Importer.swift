@@ -101,7 +101,7 @@ struct Importer {
         do throws(SpoolError) {
             try body()
         } catch {
-            throw Failure(ExitStatus(error.kind), error.description)
+            throw Failure(error)
         }
     }
 
@@ -148,7 +148,7 @@ struct Importer {
                 hasStopped = true
                 return nil
             }
-            return Failure(ExitStatus(error.kind), error.description)
+            return Failure(error)
         }
         tally.records += records.count
         place = next
