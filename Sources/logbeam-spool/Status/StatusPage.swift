@@ -69,7 +69,7 @@ struct StatusPage {
         if let rates { facts.append(("rate", .text(rate(rates)))) }
         facts += counts
         facts.append(("last delivery", .text(status.lastDelivery.map(moment) ?? "-")))
-        if let error = status.lastError { facts.append(("last error", .text(moment(error.time)).painted(.bad))) }
+        if let error = status.error { facts.append(("last error", .text(moment(error.time)).painted(.bad))) }
         facts += status.setAside.map {
             ("set aside", .text("\($0); \(Self.use(ofSetAside: $0))").painted(.warning))
         }

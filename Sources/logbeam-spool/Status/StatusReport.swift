@@ -32,32 +32,13 @@ struct StatusReport {
                 ("time", .time(now)), ("spool", .string(status.path)), ("uploader", uploader),
                 ("delivered", .number(Int64(status.delivered))),
             ]
-        let totals = Self.numbers(
-            pending: status.pending,
-            bytes: status.pendingBytes,
-            oldest: status.oldest,
-            rejected: status.rejected,
-            dropped: status.dropped,
-            inDoubt: status.inDoubt,
-            delivery: status.lastDelivery,
-            error: status.lastError
-        )
         let streams = status.streams.map { stream in
             JSON.object(
                 [
                     ("log_group", .string(stream.destination.logGroup)),
                     ("log_stream", .string(stream.destination.logStream)),
                 ]
-                    + Self.numbers(
-                        pending: stream.pending,
-                        bytes: stream.pendingBytes,
-                        oldest: stream.oldest,
-                        rejected: stream.rejected,
-                        dropped: stream.dropped,
-                        inDoubt: stream.inDoubt,
-                        delivery: stream.lastDelivery,
-                        error: stream.error
-                    )
+                    + stream.figures
                     + [
                         ("rejections", .array(stream.rejections.map(\.json))),
                         ("gaps", .array(stream.gaps.map(\.json))),
@@ -69,39 +50,13 @@ struct StatusReport {
         let setAside = JSON.array(status.setAside.map { .string($0) })
         let journals = JSON.array(status.journals.map { .string($0.path) })
         return JSON.object(
-            spool + totals
+            spool + status.figures
                 + [
                     ("oldest_age_seconds", age), ("expires_in_seconds", left), ("set_aside", setAside),
                     ("journals", journals),
                     ("streams", .array(streams)),
                 ] + facts
         ).text + "\n"
-    }
-
-    private static func numbers(
-        pending: Int,
-        bytes: Int,
-        oldest: Int64?,
-        rejected: Int,
-        dropped: Int,
-        inDoubt: Int,
-        delivery: Int64?,
-        error: (time: Int64, message: String)?
-    ) -> [(String, JSON)] {
-        [
-            ("pending", .number(Int64(pending))),
-            ("pending_bytes", .number(Int64(bytes))),
-            ("oldest", .time(oldest)),
-            ("expires", .time(oldest.map(BatchLimits.expiry))),
-            ("rejected", .number(Int64(rejected))),
-            ("dropped", .number(Int64(dropped))),
-            ("in_doubt", .number(Int64(inDoubt))),
-            ("last_delivery", .time(delivery)),
-            (
-                "last_error",
-                error.map { .object([("time", .time($0.time)), ("message", .string($0.message))]) } ?? .null
-            ),
-        ]
     }
 
     /// Lines of fields with tabs between them, the first of which says what the line is about.
@@ -118,7 +73,7 @@ struct StatusReport {
             ["dropped", "\(status.dropped)"],
             ["in_doubt", "\(status.inDoubt)"],
             ["last_delivery", Self.time(status.lastDelivery)],
-            ["last_error"] + (status.lastError.map { [Self.time($0.time), $0.message] } ?? ["-"]),
+            ["last_error"] + (status.error.map { [Self.time($0.time), $0.message] } ?? ["-"]),
         ]
         lines += status.setAside.map { ["set_aside", $0] }
         lines += status.journals.map { ["journal", $0.path] }
@@ -147,17 +102,48 @@ struct StatusReport {
     }
 }
 
-extension SpoolStatus {
+/// What is told of a spool and of each of its streams.
+private protocol Figures {
+    var pending: Int { get }
+    var pendingBytes: Int { get }
+    var oldest: Int64? { get }
+    var rejected: Int { get }
+    var dropped: Int { get }
+    var inDoubt: Int { get }
+    var lastDelivery: Int64? { get }
+    var error: (time: Int64, message: String)? { get }
+}
+
+extension Figures {
+    fileprivate var figures: [(String, JSON)] {
+        [
+            ("pending", .number(Int64(pending))),
+            ("pending_bytes", .number(Int64(pendingBytes))),
+            ("oldest", .time(oldest)),
+            ("expires", .time(oldest.map(BatchLimits.expiry))),
+            ("rejected", .number(Int64(rejected))),
+            ("dropped", .number(Int64(dropped))),
+            ("in_doubt", .number(Int64(inDoubt))),
+            ("last_delivery", .time(lastDelivery)),
+            (
+                "last_error",
+                error.map { .object([("time", .time($0.time)), ("message", .string($0.message))]) } ?? .null
+            ),
+        ]
+    }
+}
+
+extension SpoolStatus: Figures {
     /// The latest of all streams.
     var lastDelivery: Int64? { streams.compactMap(\.lastDelivery).max() }
 
     /// The latest of all streams.
-    var lastError: (time: Int64, message: String)? {
+    var error: (time: Int64, message: String)? {
         streams.compactMap(\.error).max { $0.time < $1.time }
     }
 }
 
-extension SpoolStatus.Stream {
+extension SpoolStatus.Stream: Figures {
     fileprivate var error: (time: Int64, message: String)? {
         lastError.map { (lastErrorTime ?? 0, $0) }
     }

@@ -88,7 +88,7 @@ struct StatusWatch {
             Self.rate(rates?.logged),
             Self.rate(rates?.delivered), .count(status.delivered), .count(status.rejected), .count(status.dropped),
             .count(status.inDoubt), status.uploader.map { .text("\($0.processID)") } ?? .none,
-            .text(status.lastError?.message ?? "-"),
+            .text(status.error?.message ?? "-"),
         ])
     }
 
