@@ -225,7 +225,7 @@ struct Drain: ParsableCommand {
 
     /// Not where nobody would see it, nor between the lines.
     private var showsProgress: Bool {
-        StandardStreams.isTerminal(STDERR_FILENO) && !(to == "-" && isatty(STDOUT_FILENO) == 1)
+        ProgressDisplay.isPossible && !(to == "-" && isatty(STDOUT_FILENO) == 1)
     }
 
     /// How many records there are of the streams that were chosen.

@@ -12,6 +12,9 @@ final class ProgressDisplay {
     /// The shortest time between two drawings, in milliseconds.
     static let interval: Int64 = 100
 
+    /// Whether a person reads there, on a terminal that can do more than print lines.
+    static var isPossible: Bool { Terminal.at(STDERR_FILENO)?.canMove == true }
+
     private let total: Int
     private let start = MonotonicClock.milliseconds()
     private var lastDrawn: Int64?
@@ -33,15 +36,16 @@ final class ProgressDisplay {
             retry: failure.map { (delay: (time ?? now) - now, failure: $0) }
         )
         // A character in the last column would make some terminals go on to the next line.
-        draw(line.text(width: (Terminal.at(STDERR_FILENO)?.columns ?? 80) - 1))
+        Self.draw(line.text(width: (Terminal.at(STDERR_FILENO)?.columns ?? 80) - 1))
     }
 
     /// Takes the line away and leaves another text in its place.
     func finish(_ text: String) {
-        draw("\(text)\n")
+        Self.draw("\(text)\n")
     }
 
-    private func draw(_ text: String) {
+    /// In place of what was drawn last.
+    static func draw(_ text: String) {
         // Back to the first column; erase to the end of the line (ECMA-48, EL).
         StandardStreams.writeAll(Array("\r\u{1B}[K\(text)".utf8), to: STDERR_FILENO)
     }

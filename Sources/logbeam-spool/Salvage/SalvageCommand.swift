@@ -1,12 +1,6 @@
 internal import ArgumentParser
 internal import LogbeamSpool
 
-#if canImport(Glibc)
-internal import Glibc
-#elseif canImport(Darwin)
-internal import Darwin
-#endif
-
 /// `logbeam-spool salvage`.
 struct SalvageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -66,15 +60,14 @@ struct SalvageCommand: ParsableCommand {
     }
 
     func run() throws {
-        let isShown = StandardStreams.isTerminal(STDERR_FILENO)
+        let isShown = ProgressDisplay.isPossible
         var lastShown = MonotonicClock.milliseconds()
         let report = try Salvage.run(file, into: into) { report in
             guard isShown, lastShown + ProgressDisplay.interval <= MonotonicClock.milliseconds() else { return }
             lastShown = MonotonicClock.milliseconds()
-            // Back to the first column; erase to the end of the line (ECMA-48, EL).
-            StandardStreams.writeAll(Array("\r\u{1B}[K\(SalvageText.progress(report))\r".utf8), to: STDERR_FILENO)
+            ProgressDisplay.draw("\(SalvageText.progress(report))\r")
         }
-        if isShown { StandardStreams.writeAll(Array("\r\u{1B}[K".utf8), to: STDERR_FILENO) }
+        if isShown { ProgressDisplay.draw("") }
         let text = SalvageText(report: report)
         try StandardStreams.print(json ? text.json : text.page(on: .output))
         guard report.isComplete else {

@@ -45,11 +45,6 @@ enum StandardStreams {
         }
         return 0
     }
-
-    /// True if a person reads what is written there, on a terminal that can do more than print lines.
-    static func isTerminal(_ descriptor: Int32) -> Bool {
-        Terminal.at(descriptor)?.canMove == true
-    }
 }
 
 extension Failure {
