@@ -92,7 +92,7 @@ struct CarryOver {
                     try body(target, ids, streams[last.stream] ?? 0)
                 }
             }
-            return { [new] connection throws(SpoolError) in
+            return Spool.Deletion { [new] connection throws(SpoolError) in
                 try new.sync()
                 let delete = try connection.prepare("DELETE FROM records WHERE \(Self.condition)")
                 try Self.bind(delete, to: batch, through: last.id)
@@ -173,7 +173,7 @@ struct CarryOver {
                 }
             }
             new.mayHaveUntoldGaps.store(true, ordering: .releasing)
-            return { [count, new] connection throws(SpoolError) in
+            return Spool.Deletion { [count, new] connection throws(SpoolError) in
                 try new.sync()
                 let delete = try connection.prepare(table.deleteFirst)
                 try delete.bind(Int64(count), at: 1)
@@ -186,7 +186,15 @@ struct CarryOver {
 extension Spool {
     /// Deletes what was moved to another file, now or later, when the disk has that: a power cut must not find that deleted
     /// in the old file which is not on the disk in the new one.
-    typealias Deletion = @Sendable (Connection) throws(SpoolError) -> Void
+    ///
+    /// No function by itself: each access to one in a `Mutex` would wrap it once more, until to call it takes all of the stack.
+    struct Deletion: Sendable {
+        let run: @Sendable (Connection) throws(SpoolError) -> Void
+
+        init(_ run: @escaping @Sendable (Connection) throws(SpoolError) -> Void) {
+            self.run = run
+        }
+    }
 
     /// Deletes here, in one transaction, what `body` has written to another file. Where this file does not take that, it is
     /// what ``deleteMoved()`` has to do before anything else is moved, or the same would be moved again.
@@ -198,7 +206,7 @@ extension Spool {
             try writer.connection.transaction { () throws(SpoolError) in
                 guard let deletion = try body(writer.connection) else { return false }
                 dueDeletion.withLock { $0 = deletion }
-                try deletion(writer.connection)
+                try deletion.run(writer.connection)
                 return true
             }
         }
@@ -208,7 +216,7 @@ extension Spool {
 
     fileprivate func deleteMoved() throws(SpoolError) {
         guard let deletion = dueDeletion.withLock({ $0 }) else { return }
-        try write { writer throws(SpoolError) in try deletion(writer.connection) }
+        try write { writer throws(SpoolError) in try deletion.run(writer.connection) }
         dueDeletion.withLock { $0 = nil }
     }
 

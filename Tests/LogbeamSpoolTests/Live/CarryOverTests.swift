@@ -27,6 +27,29 @@ struct CarryOverTests {
         try spool.streamID(for: Destination(logGroup: "group", logStream: name))
     }
 
+    @Test("stays where it is until the disk has it in the new file, however often that is tried")
+    func fails() throws {
+        try old.append("one", stream: stream("stream", in: old))
+        disk.setFault(.init([.sync], first: 1, lasts: true, code: 10 | 4 << 8))
+        let (old, new) = (old, new)
+        let isOver = Monitor(false)
+        let thread = Thread {
+            for _ in 0..<5_000 {
+                var carryOver = CarryOver(old: old, new: new, holdsLease: true)
+                #expect(spoolError { _ = try carryOver.run { true } }?.kind == .failedIO)
+            }
+            isOver.withLock { $0 = true }
+        }
+        thread.stackSize = 256 << 10
+        thread.start()
+        #expect(isOver.wait(within: patience) { $0 ? true : nil } == true)
+        #expect(try messages(in: old.path) == ["one"])
+        disk.setFault(nil)
+        var carryOver = CarryOver(old: old, new: new, holdsLease: true)
+        #expect(try carryOver.run { true })
+        #expect(try messages(in: old.path) == [] && messages(in: new.path) == ["one"])
+    }
+
     @Test(
         "is what was noted of records, once, however often the disk is full in the midst of it",
         arguments: [
