@@ -46,6 +46,7 @@ struct InFlightStormTests {
                 #expect(try service.wait().signal == SIGKILL)
                 #expect(entrance.close())
                 logged += TestBed.logged(by: service)
+                #expect(!service.text(.standardError).contains("not spooled"), "\(service.text(.standardError))")
 
                 #expect(try bed.query("PRAGMA integrity_check") == ["ok"])
                 let left = try bed.deliveries()

@@ -55,6 +55,7 @@ struct ReconcileStormTests {
                 #expect(try service.wait().signal == SIGKILL)
                 #expect(entrance.close())
                 logged += TestBed.logged(by: service)
+                #expect(!service.text(.standardError).contains("not spooled"), "\(service.text(.standardError))")
 
                 #expect(try bed.query("PRAGMA integrity_check") == ["ok"])
                 takenInDoubt += Set(try bed.inDoubt()).intersection(bed.shipped()).count

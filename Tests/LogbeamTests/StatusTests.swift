@@ -40,12 +40,17 @@ struct StatusTests {
     func failures() async throws {
         let fixture = try SpoolFixture()
         let failure = DeliveryFailure(code: "AccessDenied", message: "not you", mayHaveArrived: false)
-        let shipper = try LogShipper(fixture.configuration, service: ScriptedDeliveryService([.denied(failure)]))
+        let isOver = Atomic(false)
+        let service = ScriptedDeliveryService { _, _ in
+            isOver.load(ordering: .relaxed) ? .accepted(.none) : .denied(failure)
+        }
+        let shipper = try LogShipper(fixture.configuration, service: service)
         fixture.logger(shipper).info("one")
         #expect(await shipper.flush(timeout: patience) == false)
         let failing = try await shipper.status().failures
         #expect(failing.map(\.logGroupName) == ["group"] && failing.map(\.logStreamName) == ["stream"])
         #expect(failing.map(\.message) == ["\(failure)"])
+        isOver.store(true, ordering: .relaxed)
         #expect(await shipper.flush(timeout: patience))
         #expect(try await shipper.status().failures == [])
     }
