@@ -123,56 +123,58 @@ public final class LogShipper: Sendable {
         } catch {
             return tell("not spooled (\(error))", message)
         }
-        guard append(stream: stream, timestamp: timestamp, message: message, isSynced: isSynced, in: process), isSynced
-        else { return }
-        do throws(SpoolError) {
-            try process.spool.sync()
+        do {
+            let failure = try append(
+                stream: stream,
+                timestamp: timestamp,
+                message: message,
+                isSynced: isSynced,
+                in: process
+            )
+            process.noteLosses()
+            if let failure { tell("not synced (\(failure))", message) }
         } catch {
-            tell("not synced (\(error))", message)
+            if process.losses.count(stream: stream, because: error as? SpoolError, at: timestamp) {
+                StandardError.write(line: "logbeam: records that are not spooled follow: \(error)")
+            }
+            tell("not spooled", message)
         }
     }
 
-    /// True if the record is in the spool, or in the journal before it.
+    /// Commits a record to the spool, or to the journal before it.
+    ///
+    /// - Returns: why the disk may lack it, where that was waited for.
     private func append(
         stream: LiveStream,
         timestamp: Int64,
         message: String,
         isSynced: Bool,
         in process: ShippingProcess
-    ) -> Bool {
+    ) throws -> SpoolError? {
         let upload = uploadOfCaller(in: process)
-        do {
-            if upload == nil, configuration.oversize == .split, message.utf8.count > maximumMessageSize {
-                try appendParts(of: message, stream: stream, timestamp: timestamp, in: process)
-                process.noteLosses()
-                return true
-            }
-            var message = message.truncated(toUTF8Count: maximumMessageSize)
-            let isStaged = try message.withUTF8 { message in
-                if let upload {
-                    try upload.appendQuietly {
-                        // The uploader must not wait for itself.
-                        try process.spool.append(to: stream, timestamp: timestamp, message: message, mayBlock: false)
-                    }
-                    return false
+        if upload == nil, configuration.oversize == .split, message.utf8.count > maximumMessageSize {
+            return try appendParts(of: message, stream: stream, timestamp: timestamp, isSynced: isSynced, in: process)
+        }
+        var message = message.truncated(toUTF8Count: maximumMessageSize)
+        let spool = process.spool
+        return try message.withUTF8 { message in
+            if let upload {
+                return try upload.appendQuietly {
+                    // The uploader must not wait for itself.
+                    try spool.append(
+                        to: stream,
+                        timestamp: timestamp,
+                        message: message,
+                        mayBlock: false,
+                        isSynced: isSynced
+                    )
                 }
-                if try process.stage(stream, timestamp: timestamp, message: message, isSynced: isSynced) { return true }
-                try process.spool.append(to: stream, timestamp: timestamp, message: message)
-                return false
             }
             // What the journal has taken is told of when it is moved.
-            guard !isStaged else { return true }
-            if upload == nil {
-                process.uploader.mailbox.appended(bytes: message.utf8.count + BatchLimits.eventOverhead)
-            }
-            process.noteLosses()
-            return true
-        } catch {
-            if process.losses.count(stream: stream, because: error as? SpoolError, at: timestamp) {
-                StandardError.write(line: "logbeam: records that are not spooled follow: \(error)")
-            }
-            tell("not spooled", message)
-            return false
+            if try process.stage(stream, timestamp: timestamp, message: message, isSynced: isSynced) { return nil }
+            let appended = try spool.append(to: stream, timestamp: timestamp, message: message, isSynced: isSynced)
+            process.uploader.mailbox.appended(bytes: message.count + BatchLimits.eventOverhead)
+            return appended.syncFailure
         }
     }
 
@@ -191,16 +193,17 @@ public final class LogShipper: Sendable {
         StandardError.write(line: "logbeam: \(what): \(shown)")
     }
 
-    /// Commits all parts of a message that is too long, or none.
+    /// Commits all parts of a message that is too long, or none. Returns as ``append(stream:timestamp:message:isSynced:in:)``.
     private func appendParts(
         of message: String,
         stream: LiveStream,
         timestamp: Int64,
+        isSynced: Bool,
         in process: ShippingProcess
-    ) throws(SpoolError) {
+    ) throws(SpoolError) -> SpoolError? {
         process.moveJournal()
         let parts = MessageParts(message, limit: maximumMessageSize, id: UInt64.random(in: .min ... .max))
-        try parts.bytes.withUnsafeBufferPointer { bytes throws(SpoolError) in
+        let failure = try parts.bytes.withUnsafeBufferPointer { bytes throws(SpoolError) in
             try process.spool.append(
                 parts.ranges.map { range in
                     LiveRecord(
@@ -208,12 +211,14 @@ public final class LogShipper: Sendable {
                         timestamp: timestamp,
                         message: UnsafeBufferPointer(rebasing: bytes[range])
                     )
-                }
+                },
+                isSynced: isSynced
             )
         }
         for range in parts.ranges {
             process.uploader.mailbox.appended(bytes: range.count + BatchLimits.eventOverhead)
         }
+        return failure
     }
 
     // MARK: Shipping

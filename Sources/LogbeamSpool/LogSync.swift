@@ -26,14 +26,22 @@ final class LogSync: @unchecked Sendable {
 
     /// Returns when everything is on the disk that was committed before the call.
     ///
-    /// - Parameter deadline: how long to wait for the sync of another thread, in nanoseconds of ``MonotonicClock``. The
-    ///   disk itself has no deadline.
-    func sync(until deadline: UInt64) throws(SpoolError) {
+    /// - Parameters:
+    ///   - deadline: how long to wait for the sync of another thread, in nanoseconds of ``MonotonicClock``. The disk itself has
+    ///     no deadline.
+    ///   - withWriter: gives the connection of who commits, who waits meanwhile.
+    func sync(until deadline: UInt64, withWriter: WithWriter) throws(SpoolError) {
         let before = begun.load(ordering: .sequentiallyConsistent)
-        try ForkGate.pass { () throws(SpoolError) in try sync(begunAfter: before, until: deadline) }
+        try ForkGate.pass { () throws(SpoolError) in try sync(begunAfter: before, until: deadline, withWriter) }
     }
 
-    private func sync(begunAfter before: UInt64, until deadline: UInt64) throws(SpoolError) {
+    typealias WithWriter = ((Connection) throws(SpoolError) -> Void) throws(SpoolError) -> Void
+
+    private func sync(
+        begunAfter before: UInt64,
+        until deadline: UInt64,
+        _ withWriter: WithWriter
+    ) throws(SpoolError) {
         guard lock.lock(until: deadline) else {
             throw SpoolError(.busy, path: path, message: "the disk did not take the log within the commit timeout")
         }
@@ -41,12 +49,15 @@ final class LogSync: @unchecked Sendable {
         // One that began after this call was made has done all that was asked for.
         guard succeeded <= before else { return }
         let number = begun.add(1, ordering: .sequentiallyConsistent).newValue
-        try syncLog(until: deadline)
+        if let connection = try opened(until: deadline, withWriter) {
+            try syncLog(by: connection)
+        } else {
+            try withWriter(syncLog)
+        }
         succeeded = number
     }
 
-    private func syncLog(until deadline: UInt64) throws(SpoolError) {
-        let connection = try opened(until: deadline)
+    private func syncLog(by connection: Connection) throws(SpoolError) {
         if try walMonitor.syncDoubtfulLog(by: connection) { return }
         do {
             try connection.syncLog()
@@ -56,9 +67,18 @@ final class LogSync: @unchecked Sendable {
         }
     }
 
-    private func opened(until deadline: UInt64) throws(SpoolError) -> Connection {
+    /// `nil` if another file, or none, is at the path by now: then the writer's connection is the only way to the log.
+    private func opened(until deadline: UInt64, _ withWriter: WithWriter) throws(SpoolError) -> Connection? {
         if let connection { return connection }
-        let new = try SpoolFile.openAgain(path: path, .readWrite, until: deadline)
+        let opening = Result { () throws(SpoolError) in
+            try SpoolFile.openAgain(path: path, .readWrite, until: deadline)
+        }
+        // Asked afterwards: else it could be replaced in between.
+        var hasMoved = false
+        try withWriter { writer throws(SpoolError) in hasMoved = try writer.hasMoved() }
+        if hasMoved { return nil }
+        let new = try opening.get()
+        guard try !new.hasMoved() else { return nil }
         walMonitor.watch(new)
         connection = new
         return new

@@ -182,7 +182,9 @@ package final class Spool: Sendable {
     /// Other threads go on committing meanwhile, and those that sync at the same time share the wait. If this throws, what
     /// was committed is in the spool all the same, and only a power loss may still take it.
     package func sync() throws(SpoolError) {
-        try logSync.sync(until: MonotonicClock.nanoseconds() &+ commitTimeout)
+        try logSync.sync(until: MonotonicClock.nanoseconds() &+ commitTimeout) { body throws(SpoolError) in
+            try write { writer throws(SpoolError) in try body(writer.connection) }
+        }
     }
 
     /// The id by which the spool knows a stream; the stream is made known to it if need be.

@@ -204,6 +204,42 @@ struct FailedSyncTests {
         #expect(try test.idsAfterPowerCut() == test.ids)
     }
 
+    @Test("of the log, what the kernel reads again from before it is not taken for what was written")
+    func reverted() throws {
+        let test = try UncertainSpool()
+        try test.append(3)
+        try test.spool.sync()
+        let log = URL(fileURLWithPath: test.spool.path + "-wal")
+        let before = try Data(contentsOf: log)
+        try test.append(3)
+        try test.failToSync()
+        // Pages that count as written may go from the cache.
+        let rest = try Data(contentsOf: log).count - before.count
+        let file = try FileHandle(forWritingTo: log)
+        try file.write(contentsOf: before + Data(repeating: 0, count: rest))
+        try file.close()
+        #expect(spoolError { try test.spool.sync() }?.kind == .damaged)
+        #expect(test.spool.walMonitor.isInDoubt)
+    }
+
+    @Test("of the database, nothing is copied again out of a log that is not what was written to it")
+    func damagedLog() throws {
+        let test = try UncertainSpool()
+        try test.append(3)
+        let other = try SpoolFile.openAgain(path: test.spool.path, .readWrite)
+        try other.execute("PRAGMA wal_checkpoint(FULL)")
+        try other.verifyLog()
+        let file = try FileHandle(forWritingTo: URL(fileURLWithPath: test.spool.path + "-wal"))
+        // In the page of the second frame.
+        try file.seek(toOffset: 6_000)
+        try file.write(contentsOf: Data("damage".utf8))
+        try file.close()
+        let events = test.disk.events.count
+        #expect(spoolError { try other.copyLogAgain() }?.kind == .damaged)
+        #expect(spoolError { try other.verifyLog() }?.kind == .damaged)
+        #expect(!test.disk.events[events...].contains { if case .write = $0 { true } else { false } })
+    }
+
     @Test("of the database, a record that is to be on the disk needs the log alone")
     func copyAlone() throws {
         let test = try UncertainSpool(Spool.Options(powerLossSafe: true))

@@ -52,6 +52,20 @@ struct LogSyncTests {
         try spool.sync()
     }
 
+    @Test("is that of the file that has the records, though another one, or none, is in its place", arguments: 0..<3)
+    func otherFile(kind: Int) throws {
+        let spool = try Spool(path: spool.path)
+        if kind == 0 { try spool.sync() }
+        try spool.append("one", stream: stream)
+        for suffix in ["", "-wal", "-shm"] { rename(spool.path + suffix, spool.path + "-moved" + suffix) }
+        let before = disk.events
+        let written = before.compactMap { if case .write(let file, _, _) = $0 { file } else { nil } }
+        if kind < 2 { _ = try Spool(path: spool.path) }
+        try spool.sync()
+        let synced = disk.events[before.count...].compactMap { if case .sync(let file) = $0 { file } else { nil } }
+        #expect(synced.last == written.last)
+    }
+
     @Test("is waited for until the commit timeout, and no longer")
     func timeout() async throws {
         let hasty = try Spool(path: spool.path, options: .init(commitTimeout: .milliseconds(200)))

@@ -63,10 +63,10 @@ struct MailboxTests {
 
     @Test("keeps nothing for an uploader that is no more")
     func quietForEver() {
-        mailbox.appendQuietly { 1 }
+        mailbox.appendQuietly { (1, ()) }
         #expect(mailbox.takeQuiet() == [1])
         mailbox.stop()
-        mailbox.appendQuietly { 2 }
+        mailbox.appendQuietly { (2, ()) }
         #expect(mailbox.takeQuiet() == [])
     }
 
@@ -79,18 +79,20 @@ struct MailboxTests {
         mailbox.appendQuietly {
             #expect(!mailbox.waitForQuiet(until: now))
             #expect(mailbox.waitForQuiet(until: now))
-            return 1
+            return (1, ())
         }
         #expect(mailbox.takeQuiet() == [1])
         // One that is not written after all.
-        #expect(throws: Unwritable.self) { try mailbox.appendQuietly { throw Unwritable() } }
+        #expect(throws: Unwritable.self) {
+            try mailbox.appendQuietly { () throws -> (Int64, Void) in throw Unwritable() }
+        }
         #expect(mailbox.waitForQuiet(until: now))
         #expect(mailbox.takeQuiet() == [])
         // Nobody waits for one that goes on where all is to end.
         mailbox.appendQuietly {
             mailbox.stop()
             #expect(mailbox.waitForQuiet(until: later))
-            return 2
+            return (2, ())
         }
     }
 
@@ -106,7 +108,7 @@ struct MailboxTests {
                         return begun.count
                     }
                     _ = begun.wait(within: .seconds(120)) { $0.count > number || $0.isOver ? true : nil }
-                    return Int64(number)
+                    return (Int64(number), ())
                 }
             }
         }

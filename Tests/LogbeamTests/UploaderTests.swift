@@ -97,7 +97,7 @@ struct UploaderTests {
                     to: LiveStream(Destination(logGroup: "group", logStream: stream)),
                     timestamp: WallClock.milliseconds(),
                     message: message
-                )
+                ).id
             }
         }
         try await onOwnThread {
@@ -106,7 +106,7 @@ struct UploaderTests {
                 mailbox.wakeUp()
                 // Time enough to read and to send it, more than once.
                 #expect(!service.waitForBatches(1, within: .milliseconds(300)))
-                return id
+                return (id, ())
             }
         }
         _ = try append("other", to: "two")

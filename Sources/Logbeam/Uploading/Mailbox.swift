@@ -72,8 +72,8 @@ package final class Mailbox: Sendable {
 
     /// Commits a record that an upload caused. It wakes nobody.
     ///
-    /// - Parameter append: commits the record, and returns its id.
-    func appendQuietly(_ append: () throws -> Int64) rethrows {
+    /// - Parameter append: commits the record, and returns its id, and anything else.
+    func appendQuietly<Rest>(_ append: () throws -> (Int64, Rest)) rethrows -> Rest {
         let number = state.change { state in
             state.quietCount += 1
             state.beingAppended.insert(state.quietCount)
@@ -86,7 +86,9 @@ package final class Mailbox: Sendable {
                 if let id, !state.isStopped { state.quiet.insert(id) }
             }
         }
-        id = try append()
+        let rest: Rest
+        (id, rest) = try append()
+        return rest
     }
 
     /// Asks for a flush. The completion is called at once, with false, if the uploader has stopped.

@@ -53,12 +53,6 @@ extension Spool {
 
     /// Whether another file, or none, is where this one was opened.
     package func hasMoved() throws(SpoolError) -> Bool {
-        try write { writer throws(SpoolError) in
-            var moved: Int32 = 0
-            try writer.connection.check(
-                sqlite3_file_control(writer.connection.handle, nil, SQLITE_FCNTL_HAS_MOVED, &moved)
-            )
-            return moved != 0
-        }
+        try write { writer throws(SpoolError) in try writer.connection.hasMoved() }
     }
 }

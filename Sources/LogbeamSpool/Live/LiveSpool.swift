@@ -79,30 +79,41 @@ package final class LiveSpool: Sendable {
     // MARK: Appending
 
     /// Commits one record, as ``Spool/append(stream:timestamp:message:mayBlock:)`` does.
+    ///
+    /// - Parameter isSynced: waits until the disk has it too.
+    /// - Returns: its id, and why the disk may lack it, where that was waited for.
     @discardableResult
     package func append(
         to stream: LiveStream,
         timestamp: Int64,
         message: UnsafeBufferPointer<UInt8>,
-        mayBlock: Bool = true
-    ) throws(SpoolError) -> Int64 {
-        try use { generation throws(SpoolError) in
-            try generation.spool.append(
+        mayBlock: Bool = true,
+        isSynced: Bool = false
+    ) throws(SpoolError) -> (id: Int64, syncFailure: SpoolError?) {
+        let appended: (id: Int64, syncFailure: SpoolError?) = try use { generation throws(SpoolError) in
+            let id = try generation.spool.append(
                 stream: stream.id(in: generation),
                 timestamp: timestamp,
                 message: message,
                 mayBlock: mayBlock
             )
+            return (id, isSynced ? syncFailure(in: generation) : nil)
         }
+        if let failure = appended.syncFailure { _ = mend(current, after: failure) }
+        return appended
     }
 
     /// Commits records of several streams at once, and how far they were taken: all of that or nothing.
+    ///
+    /// - Returns: why the disk may lack them, where `isSynced` has that waited for.
+    @discardableResult
     package func append(
         _ records: [LiveRecord],
         progress: AppendProgress? = nil,
-        mayBlock: Bool = true
-    ) throws(SpoolError) {
-        try use { generation throws(SpoolError) in
+        mayBlock: Bool = true,
+        isSynced: Bool = false
+    ) throws(SpoolError) -> SpoolError? {
+        let failure: SpoolError? = try use { generation throws(SpoolError) in
             var known: [NewRecord] = []
             known.reserveCapacity(records.count)
             for record in records {
@@ -110,6 +121,19 @@ package final class LiveSpool: Sendable {
                 known.append(NewRecord(stream: stream, timestamp: record.timestamp, message: record.message))
             }
             try generation.spool.append(known, progress: progress, mayBlock: mayBlock)
+            return isSynced ? syncFailure(in: generation) : nil
+        }
+        if let failure { _ = mend(current, after: failure) }
+        return failure
+    }
+
+    /// Has the disk keep what was committed to a file, which the caller is in: so it is the same one.
+    private func syncFailure(in generation: Generation) -> SpoolError? {
+        do throws(SpoolError) {
+            try generation.spool.sync()
+            return nil
+        } catch {
+            return error
         }
     }
 
@@ -122,11 +146,6 @@ package final class LiveSpool: Sendable {
     /// Commits how far records were taken, where there are none to go with it.
     func note(_ progress: AppendProgress) throws(SpoolError) {
         try use { generation throws(SpoolError) in try generation.spool.note(progress) }
-    }
-
-    /// Waits until the disk has everything that was committed before the call to the file that is in use.
-    package func sync() throws(SpoolError) {
-        try use { generation throws(SpoolError) in try generation.spool.sync() }
     }
 
     /// Moves into the file that is in use what stands in the journals of dead processes, if it is time to look for

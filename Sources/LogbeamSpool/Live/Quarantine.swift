@@ -34,7 +34,12 @@ package enum Quarantine {
                 unlink(place)
                 throw error
             }
-            for suffix in ["-wal", "-shm"] where link(path + suffix, place + suffix) == 0 { unlink(path + suffix) }
+            let moved = move(["-wal", "-shm"], from: path, to: place)
+            guard expected != nil || moved else {
+                let error = SpoolError.unwritable(path, "what lies beside it can not be set aside")
+                unlink(place)
+                throw error
+            }
             return place
         }
     }
@@ -63,9 +68,15 @@ package enum Quarantine {
             }.map(\.0)
             guard FileIdentity(path) != old.main, !left.isEmpty else { return nil }
             let place = try reserve(path)
-            for suffix in left where link(path + suffix, place + suffix) == 0 { unlink(path + suffix) }
+            move(left, from: path, to: place)
             return place
         }
+    }
+
+    /// Whether any was there, and could be moved. Nothing lies at the new place: see ``reserve(_:suffix:)``.
+    @discardableResult
+    private static func move(_ suffixes: [String], from path: String, to place: String) -> Bool {
+        suffixes.count { rename(path + $0, place + $0) == 0 } > 0
     }
 
     /// To be called before a spool is opened. SQLite ends the log of a dead process at the first frame that is damaged, and

@@ -135,6 +135,7 @@ extension LiveSpool {
                 BEGIN IMMEDIATE; INSERT INTO records SELECT 1 + coalesce(max(id), 0), 0, 0, '' FROM records; ROLLBACK;
                 """
             )
+            try connection.verifyLog()
             for part in isThorough ? ["1"] : Self.smallTables {
                 let check = try connection.prepare("PRAGMA quick_check(\(part))")
                 defer { check.reset() }

@@ -18,20 +18,10 @@ extension Connection {
         let log = try file(SQLITE_FCNTL_JOURNAL_POINTER)
         try? syncLog()
         try keepingWritersOut { () throws(SpoolError) in
-            let frames = Int64(try logIndex(LogLayout.Index.committedFrames))
-            guard frames > 0 else { return }
-            try checkLogIsOurs(log)
-            let frameSize = try frameSize()
-            let end = Int64(LogLayout.headerSize) + frames * frameSize
-            try withBuffer(of: 16 * Int(frameSize)) { bytes throws(SpoolError) in
-                // The header, and then whole frames: no part looks like the head of one, which ``CommitShortcuts`` holds back.
-                var (offset, count) = (Int64(0), LogLayout.headerSize)
-                while offset < end {
-                    try take(log.methods.xRead(log.file, bytes.baseAddress, Int32(count), offset))
-                    try take(log.methods.xWrite(log.file, bytes.baseAddress, Int32(count), offset))
-                    offset += Int64(count)
-                    count = Int(min(Int64(bytes.count), end - offset))
-                }
+            let count = Int64(try logIndex(LogLayout.Index.committedFrames))
+            // The header, and then whole frames: no part looks like the head of one, which ``CommitShortcuts`` holds back.
+            try readLog(log, frames: count) { offset, part throws(SpoolError) in
+                try take(log.methods.xWrite(log.file, part.baseAddress, Int32(part.count), offset))
             }
         }
         try syncLog()
@@ -54,29 +44,71 @@ extension Connection {
     }
 
     private func copyPages(to database: File, from log: File) throws(SpoolError) {
-        let frameSize = try frameSize()
+        let frameSize = Int(try frameSize())
         // A later frame may be of a page that somebody reads from the database as it is.
-        let copied = Int64(try logIndex(LogLayout.Index.copiedFrames))
-        guard copied > 0 else { return }
-        try checkLogIsOurs(log)
+        let count = Int64(try logIndex(LogLayout.Index.copiedFrames))
         let pages = try logIndex(LogLayout.Index.pages)
         var newest: [UInt32: Int64] = [:]
-        try withBuffer(of: Int(frameSize)) { frame throws(SpoolError) in
-            for number in 0..<copied {
-                let offset = Int64(LogLayout.headerSize) + number * frameSize
-                try take(log.methods.xRead(log.file, frame.baseAddress, 4, offset))
-                let page = UInt32(bigEndian: frame.load(as: UInt32.self))
-                if page > 0, page <= pages { newest[page] = offset }
-            }
-            let page = UnsafeMutableRawBufferPointer(rebasing: frame.dropLast(LogLayout.frameHeaderSize))
-            for (number, offset) in newest {
-                let (count, place) = (Int32(page.count), Int64(number - 1) * Int64(page.count))
-                try take(
-                    log.methods.xRead(log.file, page.baseAddress, count, offset + Int64(LogLayout.frameHeaderSize))
-                )
-                try take(database.methods.xWrite(database.file, page.baseAddress, count, place))
+        try readLog(log, frames: count) { offset, part throws(SpoolError) in
+            guard offset > 0 else { return }
+            for start in stride(from: 0, to: part.count, by: frameSize) {
+                let page = UInt32(bigEndian: part.loadUnaligned(fromByteOffset: start, as: UInt32.self))
+                if page > 0, page <= pages { newest[page] = offset + Int64(start + LogLayout.frameHeaderSize) }
             }
         }
+        try withBuffer(of: frameSize - LogLayout.frameHeaderSize) { page throws(SpoolError) in
+            for (number, offset) in newest {
+                let (size, place) = (Int32(page.count), Int64(number - 1) * Int64(page.count))
+                try take(log.methods.xRead(log.file, page.baseAddress, size, offset))
+                try take(database.methods.xWrite(database.file, page.baseAddress, size, place))
+            }
+        }
+    }
+
+    /// Throws ``SpoolError/Kind/damaged`` if the log, as far as it is committed, is not what was written to it. Who has it open
+    /// does not notice that: SQLite goes by the checksums when it opens a log that nobody has open.
+    func verifyLog() throws(SpoolError) {
+        let log = try file(SQLITE_FCNTL_JOURNAL_POINTER)
+        try keepingWritersOut { () throws(SpoolError) in
+            try readLog(log, frames: Int64(try logIndex(LogLayout.Index.committedFrames))) { _, _ in }
+        }
+    }
+
+    /// Reads the header of the log, and then its first frames, several at a time, each part before `body` has it. Throws
+    /// ``SpoolError/Kind/damaged`` where that is not what was written: pages of the cache that the disk did not take may be gone
+    /// from there, and what is read is from before.
+    private func readLog(
+        _ log: File,
+        frames count: Int64,
+        _ body: (_ offset: Int64, _ part: UnsafeMutableRawBufferPointer) throws(SpoolError) -> Void
+    ) throws(SpoolError) {
+        guard count > 0 else { return }
+        try checkLogIsOurs(log)
+        let frameSize = Int(try frameSize())
+        let end = Int64(LogLayout.headerSize) + count * Int64(frameSize)
+        try withBuffer(of: 16 * frameSize) { buffer throws(SpoolError) in
+            func read(_ size: Int, at offset: Int64) throws(SpoolError) -> UnsafeMutableRawBufferPointer {
+                try take(log.methods.xRead(log.file, buffer.baseAddress, Int32(size), offset))
+                return UnsafeMutableRawBufferPointer(rebasing: buffer[..<size])
+            }
+            let header = try read(LogLayout.headerSize, at: 0)
+            guard var sums = LogFrameSums(header: UnsafeRawBufferPointer(header)) else { throw logDamaged }
+            try body(0, header)
+            var offset = Int64(LogLayout.headerSize)
+            while offset < end {
+                let part = try read(Int(min(Int64(buffer.count), end - offset)), at: offset)
+                for start in stride(from: 0, to: part.count, by: frameSize) {
+                    let frame = UnsafeRawBufferPointer(rebasing: part[start..<start + frameSize])
+                    guard sums.isNext(frame) else { throw logDamaged }
+                }
+                try body(offset, part)
+                offset += Int64(part.count)
+            }
+        }
+    }
+
+    private var logDamaged: SpoolError {
+        SpoolError(.damaged, path: path, message: "its write-ahead log is not what was written to it")
     }
 
     /// Runs `body` with SQLite's write lock held. In a second somebody who commits is done; who logs has their own time.
@@ -100,6 +132,13 @@ extension Connection {
         let code = database.methods.xLock(database.file, SQLITE_LOCK_EXCLUSIVE)
         _ = database.methods.xUnlock(database.file, SQLITE_LOCK_SHARED)
         return code == SQLITE_OK
+    }
+
+    /// Whether another file, or none, is where this one was opened.
+    func hasMoved() throws(SpoolError) -> Bool {
+        var hasMoved: Int32 = 0
+        try check(sqlite3_file_control(handle, nil, SQLITE_FCNTL_HAS_MOVED, &hasMoved))
+        return hasMoved != 0
     }
 
     // MARK: The files

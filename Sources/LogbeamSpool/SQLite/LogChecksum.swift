@@ -43,3 +43,33 @@ struct LogChecksum: Equatable {
         }
     }
 }
+
+/// The checksums of the frames of a log, each of which goes on from the one before.
+struct LogFrameSums {
+    private let isBigEndian: Bool
+    private let salts: UInt64
+    private var sum = LogChecksum()
+
+    /// `nil` if the header is damaged.
+    init?(header: UnsafeRawBufferPointer) {
+        // The last bit of the magic number.
+        isBigEndian = header[3] & 1 == 1
+        salts = header.loadUnaligned(fromByteOffset: LogLayout.saltOffset, as: UInt64.self)
+        sum.add(UnsafeRawBufferPointer(rebasing: header[..<24]), isBigEndian: isBigEndian)
+        guard sum == LogChecksum(header, at: 24) else { return nil }
+    }
+
+    /// Whether a frame is whole, and comes after the one before.
+    mutating func isNext(_ frame: UnsafeRawBufferPointer) -> Bool {
+        sum.add(UnsafeRawBufferPointer(rebasing: frame[..<8]), isBigEndian: isBigEndian)
+        sum.add(UnsafeRawBufferPointer(rebasing: frame[LogLayout.frameHeaderSize...]), isBigEndian: isBigEndian)
+        return frame.loadUnaligned(fromByteOffset: 8, as: UInt64.self) == salts && sum == LogChecksum(frame, at: 16)
+    }
+}
+
+extension LogChecksum {
+    fileprivate init(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+        first = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+        second = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))
+    }
+}

@@ -42,7 +42,7 @@ struct LiveFixture {
     func log(_ text: String, to stream: LiveStream? = nil, mayBlock: Bool = true) throws -> Int64 {
         let bytes = Array(text.utf8)
         return try bytes.withUnsafeBufferPointer {
-            try spool.append(to: stream ?? self.stream, timestamp: 1_000, message: $0, mayBlock: mayBlock)
+            try spool.append(to: stream ?? self.stream, timestamp: 1_000, message: $0, mayBlock: mayBlock).id
         }
     }
 

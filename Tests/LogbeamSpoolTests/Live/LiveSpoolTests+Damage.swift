@@ -16,6 +16,46 @@ extension LiveSpoolTests {
         #expect(try messages(in: live.directory.file("spool-moved/logs.db")) == ["before", "after"])
     }
 
+    @Test("goes through all files that nobody finds any more, though one of them can not be read")
+    func namelessFiles() throws {
+        let live = try LiveFixture(commitTimeout: .milliseconds(20))
+        try live.log("one")
+        let first = try live.spool.current.spool
+        var found: [String] = []
+        for text in ["two", "three"] {
+            try live.shell("rm $0*")
+            try live.log(text)
+        }
+        try live.shell("rm $0*")
+        try first.write { (_) throws(SpoolError) in
+            let error = spoolError {
+                try live.spool.forEachNameless { found.append(String(decoding: $0, as: UTF8.self)) }
+            }
+            #expect(error?.kind == .busy)
+        }
+        #expect(found == ["two", "three"])
+    }
+
+    @Test("goes on in a new file when the log of the old one is not what was written to it")
+    func otherLog() throws {
+        let live = try LiveFixture()
+        for number in 0..<20 { try live.log("\(number)") }
+        // In the second frame.
+        try live.shell("printf xxxx | dd of=$0-wal bs=1 seek=6000 conv=notrunc status=none")
+        try live.spool.current.spool.walMonitor.doubtLog()
+        let stream = live.stream
+        let bytes = Array("synced".utf8)
+        let appended = try bytes.withUnsafeBufferPointer {
+            try live.spool.append(to: stream, timestamp: 1_000, message: $0, isSynced: true)
+        }
+        #expect(appended.syncFailure?.kind == .damaged)
+        try live.log("after")
+        #expect(live.reported.count == 1)
+        #expect(live.reported.first?.contains("its write-ahead log is not what was written to it") == true)
+        #expect(live.quarantined.count == 1)
+        #expect(try live.pending().last == "after")
+    }
+
     @Test(
         "goes on in a new file when it comes upon damage in another table than that of the records, or in its index",
         arguments: ["streams", "sqlite_autoindex_streams_1", "counters"],

@@ -96,6 +96,13 @@ struct QuarantineTests {
         #expect(Set(Quarantine.files(of: path)) == places)
     }
 
+    @Test("is not said to be set aside where nothing could be moved")
+    func nothing() throws {
+        let missing = directory.file("missing.db")
+        #expect(spoolError { _ = try Quarantine.setAside(missing, expected: nil, until: .max) }?.kind == .unwritable)
+        #expect(Quarantine.files(of: missing) == [])
+    }
+
     @Test("No spool is made while something is set aside beside it")
     func makesUnderLock() throws {
         let path = directory.file("new.db")
