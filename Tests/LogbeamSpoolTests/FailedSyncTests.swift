@@ -9,7 +9,7 @@ import Testing
 @Suite("After a sync that failed")
 struct FailedSyncTests {
     /// SQLITE_IOERR_FSYNC.
-    private static let code: Int32 = 10 | 4 << 8
+    static let code: Int32 = 10 | 4 << 8
 
     @Test("of the log, the next one has what was committed before it kept too")
     func log() throws {
@@ -79,32 +79,6 @@ struct FailedSyncTests {
         #expect(monitor.copyLog(by: other, 2))
     }
 
-    @Test(
-        "of the database, who closes it last copies again what is in doubt, or leaves the log where the disk takes nothing",
-        arguments: [true, false]
-    )
-    func closing(lasts: Bool) throws {
-        let test = try UncertainSpool()
-        try test.copyInDoubt()
-        let log = test.spool.path + "-wal"
-        if lasts { test.disk.setFault(.init([.sync], first: 1, lasts: true, code: Self.code)) }
-        test.close()
-        test.disk.setFault(nil)
-        #expect(FileManager.default.fileExists(atPath: log) == lasts)
-        #expect(try test.idsAfterPowerCut(namesAreSynced: true) == test.ids)
-    }
-
-    @Test("who does not close it last leaves to others what is in doubt")
-    func notLast() throws {
-        let test = try UncertainSpool()
-        try test.append(3)
-        let other = try SpoolFile.openAgain(path: test.spool.path, .readWrite)
-        let before = test.disk.events.count
-        test.close()
-        #expect(test.disk.events.count == before)
-        withExtendedLifetime(other) {}
-    }
-
     @Test("of a commit, a record that is committed later is on the disk, with what another process committed before")
     func commit() throws {
         let test = try UncertainSpool(Spool.Options(powerLossSafe: true))
@@ -155,55 +129,6 @@ struct FailedSyncTests {
         #expect(try test.idsAfterPowerCut() == test.ids)
     }
 
-    /// What another process does in which the log begins anew, or is deleted.
-    enum NewLog: CaseIterable { case emptied, commit, close }
-
-    @Test(
-        "what was copied out of the log and is in doubt, another process copies again before the log begins anew",
-        arguments: NewLog.allCases
-    )
-    func copiedByAnother(_ newLog: NewLog) throws {
-        let test = try UncertainSpool()
-        try test.copyInDoubt()
-        var options = Spool.Options(limit: newLog == .commit ? SpoolLimit(bytes: 16 << 20) : nil)
-        options.clock = { 0 }
-        var other: Spool? = try Spool(path: test.spool.path, options: options)
-        switch newLog {
-        case .emptied:
-            let spool = try #require(other)
-            let its = try SpoolMaintenance(spool: spool, reader: SpoolReader(path: spool.path))
-            // SQLITE_CHECKPOINT_TRUNCATE.
-            #expect(try its.resetLog(3))
-        case .commit:
-            let salt = try test.logSalt()
-            // The first one begins the log anew as soon as the other has copied it.
-            for _ in 0..<2_000 where try test.logSalt() == salt {
-                try test.append(1, to: other)
-                try test.append(1)
-            }
-            #expect(try test.logSalt() != salt)
-            try other?.sync()
-        case .close:
-            let log = test.spool.path + "-wal"
-            try test.append(1, to: other)
-            test.close()
-            other = nil
-            #expect(!FileManager.default.fileExists(atPath: log))
-        }
-        #expect(try test.idsAfterPowerCut(namesAreSynced: true) == test.ids)
-    }
-
-    @Test("of the database, whoever has it open writes again what is in doubt, though they hear of that then")
-    func byAnotherConnection() throws {
-        let test = try UncertainSpool()
-        let other = try SpoolFile.openAgain(path: test.spool.path, .readWrite)
-        try test.copyInDoubt()
-        try test.spool.walMonitor.writeAgain(by: other)
-        #expect(!test.spool.walMonitor.isInDoubt)
-        try other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        #expect(try test.idsAfterPowerCut() == test.ids)
-    }
-
     @Test("of the log, what the kernel reads again from before it is not taken for what was written")
     func reverted() throws {
         let test = try UncertainSpool()
@@ -220,24 +145,6 @@ struct FailedSyncTests {
         try file.close()
         #expect(spoolError { try test.spool.sync() }?.kind == .damaged)
         #expect(test.spool.walMonitor.isInDoubt)
-    }
-
-    @Test("of the database, nothing is copied again out of a log that is not what was written to it")
-    func damagedLog() throws {
-        let test = try UncertainSpool()
-        try test.append(3)
-        let other = try SpoolFile.openAgain(path: test.spool.path, .readWrite)
-        try other.execute("PRAGMA wal_checkpoint(FULL)")
-        try other.verifyLog()
-        let file = try FileHandle(forWritingTo: URL(fileURLWithPath: test.spool.path + "-wal"))
-        // In the page of the second frame.
-        try file.seek(toOffset: 6_000)
-        try file.write(contentsOf: Data("damage".utf8))
-        try file.close()
-        let events = test.disk.events.count
-        #expect(spoolError { try other.copyLogAgain() }?.kind == .damaged)
-        #expect(spoolError { try other.verifyLog() }?.kind == .damaged)
-        #expect(!test.disk.events[events...].contains { if case .write = $0 { true } else { false } })
     }
 
     @Test("of the database, a record that is to be on the disk needs the log alone")
