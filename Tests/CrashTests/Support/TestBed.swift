@@ -35,7 +35,8 @@ struct TestBed {
         ].merging(AccessKey.any.environment) { $1 }.merging(Sanitizer.environment) { $1 }
     }
 
-    /// Starts a service that logs numbered records; see `logbeam-demo-service` for the settings.
+    /// Starts a service that logs numbered records; see `logbeam-demo-service` for the settings. It waits for a lock as long as
+    /// may be: what a machine that is too busy has told on standard error instead is neither lost nor shipped.
     func startService(
         logging count: Int = 1_000_000,
         from first: Int = 1,
@@ -49,7 +50,8 @@ struct TestBed {
                 BuiltProducts.executable("logbeam-demo-service"),
                 spool, Self.stream.logGroup, stream, "\(count)", "\(threads)",
             ],
-            environment: environment.merging(settings) { $1 }.merging(["FIRST": "\(first)"]) { $1 },
+            environment: environment.merging(["COMMIT_MS": "60000"]) { $1 }.merging(settings) { $1 }
+                .merging(["FIRST": "\(first)"]) { $1 },
             killedAt: point
         )
     }
