@@ -21,16 +21,6 @@ extension FailedSyncTests {
         #expect(try test.idsAfterPowerCut(namesAreSynced: true) == test.ids)
     }
 
-    @Test("who begins to upload writes the log again at once, while it is short, and then no more")
-    func atTheBeginning() throws {
-        let test = try UncertainSpool()
-        try test.append(3)
-        #expect(test.spool.walMonitor.mayBeInDoubt)
-        let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
-        #expect(!test.spool.walMonitor.mayBeInDoubt)
-        withExtendedLifetime(maintenance) {}
-    }
-
     @Test("who does not close it last leaves to others what is in doubt")
     func notLast() throws {
         let test = try UncertainSpool()
