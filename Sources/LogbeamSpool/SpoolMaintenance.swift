@@ -49,8 +49,6 @@ package final class SpoolMaintenance {
         busyThreshold = (spool.limit ?? SpoolLimit(bytes: .max)).busyPages
         checkpointer = try SpoolFile.openAgain(path: spool.path, .readWrite)
         spool.walMonitor.watch(checkpointer)
-        // While the log is short: who logs waits meanwhile. What fails is tried again before the log is copied.
-        try? spool.walMonitor.writeAgain(by: checkpointer)
     }
 
     /// For between two batches: copies the log into the file and starts it anew, once it is long. Cuts what a flood, or a
