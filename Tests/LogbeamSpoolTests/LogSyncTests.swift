@@ -30,7 +30,7 @@ struct LogSyncTests {
     func shared() async throws {
         for fails in [false, true] {
             let gate = Gate()
-            disk.holdSyncs(at: gate)
+            disk.hold(.sync, at: gate)
             // The first one succeeds.
             if fails { disk.setFault(.init([.sync], first: 2, lasts: true, code: 10 | 4 << 8)) }
             let before = syncs
@@ -70,7 +70,7 @@ struct LogSyncTests {
     func timeout() async throws {
         let hasty = try Spool(path: spool.path, options: .init(commitTimeout: .milliseconds(200)))
         let gate = Gate()
-        disk.holdSyncs(at: gate)
+        disk.hold(.sync, at: gate)
         async let first: Void = onOwnThread { try hasty.sync() }
         try await onOwnThread {
             #expect(gate.waitForArrivals())

@@ -15,14 +15,18 @@ final class BusyPolicy {
             { context, attempt in
                 guard let context else { return 0 }
                 let policy = Unmanaged<BusyPolicy>.fromOpaque(context).takeUnretainedValue()
-                let now = MonotonicClock.nanoseconds()
-                guard now < policy.deadline else { return 0 }
-                let wait = BusyPolicy.wait(attempt: Int(attempt))
-                MonotonicClock.sleep(nanoseconds: min(wait, policy.deadline - now))
-                return 1
+                return policy.wait(attempt: Int(attempt)) ? 1 : 0
             },
             Unmanaged.passUnretained(self).toOpaque()
         )
+    }
+
+    /// Waits before an attempt. False, at once, if it is too late for one.
+    func wait(attempt: Int) -> Bool {
+        let now = MonotonicClock.nanoseconds()
+        guard now < deadline else { return false }
+        MonotonicClock.sleep(nanoseconds: min(Self.wait(attempt: attempt), deadline - now))
+        return true
     }
 
     /// Nanoseconds to wait before an attempt: 20 µs, 40 µs, 80 µs, ... 2 ms.

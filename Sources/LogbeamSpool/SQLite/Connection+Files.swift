@@ -6,9 +6,8 @@ internal import CSQLite
 /// disk (https://lwn.net/Articles/752063/). What they hold is still to be read: from the kernel's cache, and pages of the
 /// database from the log. So they are written from there, and synced, before anything is built on them.
 ///
-/// Nobody else writes to the log while it is written again. Whoever did could begin it anew, if all of it is copied: a reader
-/// does not keep it from that (https://www.sqlite.org/walformat.html#wal_locks, WAL_READ_LOCK(0)). For the disk they need not
-/// wait: who begins the log anew after that has synced what was written.
+/// Nobody begins the log anew while it is written again; who commits goes on behind. For the disk they need not wait: who
+/// begins the log anew after that has synced what was written.
 ///
 /// Whoever has opened a file hears of a failure by the next sync of their own (fsync(2), "will be reported to all file
 /// descriptors"): so one comes before, which says nothing of what is written again.
@@ -17,7 +16,7 @@ extension Connection {
     func syncLogAgain() throws(SpoolError) {
         let log = try file(SQLITE_FCNTL_JOURNAL_POINTER)
         try? syncLog()
-        try keepingWritersOut { () throws(SpoolError) in
+        try keepingLog { () throws(SpoolError) in
             let count = Int64(try logIndex(LogLayout.Index.committedFrames))
             // The header, and then whole frames: no part looks like the head of one, which ``CommitShortcuts`` holds back.
             try readLog(log, frames: count) { offset, part throws(SpoolError) in
@@ -31,7 +30,7 @@ extension Connection {
     func copyLogAgain() throws(SpoolError) {
         let database = try file(SQLITE_FCNTL_FILE_POINTER)
         try? syncDatabase()
-        try keepingWritersOut { () throws(SpoolError) in
+        try keepingLog { () throws(SpoolError) in
             let flags = SQLITE_SHM_EXCLUSIVE
             // Nobody else copies meanwhile: a page that is newer than this knows would become old again.
             try take(database.methods.xShmLock(database.file, LogLayout.checkpointLock, 1, SQLITE_SHM_LOCK | flags))
@@ -69,7 +68,7 @@ extension Connection {
     /// does not notice that: SQLite goes by the checksums when it opens a log that nobody has open.
     func verifyLog() throws(SpoolError) {
         let log = try file(SQLITE_FCNTL_JOURNAL_POINTER)
-        try keepingWritersOut { () throws(SpoolError) in
+        try keepingLog { () throws(SpoolError) in
             try readLog(log, frames: Int64(try logIndex(LogLayout.Index.committedFrames))) { _, _ in }
         }
     }
@@ -111,14 +110,33 @@ extension Connection {
         SpoolError(.damaged, path: path, message: "its write-ahead log is not what was written to it")
     }
 
-    /// Runs `body` with SQLite's write lock held. In a second somebody who commits is done; who logs has their own time.
-    private func keepingWritersOut(_ body: () throws(SpoolError) -> Void) throws(SpoolError) {
+    /// Runs `body` while nobody begins the log anew: who does takes the locks of all marks of readers, and one is held here.
+    /// A reader need not have one, if all of the log is copied (https://www.sqlite.org/walformat.html#wal_locks,
+    /// WAL_READ_LOCK(0)). Others hold it for microseconds; who logs has their own time.
+    private func keepingLog(_ body: () throws(SpoolError) -> Void) throws(SpoolError) {
+        // One that this connection reads with would be let go.
+        assert(sqlite3_txn_state(handle, nil) == SQLITE_TXN_NONE)
         let deadline = busyPolicy.deadline
         let latest = MonotonicClock.nanoseconds() + 1_000_000_000
         setBusyDeadline(deadline == 0 ? latest : min(deadline, latest))
         defer { setBusyDeadline(deadline) }
-        try execute("BEGIN IMMEDIATE")
-        defer { sqlite3_exec(handle, "ROLLBACK", nil, nil, nil) }
+        // Reads the index, and makes it anew where a process has died over it.
+        _ = try integer("PRAGMA schema_version")
+        let database = try file(SQLITE_FCNTL_FILE_POINTER)
+        var attempt = 0
+        while true {
+            let flags = SQLITE_SHM_LOCK | SQLITE_SHM_SHARED
+            let code = database.methods.xShmLock(database.file, LogLayout.firstReaderLock, 1, flags)
+            guard code == SQLITE_BUSY, busyPolicy.wait(attempt: attempt) else {
+                try take(code)
+                break
+            }
+            attempt += 1
+        }
+        defer {
+            let flags = SQLITE_SHM_UNLOCK | SQLITE_SHM_SHARED
+            _ = database.methods.xShmLock(database.file, LogLayout.firstReaderLock, 1, flags)
+        }
         try body()
     }
 

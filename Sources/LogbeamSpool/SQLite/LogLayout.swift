@@ -7,6 +7,8 @@ enum LogLayout {
     static let saltOffset = 16
     /// The number of the lock of who copies the log.
     static let checkpointLock: Int32 = 1
+    /// That of the first mark of readers.
+    static let firstReaderLock: Int32 = 4
 
     enum Index {
         static let regionSize: Int32 = 32_768

@@ -73,8 +73,8 @@ package final class TestDisk: Sendable {
         var inodes: [UInt64: Int] = [:]
         var fileCount = 0
         var fault: Fault?
-        /// Where each sync waits before it is made.
-        var syncGate: Gate?
+        /// Where each call of a kind waits before it is made.
+        var gates: [Call: Gate] = [:]
         /// The bytes that all files may have together; `nil` for any number.
         var capacity: Int?
         /// The size of each file.
@@ -128,9 +128,9 @@ package final class TestDisk: Sendable {
         }
     }
 
-    /// Holds each sync, before it counts as a call, until a gate is opened.
-    package func holdSyncs(at gate: Gate?) {
-        state.withLock { $0.syncGate = gate }
+    /// Holds each sync, or each write, before it counts as a call, until a gate is opened.
+    package func hold(_ call: Call, at gate: Gate?) {
+        state.withLock { $0.gates[call] = gate }
     }
 
     /// `errno` of the last call that failed by a fault; `nil` if there is none.
@@ -212,7 +212,8 @@ package final class TestDisk: Sendable {
     }
 
     func write(file: Int, offset: Int, bytes: UnsafeRawBufferPointer, _ body: (Int) -> Int32) -> Int32 {
-        state.withLock { state in
+        state.withLock { $0.gates[.write] }?.pass()
+        return state.withLock { state in
             let failure = Self.failure(of: .write, &state)
             let count = failure == nil ? bytes.count : failure?.isShort == true ? bytes.count / 2 : 0
             guard count > 0 else { return failure?.code ?? body(0) }
@@ -242,7 +243,7 @@ package final class TestDisk: Sendable {
     ///     file descriptors that might have written the data which triggered the error").
     ///   - syncsDirectory: SQLite syncs the directory with the first sync of a file that it may have made.
     func sync(file: Int, knownFailures: inout Int, syncsDirectory: Bool, _ body: () -> Int32) -> Int32 {
-        state.withLock { $0.syncGate }?.pass()
+        state.withLock { $0.gates[.sync] }?.pass()
         return state.withLock { state in
             if let code = Self.failure(of: .sync, &state)?.code {
                 state.events.append(.failedSync(file: file))
