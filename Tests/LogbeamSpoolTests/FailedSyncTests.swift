@@ -6,7 +6,7 @@ import Testing
 @testable import LogbeamSpool
 
 /// After a sync that failed, the next one succeeds, though what was written before is not on the disk.
-@Suite("After a sync that failed")
+@Suite("After a sync that failed", .onOwnThreads)
 struct FailedSyncTests {
     /// SQLITE_IOERR_FSYNC.
     static let code: Int32 = 10 | 4 << 8

@@ -6,7 +6,7 @@ import Testing
 
 @testable import LogbeamSpool
 
-@Suite("A spool's file")
+@Suite("A spool's file", .onOwnThreads)
 struct SpoolFileTests {
     private let directory: TemporaryDirectory
     private let path: String

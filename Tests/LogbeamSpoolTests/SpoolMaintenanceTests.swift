@@ -5,7 +5,7 @@ import Testing
 
 @testable import LogbeamSpool
 
-@Suite("Maintenance keeps the files small")
+@Suite("Maintenance keeps the files small", .onOwnThreads)
 struct SpoolMaintenanceTests {
     private static let mebibyte = 1 << 20
 

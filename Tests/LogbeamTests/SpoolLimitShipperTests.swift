@@ -7,7 +7,7 @@ import Testing
 
 /// What a user sees of a spool that is full. The smallest limit that a configuration may ask for is used up by a few
 /// hundred long records.
-@Suite("When the spool is full", .timeLimit(.minutes(5)))
+@Suite("When the spool is full", .onOwnThreads, .timeLimit(.minutes(5)))
 struct SpoolLimitShipperTests {
     private static let text = String(repeating: "x", count: 60_000)
 
