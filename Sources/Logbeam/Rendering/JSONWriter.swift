@@ -39,7 +39,7 @@ struct JSONWriter {
         case .string(let string):
             bytes.appendJSONString(string)
         case .stringConvertible(let value):
-            bytes.appendJSONString(value.description)
+            write(value)
         case _ where depth > RecordFormat.maximumDepth:
             bytes.appendJSONString(RecordFormat.tooDeep)
         case .array(let elements):
@@ -53,6 +53,26 @@ struct JSONWriter {
             write(dictionary, depth: depth + 1)
         }
     }
+
+    private mutating func write(_ value: any CustomStringConvertible) {
+        let text = value.description
+        // A number ends in a digit, and a truth in "e": "inf", "-inf" and "nan" are neither.
+        if Self.literalTypes.contains(ObjectIdentifier(type(of: value))),
+            "0123456789e".utf8.contains(text.utf8.last ?? 0)
+        {
+            bytes.append(contentsOf: text.utf8)
+        } else {
+            bytes.appendJSONString(text)
+        }
+    }
+
+    /// Swift describes the values of these as JSON writes them, but for those that JSON does not have.
+    private static let literalTypes = Set(
+        [
+            Bool.self, Double.self, Float.self, Int.self, Int8.self, Int16.self, Int32.self, Int64.self,
+            UInt.self, UInt8.self, UInt16.self, UInt32.self, UInt64.self,
+        ].map { (type: Any.Type) in ObjectIdentifier(type) }
+    )
 
     /// - Parameter depth: The depth of the values.
     private mutating func write(_ dictionary: Logger.Metadata, depth: Int) {

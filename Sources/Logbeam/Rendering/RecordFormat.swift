@@ -26,9 +26,12 @@ public enum RecordFormat: Sendable {
     /// {"time":"2026-11-22T19:42:09.123Z","level":"info","label":"app","message":"…","metadata":{…},"source":"App"}
     /// ```
     ///
-    /// The keys come in this order, the keys of metadata sorted. `time` is UTC. Metadata keeps its structure;
-    /// a `stringConvertible` value is a string. `metadata` is left out when empty. A record with an error ends in
-    /// `"error":{"type":"…","message":"…"}`.
+    /// The keys come in this order, the keys of metadata sorted. `time` is UTC. Metadata keeps its structure.
+    /// `metadata` is left out when empty. A record with an error ends in `"error":{"type":"…","message":"…"}`.
+    ///
+    /// A `stringConvertible` integer of the standard library, `Double`, `Float` or `Bool` is a number, `true` or `false`, which
+    /// metric filters can compare. Any other value is a string, and so is what JSON has no number for. Programs that read
+    /// JSON may round numbers of more than 15 digits: log an identifier as a string.
     case json
 
     /// Whatever the closure returns. It runs on the thread that logs, once a record, and must not log itself.

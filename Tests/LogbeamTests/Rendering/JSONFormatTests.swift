@@ -11,7 +11,7 @@ import Testing
             (["key": "value"], nil, #""metadata":{"key":"value"},"#),
             (
                 ["b": ["y": "1", "x": [["z": "\n"], "w"]], "a": .stringConvertible(42), "c": [], "d": [:]], nil,
-                #""metadata":{"a":"42","b":{"x":[{"z":"\n"},"w"],"y":"1"},"c":[],"d":{}},"#
+                #""metadata":{"a":42,"b":{"x":[{"z":"\n"},"w"],"y":"1"},"c":[],"d":{}},"#
             ),
         ] as [(Logger.Metadata, String?, String)]
     )
@@ -21,6 +21,22 @@ import Testing
                 == #"{"time":"2026-11-22T19:42:09.123Z","level":"warning","label":"app","message":"hello \"world\"","#
                 + expected + #""source":"App"}"#
         )
+    }
+
+    @Test(
+        arguments: [
+            (42, "42"), (Int8.min, "-128"), (UInt64.max, "18446744073709551615"), (Int64.min, "-9223372036854775808"),
+            (true, "true"), (1.5, "1.5"), (-0.0, "-0.0"), (1e-7, "1e-07"), (1e300, "1e+300"), (Float(0.1), "0.1"),
+            (Double.infinity, #""inf""#), (-Double.infinity, #""-inf""#), (Double.nan, #""nan""#),
+            (Float.infinity, #""inf""#), (-Double.signalingNaN, #""nan""#),
+            (Float.nan, #""nan""#), ("42", #""42""#), (Character("4"), #""4""#),
+            ([1], #""[1]""#), (Substring("1"), #""1""#),
+        ] as [(any CustomStringConvertible & Sendable, String)]
+    )
+    func `Numbers and truths are no strings`(value: any CustomStringConvertible & Sendable, expected: String) throws {
+        let json = RecordFormat.json.render("m", metadata: ["k": .stringConvertible(value)])
+        #expect(json.contains(#""metadata":{"k":\#(expected)},"#))
+        #expect(try parse(json).count == 6)
     }
 
     @Test func `A record with an error ends in the error`() {
@@ -70,6 +86,7 @@ import Testing
 
     private func tree(_ value: Any) throws -> Tree {
         if let string = value as? String { return .string(Array(string.utf8)) }
+        if let number = value as? NSNumber { return .string(Array(number.stringValue.utf8)) }
         if let elements = value as? [Any] { return .array(try elements.map(tree)) }
         let entries = try #require(value as? [String: Any])
         return .dictionary(
