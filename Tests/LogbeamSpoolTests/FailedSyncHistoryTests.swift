@@ -29,8 +29,8 @@ private struct History {
         let spool: Spool
         let maintenance: SpoolMaintenance
 
-        init(path: String, syncsCommits: Bool) throws {
-            var options = Spool.Options(powerLossSafe: syncsCommits)
+        init(path: String, syncsCommits: Bool, limit: SpoolLimit?) throws {
+            var options = Spool.Options(powerLossSafe: syncsCommits, limit: limit)
             options.clock = { 0 }
             spool = try Spool(path: path, options: options)
             maintenance = try SpoolMaintenance(spool: spool, reader: SpoolReader(path: path))
@@ -44,6 +44,8 @@ private struct History {
     private let disk: TestDisk
     private var state = DiskAfterPowerCut()
     private var applied = 0
+    /// With one, commits copy the log when it has become long; it is so small that it does.
+    private let limit: SpoolLimit?
     private var random: SeededGenerator
     /// The first syncs no commit.
     private var processes: [Process?] = [nil, nil]
@@ -56,6 +58,7 @@ private struct History {
     init(seed: UInt64) throws {
         self.seed = seed
         random = SeededGenerator(seed: seed)
+        limit = seed.isMultiple(of: 2) ? SpoolLimit(bytes: 4 << 20, whenFull: .dropNewest) : nil
         directory = try .inMemory()
         path = directory.file("spool.db")
         disk = TestDisk(directory: directory.path)
@@ -70,10 +73,10 @@ private struct History {
         processes[index] = nil
         // Where the disk does not take it, it is tried again.
         do {
-            processes[index] = try Process(path: path, syncsCommits: index == 1)
+            processes[index] = try Process(path: path, syncsCommits: index == 1, limit: limit)
         } catch {
             disk.setFault(nil)
-            processes[index] = try Process(path: path, syncsCommits: index == 1)
+            processes[index] = try Process(path: path, syncsCommits: index == 1, limit: limit)
         }
     }
 
@@ -84,7 +87,7 @@ private struct History {
             disk.setFault(.init([.sync], first: first, lasts: Bool.random(using: &random), code: 10 | 4 << 8))
         }
         let index = Int.random(in: 0...1, using: &random)
-        let action = Int.random(in: 0..<100, using: &random)
+        let action = Int.random(in: 0..<(limit == nil ? 100 : 110), using: &random)
         steps.append("\(action) by \(index)\(fails ? ", failing" : "")")
         try act(action, index)
         failures += disk.failedCalls
@@ -116,16 +119,23 @@ private struct History {
             } else {
                 reader = nil
             }
-        default: try open(index)
+        case ..<100: try open(index)
+        default:
+            // The last one to close copies the log, and deletes it.
+            reader = nil
+            for index in [index, 1 - index] { processes[index] = nil }
+            for index in processes.indices { try open(index) }
         }
     }
 
-    /// Cuts the power when nothing is left that was not synced, and when anything may be.
+    /// Cuts the power when nothing is left that was not synced, but what was deleted is gone or not, and when anything may be.
     private mutating func check() throws {
         let events = disk.events
         for event in events[applied...] { state.apply(event) }
         applied = events.count
-        for fate in [DiskAfterPowerCut.Fate.allLost, .somePagesLost] {
+        var withNames = state
+        withNames.apply(.syncDirectory)
+        for (state, fate) in [(state, DiskAfterPowerCut.Fate.allLost), (withNames, .allLost), (state, .somePagesLost)] {
             let image = try TemporaryDirectory.inMemory()
             for (name, bytes) in state.files(fate, using: &random) {
                 try Data(bytes).write(to: URL(fileURLWithPath: image.file(name)))
