@@ -43,19 +43,19 @@ struct ShipTests {
 
     @Test("What a program has logged since everything was sent remains: 75")
     func logsOn() throws {
-        let service = try ChildProcess(
-            BuiltProducts.executable("logbeam-demo-service"),
-            [command.spoolPath, Command.destination.logGroup, Command.destination.logStream, "100000000", "1"],
-            environment: command.environment.merging(["UPLOADS": "0"]) { $1 }
-        )
-        try service.waitForOutput { !$0.isEmpty }
-        let process = try start()
-        #expect(endpoint.wait { !$0.events(in: Command.destination).isEmpty })
+        let gate = Gate()
+        endpoint.enqueue(.hangAfterAccepting(gate))
+        try command.fill(["a"])
+        // So long that nothing is sent before it is stopped.
+        let process = try start(["--stop-timeout", "300"], bufferDuration: "3600")
+        try process.waitForOutput(.standardError) { $0.contains("shipping") }
         process.kill(SIGTERM)
+        #expect(gate.waitForArrivals())
+        try command.fill(["b"])
+        gate.open()
         #expect(try process.wait().exitCode == 75)
         #expect(process.text(.standardError).contains("records remain in \(command.spoolPath)"))
-        service.kill(SIGKILL)
-        _ = try service.wait()
+        #expect(endpoint.messages(in: Command.destination) == ["a"])
     }
 
     @Test("A pattern: all its spools, also those that come later; those that are gone are let go")
