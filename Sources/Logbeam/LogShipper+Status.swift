@@ -49,7 +49,7 @@ extension LogShipper {
             delivered = spool.delivered
             rejected = spool.rejected
             dropped = spool.dropped
-            lastDelivery = spool.streams.compactMap(\.lastDelivery).max()
+            lastDelivery = spool.lastDelivery
             failures = spool.streams.compactMap(Failure.init)
             self.isUploading = isUploading
         }

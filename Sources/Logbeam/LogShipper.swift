@@ -280,7 +280,7 @@ public final class LogShipper: Sendable {
     /// any more.
     func requestFlush() -> Promise<Bool>? {
         guard let process = processes.ours else { return nil }
-        process.moveJournal(isPatient: true)
+        process.moveJournal(ignoresPause: true)
         return configuration.uploads && !process.uploader.mailbox.isStopped ? process.uploader.requestFlush() : nil
     }
 

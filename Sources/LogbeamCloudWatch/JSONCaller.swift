@@ -216,10 +216,7 @@ extension JSONCaller {
 
     /// See ``DeliveryService/clockOffset``.
     var clockOffset: Int64? {
-        clock.withLock { $0.serviceOffset }.map { offset in
-            let (milliseconds, overflow) = offset.multipliedReportingOverflow(by: 1_000)
-            return overflow ? (offset < 0 ? .min : .max) : milliseconds
-        }
+        clock.withLock { $0.serviceOffset }?.multipliedSaturated(by: 1_000)
     }
 
     /// Takes a clock for the right one. False if signatures by ours are good there: AWS takes them for 5 minutes

@@ -1,3 +1,19 @@
+extension String {
+    /// Appends a character of the basic plane as it stands in a JSON string if it must not stand there itself.
+    package mutating func appendEscape(of scalar: Unicode.Scalar) {
+        switch scalar {
+        case "\"": self += "\\\""
+        case "\\": self += "\\\\"
+        case "\n": self += "\\n"
+        case "\r": self += "\\r"
+        case "\t": self += "\\t"
+        default:
+            let digits = String(scalar.value, radix: 16)
+            self += "\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)"
+        }
+    }
+}
+
 extension [UInt8] {
     /// Appends a JSON string: quotes around the text, `"`, `\` and the control characters escaped, all else as it is.
     ///

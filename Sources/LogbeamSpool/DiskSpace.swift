@@ -3,6 +3,7 @@ internal import Glibc
 #elseif canImport(Darwin)
 internal import Darwin
 #endif
+internal import LogbeamCore
 
 /// The room on a file system.
 enum DiskSpace {
@@ -13,10 +14,7 @@ enum DiskSpace {
         guard statvfs(path, &status) == 0 else { return .max }
         // Root may use what is reserved.
         let blocks = geteuid() == 0 ? status.f_bfree : status.f_bavail
-        let (bytes, overflow) = Int64(clamping: blocks).multipliedReportingOverflow(
-            by: Int64(clamping: status.f_frsize)
-        )
-        return overflow ? .max : bytes
+        return Int64(clamping: blocks).multipliedSaturated(by: Int64(clamping: status.f_frsize))
     }
 
     /// The size of a file in bytes; 0 if it is not to be had.

@@ -114,7 +114,7 @@ package final class Spool: Sendable {
         logSync = LogSync(path: self.path, walMonitor: walMonitor)
         ForkGate.add(queue)
         // Where that fails, the journals stay for the next time.
-        _ = try? takeInJournals()
+        takeInJournals()
         try? forgetJournals()
     }
 

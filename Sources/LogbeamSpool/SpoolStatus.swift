@@ -51,6 +51,8 @@ package struct SpoolStatus: Sendable, Equatable {
     package var dropped: Int { streams.reduce(0) { $0.addingSaturated($1.dropped) } }
     package var inDoubt: Int { streams.reduce(0) { $0 + $1.inDoubt } }
     package var oldest: Int64? { streams.compactMap(\.oldest).min() }
+    /// The latest of all streams.
+    package var lastDelivery: Int64? { streams.compactMap(\.lastDelivery).max() }
 
     /// Reads the status in one snapshot. Changes nothing where no journal of a dead process lies beside the spool: one of an
     /// earlier version stays one, and is told by what all versions have. Else see ``SpoolFile/openForReading(path:)``.

@@ -17,10 +17,10 @@ struct TerminationSignals: Sendable {
     /// From here on the signals no longer end the process. To be called before any other thread is started.
     ///
     /// - Parameters:
-    ///   - haste: with this the second signal ends the process at once; if `nil`, it changes nothing.
+    ///   - status: with this the second signal ends the process at once; if `nil`, it changes nothing.
     ///   - onHangup: what SIGHUP does instead, also where it was ignored; called on a thread of its own.
     static func watch(
-        haste: ExitStatus? = nil,
+        secondExitsWith status: ExitStatus? = nil,
         onHangup: (@Sendable () -> Void)? = nil
     ) throws -> TerminationSignals {
         let pipe = try SignalPipe()
@@ -40,8 +40,8 @@ struct TerminationSignals: Sendable {
                 onHangup()
             } else if !signals.haveCome {
                 StandardStreams.writeAll([UInt8(clamping: number)], to: pipe.writing)
-            } else if let haste {
-                _exit(haste.rawValue)
+            } else if let status {
+                _exit(status.rawValue)
             }
         }
         return signals

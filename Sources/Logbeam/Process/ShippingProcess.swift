@@ -103,19 +103,19 @@ final class ShippingProcess: Sendable {
     ) throws(SpoolError) -> Bool {
         guard let journal else { return false }
         if !isSynced, try journal.append(to: stream, timestamp: timestamp, message: message) { return true }
-        moveJournal(isPatient: isSynced)
+        moveJournal(ignoresPause: isSynced)
         return false
     }
 
     /// Moves into the spool what was logged before. What the spool does not take now is safe where it is.
     ///
-    /// - Parameter isPatient: also tries where it has just failed.
+    /// - Parameter ignoresPause: also tries where it has just failed.
     /// - Returns: whether all of it is in the spool now.
     @discardableResult
-    func moveJournal(isPatient: Bool = false) -> Bool {
+    func moveJournal(ignoresPause: Bool = false) -> Bool {
         guard let journal else { return true }
         do throws(SpoolError) {
-            try journal.move(isPatient: isPatient)
+            try journal.move(ignoresPause: ignoresPause)
             return true
         } catch {
             return false
@@ -125,31 +125,6 @@ final class ShippingProcess: Sendable {
     /// From now on records are appended to the spool itself.
     func closeJournal() {
         journal?.close()
-    }
-
-    // MARK: For callers on Swift's cooperative pool
-
-    // Each of these may wait for the commit timeout several times, or read for long.
-
-    /// ``moveJournal(isPatient:)``.
-    func moveJournalAwayFromPool() async -> Bool {
-        guard journal != nil else { return true }
-        return await moving.answer { self.moveJournal(isPatient: true) }
-    }
-
-    func closeJournalAwayFromPool() async {
-        guard journal != nil else { return }
-        await closing.answer { self.closeJournal() }
-    }
-
-    func statusAwayFromPool() async throws(SpoolError) -> SpoolStatus {
-        try await counting.answer { [path = spool.path] in
-            do throws(SpoolError) {
-                return .success(try SpoolStatus.read(path: path))
-            } catch {
-                return .failure(error)
-            }
-        }.get()
     }
 
     /// False in a child of the process that made it: nothing of it may be used there, for threads that do not exist there
@@ -173,9 +148,34 @@ final class ShippingProcess: Sendable {
 
     private static func moveRetired(of spool: LiveSpool) {
         // Threads that append to the old file are through with it after the commit timeout.
-        for _ in 0..<600 where !spool.moveRetired(holdsLease: false, isPatient: false) {
+        for _ in 0..<600 where !spool.moveRetired(holdsLease: false, waitsForUploader: false) {
             MonotonicClock.sleep(nanoseconds: 100_000_000)
         }
+    }
+
+    // MARK: For callers on Swift's cooperative pool
+
+    // Each of these may wait for the commit timeout several times, or read for long.
+
+    /// ``moveJournal(ignoresPause:)``.
+    func moveJournalAwayFromPool() async -> Bool {
+        guard journal != nil else { return true }
+        return await moving.answer { self.moveJournal(ignoresPause: true) }
+    }
+
+    func closeJournalAwayFromPool() async {
+        guard journal != nil else { return }
+        await closing.answer { self.closeJournal() }
+    }
+
+    func statusAwayFromPool() async throws(SpoolError) -> SpoolStatus {
+        try await counting.answer { [path = spool.path] in
+            do throws(SpoolError) {
+                return .success(try SpoolStatus.read(path: path))
+            } catch {
+                return .failure(error)
+            }
+        }.get()
     }
 }
 

@@ -1,3 +1,4 @@
+internal import LogbeamCore
 import Logging
 
 /// Writes ``RecordFormat/text``.
@@ -77,18 +78,10 @@ struct TextWriter {
     mutating func writeQuoted(_ scalars: some Sequence<Unicode.Scalar>) {
         text += "\""
         for scalar in scalars {
-            switch scalar {
-            case "\"": text += "\\\""
-            case "\\": text += "\\\\"
-            case "\n": text += "\\n"
-            case "\r": text += "\\r"
-            case "\t": text += "\\t"
-            case _ where Self.isControl(scalar):
-                let digits = String(scalar.value, radix: 16)
-                text += "\\u"
-                for _ in digits.count..<4 { text += "0" }
-                text += digits
-            default: text.unicodeScalars.append(scalar)
+            if scalar == "\"" || scalar == "\\" || Self.isControl(scalar) {
+                text.appendEscape(of: scalar)
+            } else {
+                text.unicodeScalars.append(scalar)
             }
         }
         text += "\""

@@ -89,7 +89,6 @@ extension UploadLoop {
         totals.records += delivered.records
         totals.bytes += delivered.bytes
         totals.rejected += delivered.refused.count
-        if delivered.records > 0 { totals.lastDelivery = now().wall }
         if acknowledgement.ids.isEmpty {
             let isWhole = delivered.early == nil && plan.isWhole(range)
             spent.add(acknowledgement.taken, isWhole: isWhole, at: now().monotonic)

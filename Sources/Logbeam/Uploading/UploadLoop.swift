@@ -27,8 +27,6 @@ package final class UploadLoop {
         package var rejected = 0
         /// Deliveries that did not get through, and are tried again.
         package var failures = 0
-        /// When the service last took something, in milliseconds since 1970-01-01T00:00:00Z.
-        package var lastDelivery: Int64?
     }
 
     package internal(set) var totals = Totals()

@@ -87,7 +87,7 @@ package final class Uploader: Sendable {
         // A file that was deleted with nothing in it needs no successor any more.
         if countNameless().records > 0 { spool.look(isLast: true) }
         losses.note(in: spool, isLast: true)
-        spool.moveRetired(holdsLease: false, isPatient: false)
+        spool.moveRetired(holdsLease: false, waitsForUploader: false)
         tellNameless()
         mailbox.endFlushes()
         end.fulfill(())

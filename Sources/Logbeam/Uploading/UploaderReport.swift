@@ -61,8 +61,7 @@ extension UploadLoop.Totals {
             records: a.records + b.records,
             bytes: a.bytes + b.bytes,
             rejected: a.rejected + b.rejected,
-            failures: a.failures + b.failures,
-            lastDelivery: b.lastDelivery ?? a.lastDelivery
+            failures: a.failures + b.failures
         )
     }
 }

@@ -7,8 +7,8 @@ extension Spool {
         package var records = 0
         /// The journals that stay, and may hold records.
         package var stranded: [StrandedJournal] = []
-        fileprivate var wholeRecords = 0
-        fileprivate var failure: SpoolError?
+        /// The last thing that kept one from being moved.
+        var failure: SpoolError?
     }
 
     /// Moves into the spool what stands in the journals of processes that have died, each record once, whenever this
@@ -18,7 +18,8 @@ extension Spool {
     /// is set aside. One that the disk does not give, or the spool does not take now, stays as it is: who opens a spool, or
     /// uploads, does not wait for the room that only an upload makes, and where another process keeps the spool locked no
     /// more than once for that.
-    package func moveJournals() -> JournalIntake {
+    @discardableResult
+    package func takeInJournals() -> JournalIntake {
         var intake = JournalIntake()
         for found in JournalFile.adopt(besideSpool: path) {
             switch found {
@@ -30,8 +31,7 @@ extension Spool {
                     continue
                 }
                 do throws(SpoolError) {
-                    let records = try takeIn(file, counting: &intake.records)
-                    intake.wholeRecords += records
+                    try takeIn(file, counting: &intake.records)
                 } catch {
                     intake.failure = error
                     intake.stranded.append(StrandedJournal(file.path, error))
@@ -39,16 +39,6 @@ extension Spool {
             }
         }
         return intake
-    }
-
-    /// The same.
-    ///
-    /// - Returns: how many records were moved. It throws only if no journal was: there may be room for the others later.
-    @discardableResult
-    package func takeInJournals() throws(SpoolError) -> Int {
-        let intake = moveJournals()
-        if let failure = intake.failure, intake.wholeRecords == 0 { throw failure }
-        return intake.wholeRecords
     }
 
     /// Forgets how far journals were moved that are not there any more: somebody has deleted them.
@@ -66,11 +56,11 @@ extension Spool {
         }
     }
 
-    private func takeIn(_ file: JournalFile, counting records: inout Int) throws(SpoolError) -> Int {
+    private func takeIn(_ file: JournalFile, counting records: inout Int) throws(SpoolError) {
         let known = try value(of: .moved(fromJournal: file.name, through: nil))
         // The spool knows best; another one, which was here when that was moved, may have been deleted since.
         let moved = known.map { UInt64(clamping: $0) } ?? file.moved
-        return try file.withFrames(after: moved) { (frames) throws(SpoolError) in
+        try file.withFrames(after: moved) { (frames) throws(SpoolError) in
             // What another spool may have is not missing.
             let holes = JournalFormat.holes(between: frames, after: max(moved, file.moved))
             let isDamaged = try noteHoles(holes, of: file)
@@ -80,7 +70,6 @@ extension Spool {
             if isDamaged { try Quarantine.setAside(file, ofSpool: path) } else { file.remove() }
             // Afterwards: as long as the file is there, its records must not be taken for new ones.
             try forget(file.name)
-            return frames.count
         }
     }
 

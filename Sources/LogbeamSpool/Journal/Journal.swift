@@ -79,7 +79,7 @@ package final class Journal: @unchecked Sendable {
 
     // MARK: Appending
 
-    /// Takes a record. False if it must be appended to the spool itself, for which ``move(isPatient:)`` comes first: it
+    /// Takes a record. False if it must be appended to the spool itself, for which ``move(ignoresPause:)`` comes first: it
     /// is too long, or the disk does not take it, or it is to wait for room in the spool, or the journal is closed.
     ///
     /// Where both regions are full, it waits until the records of one are moved. If they can not be, it throws, and the
@@ -149,13 +149,13 @@ package final class Journal: @unchecked Sendable {
 
     /// Moves into the spool what was appended before the call.
     ///
-    /// - Parameter isPatient: also tries where it has just failed.
+    /// - Parameter ignoresPause: also tries where it has just failed.
     /// - Returns: how many records were moved.
     @discardableResult
-    package func move(isPatient: Bool = false) throws(SpoolError) -> Int {
+    package func move(ignoresPause: Bool = false) throws(SpoolError) -> Int {
         guard moving.lock(until: spool.deadline) else { throw busy }
         defer { moving.unlock() }
-        if let failure, !isPatient, MonotonicClock.nanoseconds() < failure.until { throw failure.error }
+        if let failure, !ignoresPause, MonotonicClock.nanoseconds() < failure.until { throw failure.error }
         do throws(SpoolError) {
             // What could not be moved before, then what has come since.
             let count = try moveOther()
@@ -267,7 +267,7 @@ package final class Journal: @unchecked Sendable {
         lock.lock()
         isClosed = true
         lock.unlock()
-        guard (try? move(isPatient: true)) != nil else { return }
+        guard (try? move(ignoresPause: true)) != nil else { return }
         moving.lock()
         defer { moving.unlock() }
         // Whoever closes it twice, or has deleted it.

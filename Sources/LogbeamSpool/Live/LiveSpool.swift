@@ -47,7 +47,7 @@ package final class LiveSpool: Sendable {
     /// - Parameters:
     ///   - lookInterval: how often to look whether the file is where it was.
     ///   - report: called with a line for people when the file was replaced, or could not be.
-    ///   - onReplacement: called after the file was replaced, on whatever thread: ``moveRetired(holdsLease:isPatient:while:)`` has work.
+    ///   - onReplacement: called after the file was replaced, on whatever thread: ``moveRetired(holdsLease:waitsForUploader:while:)`` has work.
     package init(
         path: String,
         options: Spool.Options = Spool.Options(),
@@ -156,7 +156,9 @@ package final class LiveSpool: Sendable {
         guard now >= due,
             nextJournals.compareExchange(expected: due, desired: now + lookInterval, ordering: .relaxed).exchanged
         else { return }
-        _ = try? use { generation throws(SpoolError) in try generation.spool.takeInJournals() }
+        try? use { generation throws(SpoolError) in
+            if let failure = try generation.spool.takeInJournals().failure { throw failure }
+        }
     }
 
     /// Makes a stream known to the file that is in use.

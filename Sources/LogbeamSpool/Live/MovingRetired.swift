@@ -25,14 +25,14 @@ extension LiveSpool {
     ///   - holdsLease: nobody else uploads from these files, nor from the one in use. Without it only those are moved
     ///     that have no name any more, so that no other process can ever open them, and those of which the process that
     ///     uploads has moved what was there before.
-    ///   - isPatient: waits until the process that uploads has had its chance.
+    ///   - waitsForUploader: waits until the process that uploads has had its chance.
     ///   - isWanted: asked all the time, so that it may show a sign of life. When it says no, as the lease is lost,
     ///     nothing more is moved.
     /// - Returns: whether nothing is left to do.
     @discardableResult
     package func moveRetired(
         holdsLease: Bool,
-        isPatient: Bool = true,
+        waitsForUploader: Bool = true,
         while isWanted: () -> Bool = { true }
     ) -> Bool {
         guard hasRetired else { return true }
@@ -40,7 +40,7 @@ extension LiveSpool {
         defer { isMovingRetired.store(false, ordering: .releasing) }
         for retired in withRepairs({ $0.retired }) ?? [] {
             let isRipe =
-                holdsLease || !isPatient || !retired.leavesRecords
+                holdsLease || !waitsForUploader || !retired.leavesRecords
                 || MonotonicClock.nanoseconds() >= retired.since &+ Self.grace
             guard isRipe, waitUntilUnused(retired.generation, while: isWanted) else { continue }
             guard ForkGate.pass({ move(retired, holdsLease: holdsLease, while: isWanted) }) else { continue }

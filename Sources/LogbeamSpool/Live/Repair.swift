@@ -100,7 +100,7 @@ extension LiveSpool {
             case .cutOff, .damaged, .withoutLog:
                 try setAside(generation, trouble)
             case .gone, .replaced:
-                try succeed(generation, trouble)
+                try installSuccessor(of: generation, trouble)
             }
             repairs.lastFailure = nil
             return true
@@ -203,7 +203,7 @@ extension LiveSpool {
     }
 
     /// Goes on with what is in the place of the file, or with a new one if nothing is.
-    private func succeed(_ generation: Generation, _ trouble: Trouble) throws(SpoolError) {
+    private func installSuccessor(of generation: Generation, _ trouble: Trouble) throws(SpoolError) {
         if trouble == .replaced { try verifySuccessor() }
         // SQLite would take the log of the old file for one of the new.
         if let place = try? Quarantine.setAsideLog(of: generation, path, until: deadline) {

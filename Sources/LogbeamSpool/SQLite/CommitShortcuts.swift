@@ -143,8 +143,6 @@ private struct LogWrites {
 /// moment stops at the mark, which is at most sixteen transactions of this connection old; marks that are not in use it raises
 /// itself.
 private struct ReadMarks {
-    private static let checkpointLock: Int32 = 1
-    private static let firstMark: Int32 = 4
     private static let mostRefusals = 15
 
     private var refusals = 0
@@ -165,9 +163,10 @@ private struct ReadMarks {
     }
 
     private mutating func refuses(_ offset: Int32, _ count: Int32, _ flags: Int32) -> Bool {
-        let isRaising = flags == SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE && count == 1 && offset >= Self.firstMark
+        let isRaising =
+            flags == SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE && count == 1 && offset >= LogLayout.firstReaderLock
         guard isRaising, !isCheckpointing else { return false }
-        if offset == Self.firstMark {
+        if offset == LogLayout.firstReaderLock {
             isRefusing = hasMark && refusals < Self.mostRefusals
             refusals = isRefusing ? refusals + 1 : 0
             hasMark = false
@@ -176,7 +175,7 @@ private struct ReadMarks {
     }
 
     private mutating func note(_ offset: Int32, _ flags: Int32) {
-        if offset == Self.checkpointLock { isCheckpointing = flags & SQLITE_SHM_LOCK != 0 }
-        if offset >= Self.firstMark, flags == SQLITE_SHM_LOCK | SQLITE_SHM_SHARED { hasMark = true }
+        if offset == LogLayout.checkpointLock { isCheckpointing = flags & SQLITE_SHM_LOCK != 0 }
+        if offset >= LogLayout.firstReaderLock, flags == SQLITE_SHM_LOCK | SQLITE_SHM_SHARED { hasMark = true }
     }
 }

@@ -100,7 +100,7 @@ struct Appender {
             // Where it was not a lock that was waited for, there is nothing to wait for.
         } while losses.areUnwritten && !signals.haveCome && start + Self.turn <= MonotonicClock.milliseconds()
             && start < deadline
-        spool.moveRetired(holdsLease: false, isPatient: false)
+        spool.moveRetired(holdsLease: false, waitsForUploader: false)
         do throws(SpoolError) {
             try spool.forEachNameless { message in
                 Self.tell(message)

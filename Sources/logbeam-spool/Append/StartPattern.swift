@@ -3,6 +3,7 @@ internal import Glibc
 #elseif canImport(Darwin)
 internal import Darwin
 #endif
+internal import LogbeamCore
 
 /// An extended regular expression of POSIX, by regcomp(3), that tells which lines begin a record.
 ///
@@ -54,8 +55,7 @@ final class StartPattern {
                 let counts = pattern[(index + 1)...].prefix { $0 != UInt8(ascii: "}") }
                     .split(separator: UInt8(ascii: ","))
                 let largest = counts.compactMap { Int(String(decoding: $0, as: UTF8.self)) }.max() ?? 1
-                let (product, overflows) = repetitions.multipliedReportingOverflow(by: max(1, largest))
-                repetitions = overflows ? .max : product
+                repetitions = repetitions.multipliedSaturated(by: max(1, largest))
                 guard repetitions <= repetitionLimit else {
                     return "the counts of its repetitions must multiply to \(repetitionLimit) at most"
                 }

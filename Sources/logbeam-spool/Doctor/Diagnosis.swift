@@ -144,7 +144,7 @@ struct Diagnosis {
     private static let takenOffsets: ClosedRange<Int64> = -7_200...1_209_600
 
     private static func clock(_ offset: Int64) -> Line {
-        let length = HumanUnits.duration(milliseconds: Int64(clamping: offset.magnitude).multipliedClamped(by: 1_000))
+        let length = HumanUnits.duration(milliseconds: Int64(clamping: offset.magnitude).multipliedSaturated(by: 1_000))
         guard offset.magnitude > tolerableOffset else {
             return Line("clock", .ok, "within \(tolerableOffset) s of the service's")
         }
@@ -219,12 +219,5 @@ struct Diagnosis {
         case .denied(let failure), .invalid(let failure): line(.failed(.refused), failure.description)
         case .transient(let failure): line(.failed(.recordsRemain), failure.description)
         }
-    }
-}
-
-extension Int64 {
-    fileprivate func multipliedClamped(by factor: Int64) -> Int64 {
-        let (product, overflow) = multipliedReportingOverflow(by: factor)
-        return overflow ? .max : product
     }
 }

@@ -128,7 +128,7 @@ struct Drain: ParsableCommand {
         let path = spool.path
         let start = MonotonicClock.milliseconds()
         let stop = Stop(
-            signals: try TerminationSignals.watch(haste: .recordsRemain),
+            signals: try TerminationSignals.watch(secondExitsWith: .recordsRemain),
             deadline: timeout.map { start + Int64(($0 * 1_000).rounded(.up)) }
         )
         if let told = Quarantine.copyDamagedLog(of: path) { StandardStreams.complain(told) }
@@ -176,7 +176,7 @@ struct Drain: ParsableCommand {
             case .lease(let lease): return lease
             case .empty:
                 // Programs that have died meanwhile, too.
-                let intake = spool.moveJournals()
+                let intake = spool.takeInJournals()
                 if intake.records > 0 { return try self.lease(of: spool, stop) }
                 try StrandedJournals.refuse(intake.stranded, besides: spool.path)
                 return nil
@@ -212,7 +212,7 @@ struct Drain: ParsableCommand {
         var end = try drainer.run()
         while end == .empty {
             // What a full disk had no room for when the spool was opened.
-            let intake = spool.moveJournals()
+            let intake = spool.takeInJournals()
             if intake.records == 0 { return (end, intake.stranded) }
             end = try drainer.run()
         }

@@ -82,7 +82,7 @@ enum MetricsText {
         Metric(name: "last_success_timestamp_seconds", type: "gauge", help: "When something was last acknowledged.") {
             sample,
             _ in
-            (sample.status?.streams.compactMap(\.lastDelivery).max()).map { Double($0) / 1_000 }
+            sample.status?.lastDelivery.map { Double($0) / 1_000 }
         },
     ]
 

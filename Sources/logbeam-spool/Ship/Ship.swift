@@ -109,7 +109,7 @@ struct Ship: ParsableCommand {
         // First of all: it changes the environment, which other threads read.
         let manager = ServiceManager.takeFromEnvironment()
         let hangup = Hangup()
-        let signals = try TerminationSignals.watch(haste: .recordsRemain) {
+        let signals = try TerminationSignals.watch(secondExitsWith: .recordsRemain) {
             hangup.hasCome.store(true, ordering: .relaxed)
         }
         Self.raiseDescriptorLimit()

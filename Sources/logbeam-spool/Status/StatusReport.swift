@@ -135,9 +135,6 @@ extension Figures {
 
 extension SpoolStatus: Figures {
     /// The latest of all streams.
-    var lastDelivery: Int64? { streams.compactMap(\.lastDelivery).max() }
-
-    /// The latest of all streams.
     var error: (time: Int64, message: String)? {
         streams.compactMap(\.error).max { $0.time < $1.time }
     }

@@ -21,7 +21,7 @@ struct WatchLoop {
     /// - Throws: what is wrong at the first look; later trouble is shown, for it may pass.
     func run() throws {
         // A second one ends it where nobody takes the output.
-        let signals = try TerminationSignals.watch(haste: .done)
+        let signals = try TerminationSignals.watch(secondExitsWith: .done)
         let changes = try WindowChanges.watch()
         var watch = StatusWatch(path: path)
         var redraw = Redraw()

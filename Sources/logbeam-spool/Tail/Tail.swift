@@ -52,7 +52,7 @@ struct Tail: ParsableCommand {
 
     func run() throws {
         // A second one ends it where a terminal takes nothing.
-        let signals = try TerminationSignals.watch(haste: .done)
+        let signals = try TerminationSignals.watch(secondExitsWith: .done)
         let follower = try RecordFollower(path: spool.path, filter: selection.filter, newest: lines)
         let output = TailOutput(isJSON: json, terminal: .output, signals: signals)
         var told: String?

@@ -1,3 +1,5 @@
+internal import LogbeamCore
+
 extension String {
     /// On one line and harmless for a terminal: what could control it is escaped as JSON escapes it.
     var printable: String {
@@ -17,18 +19,8 @@ extension String {
     private func escaped(_ isEscaped: (Unicode.Scalar) -> Bool) -> String {
         var text = ""
         for scalar in unicodeScalars {
-            switch scalar {
-            case _ where !isEscaped(scalar): text.unicodeScalars.append(scalar)
-            case "\"": text += "\\\""
-            case "\\": text += "\\\\"
-            case "\n": text += "\\n"
-            case "\r": text += "\\r"
-            case "\t": text += "\\t"
-            default:
-                // All that is unprintable lies in the basic plane.
-                let digits = String(scalar.value, radix: 16)
-                text += "\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)"
-            }
+            // All that is unprintable lies in the basic plane.
+            if isEscaped(scalar) { text.appendEscape(of: scalar) } else { text.unicodeScalars.append(scalar) }
         }
         return text
     }

@@ -42,7 +42,7 @@ struct JournalHistoryTests {
                 if isBusy { try other.execute("COMMIT") }
                 isBusy = false
             case 2, 3:
-                _ = try? journal.move(isPatient: true)
+                _ = try? journal.move(ignoresPause: true)
             case 4:
                 unlink(journal.path)
                 journal.renewFileIfGone(interval: 0)
@@ -50,7 +50,7 @@ struct JournalHistoryTests {
                 // The process dies: nothing says so to its journal.
                 journal = try Journal(spool: live.spool)
             case 6 where !isBusy:
-                _ = try live.spool.current.spool.takeInJournals()
+                try live.spool.current.spool.takeInJournals()
             case 7:
                 journal.close()
                 journal = try Journal(spool: live.spool)

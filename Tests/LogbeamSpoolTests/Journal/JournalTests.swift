@@ -137,7 +137,7 @@ struct JournalTests {
         #expect(!journal.fallAsleep())
         #expect(try live.stage("second", in: journal))
         try other.execute("COMMIT")
-        #expect(try journal.move(isPatient: true) == 2)
+        #expect(try journal.move(ignoresPause: true) == 2)
         #expect(journal.fallAsleep())
         #expect(try live.pending() == ["first", "second"])
     }
@@ -155,7 +155,7 @@ struct JournalTests {
         }
         #expect(taken >= 2 * (JournalFormat.regionSize / 50_100))
         try other.execute("COMMIT")
-        _ = try journal.move(isPatient: true)
+        _ = try journal.move(ignoresPause: true)
         #expect(try live.stage("\(taken) \(text)", in: journal))
         journal.close()
         #expect(try live.pending().map { $0.split(separator: " ")[0] } == (0...taken).map { "\($0)" })

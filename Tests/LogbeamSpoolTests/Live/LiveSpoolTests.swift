@@ -224,7 +224,7 @@ struct LiveSpoolTests {
         try live.log("before")
         try live.shell("mv $0 $0-old")
         try live.log("after")
-        #expect(live.spool.moveRetired(holdsLease: false, isPatient: false))
+        #expect(live.spool.moveRetired(holdsLease: false, waitsForUploader: false))
         #expect(try live.pending() == ["after"])
         // The record was in the log alone, which does not lie beside it any more.
         #expect(try messages(in: live.path + "-old") == ["before"])
@@ -238,7 +238,7 @@ struct LiveSpoolTests {
         try live.log("after")
         #expect(!live.spool.moveRetired(holdsLease: false))
         #expect(try live.pending() == ["after"])
-        #expect(live.spool.moveRetired(holdsLease: false, isPatient: false))
+        #expect(live.spool.moveRetired(holdsLease: false, waitsForUploader: false))
         #expect(try live.pending() == ["after", "before"])
         #expect(try FileManager.default.contentsOfDirectory(atPath: live.directory.file("spool")).count == 3)
     }

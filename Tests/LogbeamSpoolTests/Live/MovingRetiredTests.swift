@@ -172,7 +172,7 @@ struct MovingRetiredTests {
         logging.spool.look()
         uploading.spool.look()
         #expect(uploading.spool.moveRetired(holdsLease: true))
-        #expect(logging.spool.moveRetired(holdsLease: false, isPatient: false))
+        #expect(logging.spool.moveRetired(holdsLease: false, waitsForUploader: false))
         #expect(try logging.pending() == ["0", "1", "2"])
     }
 
@@ -207,7 +207,7 @@ struct MovingRetiredTests {
         #expect(uploading.spool.moveRetired(holdsLease: true))
         try old.append("late", stream: try logging.stream.id(in: logging.spool.current))
         logging.spool.look()
-        #expect(logging.spool.moveRetired(holdsLease: false, isPatient: false))
+        #expect(logging.spool.moveRetired(holdsLease: false, waitsForUploader: false))
         #expect(uploading.spool.moveRetired(holdsLease: true))
         #expect(try logging.pending() == ["before", "late"])
     }
