@@ -209,8 +209,8 @@ extension LogShipper {
         /// default, in which a resolver asks three name servers (resolv.conf(5): 5 s each).
         public var connectTimeout: Duration
 
-        /// How long a request may take from its start to the end of its answer. 1 ms to 1 hour; 30 s by default, in
-        /// which a full batch passes at 300 kbit/s.
+        /// How long a request may take from its start to the end of its answer, and a second more for each 8 KiB of its body.
+        /// 1 ms to 1 hour; 30 s by default.
         public var requestTimeout: Duration
 
         /// How long a process that ends normally, by `exit` or by returning from `main`, may be held up to send what it has

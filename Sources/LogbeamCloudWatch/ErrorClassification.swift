@@ -13,6 +13,8 @@ extension ServiceError {
             // A refusal says that nothing was done; a server in trouble may not know what it did, nor does a proxy.
             mayHaveArrived: !(400..<500).contains(status) || status == 408
         )
+        // Whoever can not do this at all (RFC 9110, 15.6.2) is not CloudWatch Logs.
+        if status == 501 { return .denied(failure) }
         // Redirections come from proxies and captive portals, which go away.
         if status >= 500 || status < 400 || status == 408 || status == 429 || Self.transientCodes.contains(code) {
             return .transient(failure)
@@ -87,6 +89,8 @@ extension ServiceError {
             "enable the region for this account"
         case "" where status == 407:
             "give the proxy's user name and password in HTTPS_PROXY"
+        case _ where status == 501:
+            "check that the endpoint is that of CloudWatch Logs, and what stands between"
         case "" where status < 500 && status != 429 && status != 408:
             "this is no answer of CloudWatch Logs; check the endpoint and the proxy"
         default: ""

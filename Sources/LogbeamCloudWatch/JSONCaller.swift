@@ -128,7 +128,7 @@ final class JSONCaller: Sendable {
             if case .success = result { clock.withLock { $0.serviceOffset = offset ?? $0.serviceOffset ?? 0 } }
             return result
         }
-        let refusal = ServiceError(response, now: now())
+        let refusal = ServiceError(response, now: now() + (offset ?? 0))
         if refusal.mayHealWithFreshSignature {
             // For this call and later ones, and for signatures alone: records keep the time that they were logged at.
             if let offset { clock.withLock { $0.offset = offset } }
@@ -154,12 +154,13 @@ final class JSONCaller: Sendable {
     /// The time to sign by, in seconds since 1970-01-01T00:00:00Z.
     private var signingTime: Int64 { now() + clock.withLock { $0.offset } }
 
-    /// A success without a JSON object is not the service's: a captive portal or a proxy says 200 as well.
+    /// A success without a JSON object, or with an error in it, is not the service's: a captive portal or a proxy says 200 as
+    /// well.
     private func success(_ response: HTTPResponse, mayBeEmpty: Bool) -> CallResult {
         if mayBeEmpty, response.body.isEmpty, response.status == 200 { return .success(.object([:])) }
-        if let answer = JSONValue(response.body), answer.isObject { return .success(answer) }
+        if let answer = JSONValue(response.body), answer.isObject, answer["__type"] == nil { return .success(answer) }
         let message =
-            "the answer has status \(response.status), but is no JSON object; a proxy or a portal may be in between"
+            "the answer has status \(response.status), but is not the service's; a proxy or a portal may be in between"
         return .undelivered(.transient(DeliveryFailure(code: "UnexpectedAnswer", message: message)))
     }
 
@@ -241,7 +242,9 @@ extension DeliveryOutcome {
         switch error {
         case let error as HTTPError: .of(error)
         case let error as EndpointError:
-            .denied(unsent(error.isMissingRegion ? "NoRegion" : "InvalidEndpoint", error))
+            error.isPassing
+                ? .transient(unsent("NoRegion", error))
+                : .denied(unsent(error.isMissingRegion ? "NoRegion" : "InvalidEndpoint", error))
         case let error as CredentialsError:
             error.isPassing ? .transient(unsent("NoCredentials", error)) : .denied(unsent("NoCredentials", error))
         default: .transient(unsent("SigningError", error))

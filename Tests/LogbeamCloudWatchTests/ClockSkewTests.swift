@@ -66,6 +66,17 @@ struct ClockSkewTests {
         }
     }
 
+    @Test("do not move the time until which an answer asks to wait")
+    func retryAfter() async throws {
+        try await onOwnThread {
+            let endpoint = try Self.endpoint()
+            let dates = ["Date": "Sun, 30 Aug 2026 12:36:00 GMT", "Retry-After": "Sun, 30 Aug 2026 12:36:30 GMT"]
+            endpoint.enqueue(.answer(503, headers: dates, body: ""))
+            let outcome = CloudWatchLogsService(to: endpoint.url).send(EventBatch.now("x", to: Self.destination))
+            #expect(outcome.failure?.retryAfter == .seconds(30))
+        }
+    }
+
     @Test("that somebody lied about are right again one refusal later, and no call is made more than twice")
     func lie() async throws {
         try await onOwnThread {

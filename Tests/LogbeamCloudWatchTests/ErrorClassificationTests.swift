@@ -53,7 +53,7 @@ struct ErrorClassificationTests {
             (400, "InvalidSequenceTokenException", .denied), (400, "UnknownOperationException", .denied),
             (400, "ServiceQuotaExceededException", .denied), (400, "FromTheFutureException", .denied),
             (400, "", .denied), (401, "", .denied), (403, "", .denied), (404, "", .denied), (405, "", .denied),
-            (407, "", .denied), (418, "", .denied),
+            (407, "", .denied), (418, "", .denied), (501, "", .denied), (501, "InternalFailure", .denied),
             // Only AWS's own word leads to giving up events, not its sound.
             (400, "invalidparameterexception", .denied), (404, "NotFound", .denied),
         ] as [(Int, String, Kind)]

@@ -82,6 +82,11 @@ struct DeliveryMatrixTests {
         } + [
             row("a page with 503", .nonJSONAnswer(status: 503), doubtful("HTTP 503")),
             row("a page with 200", .nonJSONAnswer(), doubtful("UnexpectedAnswer")),
+            row(
+                "an error with 200",
+                .answer(200, body: #"{"__type":"InternalFailure"}"#),
+                doubtful("UnexpectedAnswer")
+            ),
             row("an array with 200", .answer(200, body: "[]"), doubtful("UnexpectedAnswer")),
             row("204", .answer(204), doubtful("UnexpectedAnswer")),
             row("408", .answer(408), doubtful("HTTP 408")),

@@ -9,7 +9,13 @@ struct InstanceMetadata {
     /// Why there is nothing to be had.
     struct Failure: Error, Equatable {
         var reason: String
+        /// It is there, and may have it later though nobody does anything: EC2 throttles whoever asks often
+        /// (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html, "Query throttling").
+        var isPassing = false
     }
+
+    /// Whether an answer may be another one later.
+    private static func isPassing(_ response: HTTPResponse) -> Bool { response.status >= 500 || response.status == 429 }
 
     let origin: String
     private let isDisabled: Bool
@@ -61,13 +67,14 @@ struct InstanceMetadata {
             headers: [HTTPHeader("x-aws-ec2-metadata-token-ttl-seconds", "21600")]
         )
         var reason = ""
-        var isReached = false
+        var (isReached, isPassing) = (false, false)
         attempts: for _ in 0..<attempts {
             switch perform(request) {
             case .success(let response):
                 isReached = true
                 if response.status == 200 { return String(decoding: response.body, as: UTF8.self) }
                 reason = "it answers \(response.status) to the request for a token"
+                isPassing = Self.isPassing(response)
                 if response.status == 400 { throw Failure(reason: reason) }
                 if [403, 404, 405].contains(response.status) { break attempts }
             case .failure(let error):
@@ -79,7 +86,9 @@ struct InstanceMetadata {
         }
         // Whoever takes the request and gives no answer may know version 1 alone; who takes none is not there.
         guard isReached else { throw Failure(reason: reason) }
-        if isVersion1Disabled { throw Failure(reason: "\(reason), and version 1 is switched off") }
+        if isVersion1Disabled {
+            throw Failure(reason: "\(reason), and version 1 is switched off", isPassing: isPassing)
+        }
         return nil
     }
 
@@ -90,17 +99,20 @@ struct InstanceMetadata {
             url: "\(origin)/\(path)",
             headers: token.map { [HTTPHeader("x-aws-ec2-metadata-token", $0)] } ?? []
         )
-        var reason = ""
+        var (reason, isPassing) = ("", false)
         for _ in 0..<attempts {
             switch perform(request) {
             case .success(let response):
                 if response.status == 200, !response.body.isEmpty { return response.body }
                 let what = response.status == 200 ? "nothing" : "\(response.status)"
                 reason = "it answers \(what) to the request for \(path.onOneLine(limit: 200))"
+                isPassing = Self.isPassing(response)
             case .failure(let error):
                 reason = error.message.onOneLine(limit: 300)
+                // Whoever has given a token is there.
+                isPassing = token != nil
             }
         }
-        throw Failure(reason: reason)
+        throw Failure(reason: reason, isPassing: isPassing)
     }
 }

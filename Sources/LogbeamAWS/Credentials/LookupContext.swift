@@ -73,6 +73,7 @@ struct LookupContext: Sendable {
                 }
             ).endpoint
         } catch {
+            if error.isPassing { throw .unavailable(source: source, reason: error.description) }
             throw .unusable(source: source, reason: error.description)
         }
     }

@@ -37,8 +37,8 @@ package struct Endpoint: Sendable, Equatable {
 
 /// Why it is not known where requests go. Says what to do.
 package enum EndpointError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// Why the place where it was looked for last has none.
-    case noRegion(String)
+    /// Why the place where it was looked for last has none, and whether it may have one later.
+    case noRegion(String, isPassing: Bool = false)
     case invalidRegion(String, source: String)
     /// The text, where it came from, and what is wrong with it.
     case invalidURL(String, source: String, reason: String)
@@ -47,6 +47,11 @@ package enum EndpointError: Error, Sendable, Equatable, CustomStringConvertible 
 
     package var isMissingRegion: Bool {
         if case .noRegion = self { true } else { false }
+    }
+
+    /// Whether the same may be found later though nobody does anything.
+    package var isPassing: Bool {
+        if case .noRegion(_, isPassing: true) = self { true } else { false }
     }
 
     /// Whether it is the region that is in the way, not the endpoint.
@@ -59,7 +64,7 @@ package enum EndpointError: Error, Sendable, Equatable, CustomStringConvertible 
 
     package var description: String {
         switch self {
-        case .noRegion(let reason):
+        case .noRegion(let reason, _):
             "no AWS region (\(reason)); set AWS_REGION, or name the region in the configuration or the profile"
         case .invalidRegion(let region, let source):
             "\(source) is \(quoted(region)), which is no AWS region; a region is named like eu-central-1"

@@ -12,7 +12,8 @@ enum InstanceRegion {
             return (String(decoding: region, as: UTF8.self), "instance metadata")
         } catch {
             throw .noRegion(
-                "AWS_REGION is not set, the profile has none, and the instance metadata service does not tell: \(error.reason)"
+                "AWS_REGION is not set, the profile has none, and the instance metadata service does not tell: \(error.reason)",
+                isPassing: error.isPassing
             )
         }
     }

@@ -13,7 +13,7 @@ package final class HTTPClient: HTTPTransport {
         /// The time to resolve the host's name, connect, and agree on TLS. A resolver gives each name server 5 s before it
         /// asks the next one (resolv.conf(5), `timeout`): one that is out of reach is no reason to give up.
         package var connectTimeout: Duration = .seconds(15)
-        /// The time for the whole request, connecting included.
+        /// The time for the whole request, connecting included; a body adds a second for each ``slowestUpload`` bytes.
         package var requestTimeout: Duration = .seconds(30)
         /// A file with the certificate authorities to trust, in PEM format; `nil` for the system's.
         package var certificateAuthorityFile: String?
@@ -24,6 +24,10 @@ package final class HTTPClient: HTTPTransport {
         package var proxies = ProxyRules.direct
 
         package init() {}
+
+        /// In bytes a second. What is broken off on a slower line arrives all the same, where the system has taken all of it
+        /// to be sent: it would be there again with each try.
+        static let slowestUpload = 8_192
     }
 
     private let configuration: Configuration

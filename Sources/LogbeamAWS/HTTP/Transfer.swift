@@ -38,7 +38,8 @@ final class Transfer {
         setTLS(configuration)
         setProxy(configuration)
         set(CURLOPT_CONNECTTIMEOUT_MS, configuration.connectTimeout.wholeMilliseconds)
-        set(CURLOPT_TIMEOUT_MS, configuration.requestTimeout.wholeMilliseconds)
+        let upload = Duration.seconds(body.count / HTTPClient.Configuration.slowestUpload)
+        set(CURLOPT_TIMEOUT_MS, (configuration.requestTimeout + upload).wholeMilliseconds)
         // Signals would go to whichever thread the kernel likes.
         set(CURLOPT_NOSIGNAL, 1)
         take(logbeam_curl_set_quick_exit(easy))

@@ -53,7 +53,13 @@ struct Diagnosis {
             lines.append(Self.endpoint(choice, findings.proxy))
             if let reach = findings.reach { lines += Self.reach(reach, choice.endpoint, findings.authorities) }
         case .failure(let error):
-            lines.append(Line(error.isAboutRegion ? "region" : "endpoint", .failed(.refused), error.description))
+            lines.append(
+                Line(
+                    error.isAboutRegion ? "region" : "endpoint",
+                    .failed(error.isPassing ? .recordsRemain : .refused),
+                    error.description
+                )
+            )
         }
         if let offset = findings.clockOffset { lines.append(Self.clock(offset)) }
         if let identity = findings.identity { lines.append(Self.identity(identity)) }

@@ -6,6 +6,8 @@ final class SharedService: DeliveryService {
     private struct State {
         var service: any DeliveryService
         var hasEnded = false
+        /// What one before it knew of the clock.
+        var clockOffset: Int64?
     }
 
     private let make: @Sendable () -> any DeliveryService
@@ -20,7 +22,10 @@ final class SharedService: DeliveryService {
     func renew() {
         let service = make()
         state.withLock { state in
-            if !state.hasEnded { state.service = service }
+            if state.hasEnded { return }
+            // The answer of a batch that is on its way is judged by it.
+            state.clockOffset = state.service.clockOffset ?? state.clockOffset
+            state.service = service
         }
     }
 
@@ -42,7 +47,7 @@ final class SharedService: DeliveryService {
 
     var warning: String? { current.warning }
 
-    var clockOffset: Int64? { current.clockOffset }
+    var clockOffset: Int64? { state.withLock { $0.service.clockOffset ?? $0.clockOffset } }
 
     /// Does nothing: an uploader that ends before the others has nothing on its way. See ``end()``.
     func cancel() {}

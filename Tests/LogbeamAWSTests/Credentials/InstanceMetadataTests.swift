@@ -25,6 +25,14 @@ struct InstanceMetadataTests {
         return "found \(lookup)"
     }
 
+    private func trouble(_ url: String, _ variables: [String: String] = [:]) async throws -> String {
+        do {
+            return "found \(try await find(url, variables))"
+        } catch CredentialsError.unavailable(_, let reason) {
+            return reason
+        }
+    }
+
     @Test("has the role's credentials, with a token for six hours")
     func credentials() async throws {
         let server = try FakeAWS.start()
@@ -54,14 +62,50 @@ struct InstanceMetadataTests {
     @Test("is asked as often as is said, and no more")
     func attempts() async throws {
         let server = try TinyServer { _, connection in connection.answer("500 Oh") }
-        #expect(try await absence(server.url).contains("it answers 500 to the request for latest/"))
+        #expect(try await trouble(server.url).contains("it answers 500 to the request for latest/"))
         #expect(server.requests.count == 2)
-        _ = try await absence(server.url, ["AWS_METADATA_SERVICE_NUM_ATTEMPTS": "3"])
+        _ = try await trouble(server.url, ["AWS_METADATA_SERVICE_NUM_ATTEMPTS": "3"])
         #expect(server.requests.count == 8)
         // Ten at most, and no limit to the time that one may take but a minute.
         let many = ["AWS_METADATA_SERVICE_NUM_ATTEMPTS": "9999999999", "AWS_METADATA_SERVICE_TIMEOUT": "9999999999"]
-        _ = try await absence(server.url, many)
+        _ = try await trouble(server.url, many)
         #expect(server.requests.count == 28)
+    }
+
+    @Test(
+        "may be had later where whoever has it is throttled or in trouble",
+        arguments: [
+            (["429 Slow"], true), (["500 Oh"], true), (["503 Busy", "503 Busy"], true), (["403 No", "503 Busy"], true),
+            (["200 OK", "429 Slow"], true), (["200 OK", ""], true), (["400 No"], false), (["404 No", "404 No"], false),
+            (["404 No", ""], false), (["", ""], false), (["200 OK", "404 No"], false),
+        ] as [([String], Bool)]
+    )
+    func passing(answers: [String], isPassing: Bool) async throws {
+        let left = Mutex(answers)
+        let server = try TinyServer { _, connection in
+            let answer = left.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
+            if answer.isEmpty { connection.close() } else { connection.answer(answer, "T") }
+        }
+        if isPassing {
+            let error = await #expect(throws: CredentialsError.self) { try await find(server.url) }
+            #expect(error?.isPassing == true)
+        } else {
+            _ = try await absence(server.url)
+        }
+        left.withLock { $0 = answers }
+        let environment = ProcessEnvironment([
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": server.url, "AWS_METADATA_SERVICE_TIMEOUT": "60",
+        ])
+        let finder = EndpointFinder(
+            AWSService(endpointPrefix: "logs", environmentID: "CLOUDWATCH_LOGS"),
+            given: .init(),
+            profile: nil,
+            environment: environment
+        )
+        let error = try await onOwnThread {
+            #expect(throws: EndpointError.self) { try finder.find() }
+        }
+        #expect(error?.isMissingRegion == true && error?.isPassing == isPassing)
     }
 
     @Test("may be found at a later attempt, where nobody took the one before")

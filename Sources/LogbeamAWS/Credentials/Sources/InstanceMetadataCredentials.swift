@@ -26,6 +26,7 @@ struct InstanceMetadataCredentials: CredentialsSource {
             let place = "role \(role.onOneLine(limit: 100)) from \(service.origin)"
             return .found(try credentials(in: answer, at: time), place: place)
         } catch {
+            if error.isPassing { throw .unavailable(source: name, reason: error.reason) }
             return .absent(error.reason)
         }
     }
