@@ -70,6 +70,41 @@ extension FailedSyncTests {
         #expect(try test.idsAfterPowerCut(namesAreSynced: true) == test.ids)
     }
 
+    @Test("while a transaction is written: what was written of it is in doubt too, and waited for")
+    func underWay() async throws {
+        let test = try UncertainSpool()
+        try test.append(3)
+        try test.spool.sync()
+        let (disk, spool) = (test.disk, test.spool)
+        let (first, second) = (Gate(), Gate())
+        disk.hold(.write, at: first)
+        async let batch = onOwnThread {
+            let message = [UInt8](repeating: 120, count: 3_000)
+            return try message.withUnsafeBufferPointer { bytes in
+                try spool.append(Array(repeating: NewRecord(stream: 1, timestamp: 1, message: bytes), count: 6))
+            }
+        }
+        try await onOwnThread {
+            #expect(first.waitForArrivals())
+            disk.hold(.write, at: second)
+            first.open()
+            // One frame is written.
+            #expect(second.waitForArrivals())
+            disk.hold(.write, at: nil)
+            disk.setFault(.init([.sync], first: 1, code: 10 | 4 << 8))
+            #expect(spoolError { try spool.sync() }?.kind == .busy)
+            #expect(disk.failedCalls == 1)
+            disk.setFault(nil)
+            #expect(spool.walMonitor.isInDoubt)
+            second.open()
+        }
+        let last = try await batch
+        try test.append(1)
+        try spool.sync()
+        #expect(!spool.walMonitor.isInDoubt)
+        #expect(try test.idsAfterPowerCut() == test.ids.dropLast() + Array(last - 5...last) + test.ids.suffix(1))
+    }
+
     @Test("of the database, whoever has it open writes again what is in doubt, though they hear of that then")
     func byAnotherConnection() throws {
         let test = try UncertainSpool()

@@ -120,8 +120,8 @@ extension Connection {
         let latest = MonotonicClock.nanoseconds() + 1_000_000_000
         setBusyDeadline(deadline == 0 ? latest : min(deadline, latest))
         defer { setBusyDeadline(deadline) }
-        // Reads the index, and makes it anew where a process has died over it.
-        _ = try integer("PRAGMA schema_version")
+        // Also reads the index, and makes it anew where a process has died over it.
+        try waitForWriter()
         let database = try file(SQLITE_FCNTL_FILE_POINTER)
         var attempt = 0
         while true {
@@ -138,6 +138,14 @@ extension Connection {
             _ = database.methods.xShmLock(database.file, LogLayout.firstReaderLock, 1, flags)
         }
         try body()
+    }
+
+    /// Waits for the transaction that is being written. What it has written before a sync failed may be lost as well, and is
+    /// not to be seen in the log before it is committed: so who writes again first takes note of the failure, then waits for
+    /// it, and then looks how far the log goes.
+    private func waitForWriter() throws(SpoolError) {
+        try execute("BEGIN IMMEDIATE")
+        try execute("ROLLBACK")
     }
 
     /// Whether nobody else has the spool open, in this process or another: SQLite asks as well when it closes one (`walClose`

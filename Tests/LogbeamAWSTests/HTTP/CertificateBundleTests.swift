@@ -17,7 +17,9 @@ struct CertificateBundleTests {
     func order(variables: [String: String], profile: String, expected: String?) throws {
         let directory = try TemporaryDirectory()
         try directory.write("[default]\n\(profile)\n", to: "config")
-        let files = ["AWS_CONFIG_FILE": directory.file("config"), "AWS_SHARED_CREDENTIALS_FILE": directory.file("none")]
+        let files = [
+            "AWS_CONFIG_FILE": directory.file("config"), "AWS_SHARED_CREDENTIALS_FILE": directory.file("none"),
+        ]
         let environment = ProcessEnvironment(variables.merging(files) { $1 })
         let path = try CertificateBundle.path(environment: environment) {
             try Profiles(environment: environment, chosen: nil)
