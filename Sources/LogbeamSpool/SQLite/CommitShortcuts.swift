@@ -157,9 +157,14 @@ private struct ReadMarks {
         guard let file else { return SQLITE_MISUSE }
         let replaced = Replaced<ReadMarks>.of(file)
         guard !replaced.pointee.state.refuses(offset, count, flags) else { return SQLITE_BUSY }
-        let code = replaced.pointee.original.pointee.xShmLock(file, offset, count, flags)
-        if code == SQLITE_OK { replaced.pointee.state.note(offset, flags) }
-        return code
+        let methods = replaced.pointee.original.pointee
+        let code = methods.xShmLock(file, offset, count, flags)
+        guard code == SQLITE_OK else { return code }
+        replaced.pointee.state.note(offset, flags)
+        let isWriting = offset == LogLayout.writeLock && flags & SQLITE_SHM_LOCK != 0
+        guard isWriting, LogRestart.finish(file, methods) else { return SQLITE_OK }
+        // Whoever waits for the lock begins from the beginning.
+        return methods.xShmLock(file, offset, count, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE) | SQLITE_BUSY
     }
 
     private mutating func refuses(_ offset: Int32, _ count: Int32, _ flags: Int32) -> Bool {

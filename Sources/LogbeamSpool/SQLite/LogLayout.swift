@@ -5,7 +5,9 @@ enum LogLayout {
     static let frameHeaderSize = 24
     /// In the header; the index has both salts as they are there.
     static let saltOffset = 16
-    /// The number of the lock of who copies the log.
+    /// The number of the lock of who writes.
+    static let writeLock: Int32 = 0
+    /// That of the lock of who copies the log.
     static let checkpointLock: Int32 = 1
     /// That of the first mark of readers.
     static let firstReaderLock: Int32 = 4

@@ -1,0 +1,55 @@
+import Foundation
+import LogbeamCore
+import LogbeamTestSupport
+import Testing
+
+@testable import LogbeamSpool
+
+@Suite("A log that somebody was killed over as they began it anew")
+struct LogRestartTests {
+    private let directory = try! TemporaryDirectory()
+    private var path: String { directory.file("spool.db") }
+
+    /// Does to the index what SQLite does before it says that nothing is copied (`walRestartHdr` in wal.c): a header without
+    /// frames, of other salts, and its checksum, twice.
+    private func beginAnew() throws {
+        let file = try FileHandle(forUpdating: URL(fileURLWithPath: path + "-shm"))
+        var header = try #require(try file.read(upToCount: 48)).map { $0 }
+        func put(_ value: UInt32, at offset: Int) {
+            for byte in 0..<4 { header[offset + byte] = UInt8(truncatingIfNeeded: value >> (8 * UInt32(byte))) }
+        }
+        put(0, at: LogLayout.Index.committedFrames)
+        header[LogLayout.Index.salts + 3] &+= 1
+        header[LogLayout.Index.salts + 4] ^= 0xFF
+        var sum = LogChecksum()
+        sum.add(header[..<40], isBigEndian: false)
+        put(sum.first, at: 40)
+        put(sum.second, at: 44)
+        try file.seek(toOffset: 0)
+        try file.write(contentsOf: Data(header + header))
+        try file.close()
+    }
+
+    @Test("is one of which nothing is copied, for whoever writes next: all see what is committed to it")
+    func killed() throws {
+        let spool = try Spool(path: path)
+        let stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
+        let other = try SpoolFile.openAgain(path: path, .readWrite)
+        func append(_ count: Int) throws {
+            for _ in 0..<count { try spool.append(String(repeating: "x", count: 3_000), stream: stream, timestamp: 1) }
+        }
+        try append(50)
+        try other.execute("PRAGMA wal_checkpoint(FULL)")
+        try beginAnew()
+        for count in [60, 130] {
+            try append(count - (count == 60 ? 50 : 60))
+            #expect(try other.integer("SELECT count(*) FROM records") == Int64(count))
+            #expect(try integrity(of: path) == "ok")
+        }
+        // Nothing but what is not copied keeps it from being begun anew.
+        try other.execute("PRAGMA wal_checkpoint(RESTART)")
+        #expect(try integrity(of: path) == "ok")
+        try append(1)
+        #expect(try other.integer("SELECT count(*) FROM records") == 131)
+    }
+}
