@@ -128,14 +128,14 @@ extension Spool {
     /// other processes ask for it again and again, with pauses that grow to two milliseconds, and would find it free for no
     /// longer than it takes to begin the next transaction.
     ///
-    /// - Returns: true if nobody has logged for a second, in this process or another.
+    /// - Returns: true if nobody has logged for ``Spool/Options/quietTime``, in this process, or writes in another.
     @discardableResult
     func giveWay() throws(SpoolError) -> Bool {
         lock.giveWay()
         let othersAreWriting = try write { writer throws(SpoolError) in try writer.othersAreWriting() }
         if othersAreWriting { MonotonicClock.sleep(nanoseconds: 500_000) }
         let quiet = MonotonicClock.nanoseconds() &- lastAppend.load(ordering: .relaxed)
-        return !othersAreWriting && quiet > 1_000_000_000
+        return !othersAreWriting && quiet > quietTime
     }
 
     func noteFailure(

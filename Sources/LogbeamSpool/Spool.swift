@@ -25,6 +25,8 @@ package final class Spool: Sendable {
         var openTimeout = SpoolFile.openTimeout
         /// How many bytes may be written beside a file.
         package var freeSpace: @Sendable (_ path: String) -> Int64 = DiskSpace.free
+        /// How long nobody may have logged before records are deleted in longer slices, for which a commit would wait.
+        var quietTime = Duration.seconds(1)
         /// Nanoseconds, for how long to leave a disk alone that has refused something: see ``Doubt``.
         var clock: @Sendable () -> UInt64 = MonotonicClock.nanoseconds
 
@@ -50,6 +52,8 @@ package final class Spool: Sendable {
     /// Absolute and without symbolic links, so that it names the same file if the working directory changes.
     package let path: String
     private let commitTimeout: UInt64
+    /// In nanoseconds: see ``Options/quietTime``.
+    let quietTime: UInt64
     /// How long the threads of this process wait for one another, in nanoseconds: what the commit timeout is for is another
     /// process, and among themselves they are soon done. Not less than a second: a thread may be long in coming to its turn.
     private let lockTimeout: UInt64
@@ -82,6 +86,7 @@ package final class Spool: Sendable {
     /// Opens a spool, or makes one. A file that is no spool, or one of a later version, is left as it is.
     package init(path: String, options: Options = Options()) throws(SpoolError) {
         commitTimeout = options.commitTimeout.nanoseconds
+        quietTime = options.quietTime.nanoseconds
         lockTimeout = max(commitTimeout, 1_000_000_000)
         limit = options.limit
         let walMonitor = WALMonitor(

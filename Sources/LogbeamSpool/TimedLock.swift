@@ -66,9 +66,10 @@ package final class TimedLock: @unchecked Sendable {
     /// Lets a waiting thread have the lock before the caller asks for it again: a mutex is not fair, and a waiter that
     /// is only just waking up would lose to a thread that is awake. Sleeps at most 100 times 20 µs, and what the system
     /// adds to that.
-    func giveWay() {
+    func giveWay(looks: Int = 100) {
         let before = served.load(ordering: .relaxed)
-        for _ in 0..<100 where hasWaiters && served.load(ordering: .relaxed) == before {
+        for _ in 0..<looks {
+            guard hasWaiters, served.load(ordering: .relaxed) == before else { return }
             MonotonicClock.sleep(nanoseconds: 20_000)
         }
     }

@@ -4,7 +4,7 @@ import LogbeamSpool
 import LogbeamTestSupport
 import Testing
 
-@Suite("append")
+@Suite("append", .onOwnThreads)
 struct AppendTests {
     private let command: Command
 

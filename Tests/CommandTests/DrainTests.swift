@@ -167,7 +167,8 @@ struct DrainTests {
         endpoint.create(Command.destination)
         let gate = Gate()
         endpoint.enqueue(.hangBeforeAccepting(gate))
-        let process = try command.start(["drain", "--timeout", "0.5"])
+        let process = try command.start(["drain", "--timeout", "3"])
+        #expect(gate.waitForArrivals())
         // The timeout of a request would be 30 s.
         #expect(try process.wait(within: .seconds(20)).exitCode == 75)
         #expect(try command.pending() == ["a"])

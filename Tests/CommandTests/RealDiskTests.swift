@@ -4,7 +4,7 @@ import LogbeamTestSupport
 import Testing
 
 /// What FullDiskTests of the library have on a disk that is pretended, on one that the kernel makes.
-@Suite("On a file system that is full, or read-only")
+@Suite("On a file system that is full, or read-only", .onOwnThreads)
 struct RealDiskTests {
     private static let mayMount: Bool = {
         let process = try? ChildProcess("/usr/bin/env", ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"])

@@ -99,8 +99,13 @@ struct RejectedTests {
         let endpoint = try LocalEndpoint()
         var command = command
         command.environment["AWS_ENDPOINT_URL"] = endpoint.url
+        let gate = Gate()
+        endpoint.create(Command.destination)
+        endpoint.enqueue(.hangAfterAccepting(gate))
         let drain = try command.start(["drain"])
+        #expect(gate.waitForArrivals())
         #expect(try command.run(["rejected", "requeue", "--all", "--now"]).output == "3\n")
+        gate.open()
         #expect(try drain.wait().exitCode == 0)
         #expect(try command.run(["drain"]).code == 0)
         // The stream is told of the refusals too.

@@ -10,9 +10,9 @@ struct FallbackTests {
     func lockedSpool() async throws {
         try await onOwnThread {
             let bed = try TestBed()
-            // Long enough that no record is lost because the machine is busy.
+            // Long enough that no other record is lost because the machine is busy.
             var settings = TestBed.cutOff
-            settings["COMMIT_MS"] = "500"
+            settings["COMMIT_MS"] = "5000"
             let service = try bed.startService(threads: 4, settings: settings)
             try service.waitForLines(100)
             let lock = try SQLiteShell.lock(bed.spool)

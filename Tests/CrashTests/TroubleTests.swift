@@ -38,7 +38,8 @@ struct TroubleTests {
         try await onOwnThread {
             let bed = try TestBed()
             let none = areThere ? [:] : ["AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""]
-            let service = try bed.startService(logging: 10, settings: none)
+            let time = areThere ? ["EXIT_FLUSH_MS": "3600000"] : [:]
+            let service = try bed.startService(logging: 10, settings: none.merging(time) { $1 })
             #expect(try service.wait().exitCode == 0)
             let told = service.text(.standardError).split(separator: "\n")
             #expect(told.map { $0.contains("NoCredentials: ") } == (areThere ? [] : [true, false]), "\(told)")

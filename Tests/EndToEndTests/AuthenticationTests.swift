@@ -12,7 +12,7 @@ struct AuthenticationTests {
         let moto = try await onOwnThread { try MotoServer(authentication: true) }
         let sender = try Sender(to: moto.url, as: moto.accessKey, group: "/signed")
         sender.log(Self.messages)
-        #expect(await sender.shipper.flush(timeout: .seconds(120)))
+        #expect(await sender.shipper.flush(timeout: patience))
         #expect(try await moto.readBack(sender.destination).map(\.message) == Self.messages.map { "INFO test: \($0)" })
     }
 
@@ -22,7 +22,7 @@ struct AuthenticationTests {
         let wrong = AccessKey(identifier: moto.accessKey.identifier, secret: "wrong-secret")
         let sender = try Sender(to: moto.url, as: wrong, group: "/unsigned")
         sender.log(Self.messages)
-        #expect(await sender.shipper.flush(timeout: .seconds(120)) == false)
+        #expect(await sender.shipper.flush(timeout: patience) == false)
         await sender.shipper.shutdown(timeout: .zero)
         #expect(try await sender.query("SELECT count(*) FROM records") == ["2000"])
 

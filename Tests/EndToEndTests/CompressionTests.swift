@@ -36,9 +36,9 @@ struct CompressionTests {
         var random = SeededGenerator(seed: 2)
         let messages = (0..<12_000).map { "record \($0) \0 é 🛰 \(UInt64.random(in: 0 ... .max, using: &random))" }
         sender.log(messages)
-        #expect(await sender.shipper.flush(timeout: .seconds(120)))
+        #expect(await sender.shipper.flush(timeout: patience))
         sender.log(["short"])
-        #expect(await sender.shipper.flush(timeout: .seconds(120)))
+        #expect(await sender.shipper.flush(timeout: patience))
 
         let output = try await onOwnThread {
             judge.closeInput()

@@ -20,7 +20,7 @@ struct MotoTests {
         let moto = try Self.server.get()
         let sender = try Sender(to: moto.url, group: group, change: change)
         sender.log(messages)
-        #expect(await sender.shipper.flush(timeout: .seconds(120)))
+        #expect(await sender.shipper.flush(timeout: patience))
         #expect(try await sender.query("SELECT count(*) FROM records").first == "0")
         #expect(try await sender.query("SELECT reason FROM rejected").isEmpty)
         return try await moto.readBack(sender.destination).map(\.bytes)
@@ -87,7 +87,7 @@ struct MotoTests {
             sender.log(["own \(number)"])
             logger.info("other \(number)")
         }
-        #expect(await sender.shipper.flush(timeout: .seconds(120)))
+        #expect(await sender.shipper.flush(timeout: patience))
         let own = try await moto.readBack(sender.destination).map(\.message)
         #expect(own == (1...500).map { "INFO test: own \($0)" })
         #expect(try await moto.readBack(other).map(\.message) == (1...500).map { "INFO test: other \($0)" })

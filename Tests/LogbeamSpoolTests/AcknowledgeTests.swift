@@ -166,7 +166,9 @@ struct AcknowledgeTests {
     @Test("deletes in longer slices where all that comes is moved out of a journal: nobody waits for that")
     func longerSlicesBesideJournal() throws {
         let test = try TestSpool()
-        let spool = try Spool(path: test.path)
+        var options = Spool.Options()
+        options.quietTime = .seconds(60)
+        let spool = try Spool(path: test.path, options: options)
         for (progress, expected) in [(AppendProgress.moved(fromJournal: "a", through: 2_900), 3), (nil, 6)] {
             try spool.appendGroup(of: 2_900, Array("message".utf8), stream: test.stream, progress: progress)
             #expect(try slices(test.ids(), of: test, by: spool) == expected)

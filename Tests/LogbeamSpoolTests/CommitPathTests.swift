@@ -3,7 +3,7 @@ import Foundation
 import LogbeamTestSupport
 import Testing
 
-@Suite("The thread that logs")
+@Suite("The thread that logs", .onOwnThreads)
 struct CommitPathTests {
     @Test("never syncs the disk, however often the log is emptied beside it")
     func neverSyncs() throws {
@@ -18,7 +18,7 @@ struct CommitPathTests {
             ]
         )
         process.closeInput()
-        #expect(try process.wait(within: .seconds(120)).exitCode == 0, "\(process.text(.standardError))")
+        #expect(try process.wait(within: patience).exitCode == 0, "\(process.text(.standardError))")
         #expect(process.text().hasSuffix("drained\n"))
         let appender = try #require(
             process.text().split(separator: "\n").first { $0.hasPrefix("appender ") }?.split(separator: " ").last

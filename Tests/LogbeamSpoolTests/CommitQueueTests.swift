@@ -157,11 +157,12 @@ struct CommitQueueTests {
         }
         async let hasty: Void = onOwnThread {
             isHeld.pass()
-            #expect(spoolError { _ = try test.append("hasty", within: .seconds(1)) }?.kind == .busy)
+            #expect(spoolError { _ = try test.append("hasty", within: .seconds(10)) }?.kind == .busy)
             try other.execute("COMMIT")
         }
         try await onOwnThread {
             try test.spool.write { _ throws(SpoolError) in
+                #expect(isHeld.waitForArrivals(2))
                 isHeld.open()
                 #expect(eventually { test.spool.queue.waitingRecords == 2 })
                 #expect(spoolError { try other.execute("BEGIN IMMEDIATE") } == nil)
@@ -177,7 +178,7 @@ struct CommitQueueTests {
         let test = try TestSpool()
         let pause = Pause()
         try pause.install(in: test.spool)
-        let deadline = Duration.seconds(3)
+        let deadline = Duration.seconds(10)
         var results: [Task<Int64, any Error>] = []
         let mayEnd = Gate()
         let isHeld = Gate()

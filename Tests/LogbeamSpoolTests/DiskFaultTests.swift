@@ -29,7 +29,6 @@ struct DiskFaultTests {
 
     @Test(
         "a record is either returned for and there, or refused and never there, and the spool goes on",
-        .timeLimit(.minutes(10)),
         arguments: Trouble.allCases
     )
     func workload(trouble: Trouble) throws {

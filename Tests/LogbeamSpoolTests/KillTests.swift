@@ -4,7 +4,7 @@ import Testing
 
 @testable import LogbeamSpool
 
-@Suite("What append has returned")
+@Suite("What append has returned", .onOwnThreads)
 struct KillTests {
     @Test("is in the spool though the process is killed at any moment")
     func survives() throws {

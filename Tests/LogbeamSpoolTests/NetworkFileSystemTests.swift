@@ -1,3 +1,4 @@
+import Foundation
 import LogbeamTestSupport
 import Testing
 
@@ -40,6 +41,48 @@ struct NetworkFileSystemTests {
                 + "log does not hold; choose a path on a local disk, and a spool for each machine"
         )
     }
+
+    #if os(Linux)
+    enum Place: CaseIterable { case nothing, emptyFile, spool }
+
+    @Test("takes no spool, whatever is in its place", arguments: Place.allCases)
+    func unused(place: Place) async throws {
+        try await onOwnThread {
+            let directory = try TemporaryDirectory()
+            let path = directory.file("spool.db")
+            switch place {
+            case .nothing: break
+            case .emptyFile: try Data().write(to: URL(fileURLWithPath: path))
+            case .spool: _ = try Spool(path: path)
+            }
+            let before = try? Data(contentsOf: URL(fileURLWithPath: path))
+            let library = directory.file("nfs.so")
+            let source = """
+                #define _GNU_SOURCE
+                #include <sys/vfs.h>
+                int statfs(const char *path, struct statfs *answer) { answer->f_type = 0x6969; return 0; }
+                int statfs64(const char *path, struct statfs64 *answer) { answer->f_type = 0x6969; return 0; }
+                """
+            let compiler = try ChildProcess(
+                "/usr/bin/env",
+                ["clang", "-shared", "-fPIC", "-x", "c", "-", "-o", library]
+            )
+            try compiler.write(source)
+            compiler.closeInput()
+            #expect(try compiler.wait().exitCode == 0, "\(compiler.text(.standardError))")
+            let append = try ChildProcess(
+                BuiltProducts.executable("logbeam-spool"),
+                ["append", "--log-group", "g", "--log-stream", "s", "--spool", path],
+                environment: ["LD_PRELOAD": library]
+            )
+            try? append.write("line\n")
+            append.closeInput()
+            #expect(try append.wait().exitCode == 73)
+            #expect(append.text(.standardError).contains("it lies on a network file system (NFS)"))
+            #expect((try? Data(contentsOf: URL(fileURLWithPath: path))) == before)
+        }
+    }
+    #endif
 
     @Test("is asked for by the directory of a new spool and the file of an old one")
     func asked() throws {

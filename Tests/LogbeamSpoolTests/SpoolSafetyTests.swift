@@ -5,7 +5,7 @@ import Testing
 
 @testable import LogbeamSpool
 
-@Suite("What somebody else may have put in the place of a spool")
+@Suite("What somebody else may have put in the place of a spool", .onOwnThreads)
 struct SpoolSafetyTests {
     private let directory: TemporaryDirectory
     private let path: String
@@ -144,7 +144,10 @@ struct SpoolSafetyTests {
             let made = try String(contentsOfFile: trace, encoding: .utf8).split(separator: "\n").filter {
                 $0.contains("O_CREAT") || $0.contains("mkdir") || $0.contains("chmod")
             }
-            let open = made.filter { !$0.contains(", 0600) ") && !$0.contains(", 0700) ") }
+            // A call during which another thread makes one is told in two parts.
+            let open = made.filter { call in
+                ![", 0600)", ", 0600 <", ", 0700)", ", 0700 <"].contains { call.contains($0) }
+            }
             #expect(open.isEmpty, "\(line)")
             #expect(made.count > 1 || !line.contains("salvage"))
         }

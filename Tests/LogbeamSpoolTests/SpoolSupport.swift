@@ -16,7 +16,10 @@ struct TestSpool {
     init(commitTimeout: Duration = .seconds(30), limit: SpoolLimit? = nil) throws {
         directory = try TemporaryDirectory()
         path = directory.file("spool.db")
-        spool = try Spool(path: path, options: .init(commitTimeout: commitTimeout, limit: limit))
+        var options = Spool.Options(commitTimeout: commitTimeout, limit: limit)
+        // Who has logged logs, however slow the machine is.
+        options.quietTime = .seconds(60)
+        spool = try Spool(path: path, options: options)
         stream = try spool.streamID(for: Destination(logGroup: "group", logStream: "stream"))
         otherStream = try spool.streamID(for: Destination(logGroup: "group", logStream: "other"))
     }

@@ -27,7 +27,8 @@ struct TimedLockTests {
                 let isWaiting = eventually { lock.hasWaiters }
                 lock.unlock()
                 try #require(isWaiting)
-                lock.giveWay()
+                // As long as it takes, on a busy machine.
+                lock.giveWay(looks: .max)
             }
             turns.withLock { $0 = order.withLock { $0.filter { $0 == "w" }.count } }
             // For a waiter that was late, so that it comes to its end.
@@ -41,8 +42,7 @@ struct TimedLockTests {
             )
         }
         try await waiting
-        // On a busy machine a thread may need longer to wake than the other waits for it; else it has every turn.
-        #expect(turns.withLock { $0 } > rounds / 2)
+        #expect(turns.withLock { $0 } == rounds)
     }
 
     @Test("counts the wait for it into the time that SQLite may wait")

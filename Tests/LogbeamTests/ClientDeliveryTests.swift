@@ -166,7 +166,7 @@ import Testing
         }
         let shipper = try LogShipper(fixture.configuration)
         fixture.logger(shipper).info("one")
-        #expect(await shipper.flush(timeout: .seconds(120)) == false, "a person must mend it")
+        #expect(await shipper.flush(timeout: patience) == false, "a person must mend it")
         #expect(try fixture.pending() == ["one"])
         let error = try #require(try fixture.status().streams.first?.lastError)
         #expect(error.hasSuffix("create it, or set \(setting) to true"))
@@ -256,6 +256,7 @@ import Testing
         let shipper = try LogShipper(fixture.configuration)
         fixture.logger(shipper).info("one")
         #expect(await shipper.flush(timeout: .milliseconds(1)) == false)
+        #expect(try await onOwnThread { eventually { client.messages.count == 1 } })
         await shipper.shutdown(timeout: .milliseconds(1))
         #expect(try fixture.pending() == ["one"])
     }

@@ -65,7 +65,7 @@ struct DiskTroubleTests {
         #expect(gaps.count == 1)
         #expect((gap.reason, gap.records) == (trouble.reason, 7))
         #expect(start <= gap.first && gap.first <= gap.last && gap.last <= end)
-        #expect(await shipper.flush(timeout: .seconds(60)))
+        #expect(await shipper.flush(timeout: patience))
         let told = Gap(stream: 1, reason: gap.reason, records: 7, first: gap.first, last: gap.last)
         #expect(service.sent.flatMap(\.texts) == ["before", "after", told.description])
         #expect(try fixture.status().delivered == 3)

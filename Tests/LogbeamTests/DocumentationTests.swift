@@ -20,7 +20,8 @@ struct DocumentationTests {
     @Test(
         "shows what compiles",
         arguments: [
-            ("README.md", "let audit = "),
+            ("README.md", "let audit = "), ("README.md", "let handler = try CloudWatchLogsHandler(label: \"app\", "),
+            ("Sources/Logbeam/Documentation.docc/Shipping.md", "var configuration = "),
             ("Sources/Logbeam/Documentation.docc/Ending.md", ""),
         ]
     )

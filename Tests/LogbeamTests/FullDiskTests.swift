@@ -63,7 +63,7 @@ final class FullDiskTests: Sendable {
             } else if loop.inFlight == 0 {
                 usleep(10_000)
             } else {
-                loop.waitForAnswer(until: MonotonicClock.milliseconds() + 60_000)
+                loop.waitForAnswer(until: .max)
             }
         }
         #expect(

@@ -7,7 +7,7 @@ import Testing
 
 @testable import LogbeamSpool
 
-@Suite("A shipper with a journal", .onOwnThreads, .timeLimit(.minutes(10)))
+@Suite("A shipper with a journal", .onOwnThreads)
 struct JournalShipperTests {
     private func fixture(_ adjust: (inout LogShipper.Configuration) -> Void = { _ in }) throws -> SpoolFixture {
         try SpoolFixture {
@@ -181,7 +181,7 @@ struct JournalShipperTests {
         try await waitUntil("all is sent, or counted") {
             try numbers().count + fixture.status().dropped == 400 && fixture.status().pending == 0
         } while: {
-            _ = await shipper.flush(timeout: .seconds(60))
+            _ = await shipper.flush(timeout: patience)
         }
         #expect(Set(numbers()).count == numbers().count)
         #expect(numbers().count < 400, "the spool was not full")

@@ -320,7 +320,7 @@ import Testing
         fixture.logger(shipper).info("one")
         let other = try CloudWatchLogsHandler(label: "l", shipper: shipper, logStreamName: "other")
         Logger(label: "l") { _ in other }.info("two")
-        async let flush = shipper.flush(timeout: .seconds(120))
+        async let flush = shipper.flush(timeout: patience)
         try await waitUntil("the first batch is on its way") { service.sent.count == 1 }
 
         var lease = try UploadLease.takeOver(Spool(path: fixture.configuration.spool))

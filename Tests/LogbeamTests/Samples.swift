@@ -15,6 +15,23 @@ enum Samples {
         auditor.notice("price changed", metadata: ["number": "4711"])
     }
 
+    static func oneCall() throws -> Logger {
+        let handler = try CloudWatchLogsHandler(label: "app", logGroupName: "g", logStreamName: "s")
+        let logger = Logger(label: "app") { _ in handler }
+        return logger
+    }
+
+    static func appending() throws -> LogShipper {
+        var configuration = LogShipper.Configuration(
+            logGroupName: "g",
+            logStreamName: "s",
+            spool: "/var/lib/app/logs.db"
+        )
+        configuration.uploads = false
+        let shipper = try LogShipper(configuration)
+        return shipper
+    }
+
     static func grouping(shipper: LogShipper, server: any Service, logger: Logger) async throws {
         let group = ServiceGroup(
             services: [Shipping(shipper: shipper), server],

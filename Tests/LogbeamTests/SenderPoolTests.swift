@@ -36,7 +36,7 @@ struct SenderPoolTests {
         let pool = try SenderPool(threads: 1, carrier: BatchCarrier(service: service, access: access), onAnswer: {})
         defer { pool.stop() }
         pool.send(SenderPool.Job(range: Self.range, ids: [1], destination: Self.destination))
-        pool.waitForAnswer(until: MonotonicClock.milliseconds() + 60_000)
+        pool.waitForAnswer(until: .max)
         return (try #require(pool.takeAnswers().first), acknowledged.withLock { $0 })
     }
 
@@ -88,7 +88,7 @@ struct SenderPoolTests {
         }
         gate.open()
         // What was on its way still has its answer.
-        pool.waitForAnswer(until: MonotonicClock.milliseconds() + 60_000)
+        pool.waitForAnswer(until: .max)
         #expect(pool.takeAnswers().map(\.range) == [Self.range])
         #expect(service.sent.count == 1)
     }
@@ -98,7 +98,7 @@ struct SenderPoolTests {
         let closings = Monitor(0)
         let pool = try SenderPool(threads: 2, carrier: Self.carrier(with: OpenFile(closings)), onAnswer: {})
         pool.send(SenderPool.Job(range: Self.range, destination: Self.destination))
-        pool.waitForAnswer(until: MonotonicClock.milliseconds() + 60_000)
+        pool.waitForAnswer(until: .max)
         #expect(pool.takeAnswers().count == 1)
         #expect(closings.withLock { $0 } == 0)
         pool.stop()

@@ -7,7 +7,7 @@ import Testing
 
 /// What a user sees of a spool that is full. The smallest limit that a configuration may ask for is used up by a few
 /// hundred long records.
-@Suite("When the spool is full", .onOwnThreads, .timeLimit(.minutes(5)))
+@Suite("When the spool is full", .onOwnThreads)
 struct SpoolLimitShipperTests {
     private static let text = String(repeating: "x", count: 60_000)
 
@@ -45,7 +45,7 @@ struct SpoolLimitShipperTests {
         try await waitUntil("all is sent") {
             try fixture.status().pending == 0
         } while: {
-            _ = await shipper.flush(timeout: .seconds(60))
+            _ = await shipper.flush(timeout: patience)
         }
         let sent = service.sent.flatMap(\.texts)
         let numbers = sent.filter(isRecord).compactMap { $0.split(separator: " ").first.flatMap { Int($0) } }
@@ -72,10 +72,10 @@ struct SpoolLimitShipperTests {
         try await waitUntil("all is sent, and told") {
             try fixture.status().dropped == 210 - kept.count && service.sent.flatMap(\.texts).contains { !isRecord($0) }
         } while: {
-            _ = await shipper.flush(timeout: .seconds(60))
+            _ = await shipper.flush(timeout: patience)
         }
         logger.info("after")
-        await shipper.flush(timeout: .seconds(60))
+        await shipper.flush(timeout: patience)
         let sent = service.sent.flatMap(\.texts)
         #expect(sent.filter(isRecord) == kept + ["after"])
         #expect(sent.filter { !isRecord($0) }.count == 1)
@@ -97,7 +97,7 @@ struct SpoolLimitShipperTests {
         try await waitUntil("all is sent") {
             try fixture.status().pending == 0
         } while: {
-            _ = await shipper.flush(timeout: .seconds(60))
+            _ = await shipper.flush(timeout: patience)
         }
         let sent = service.sent.flatMap(\.texts)
         #expect(sent.count == 400)

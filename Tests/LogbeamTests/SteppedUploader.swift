@@ -40,6 +40,7 @@ final class SteppedUploader {
         var options = Spool.Options(commitTimeout: commitTimeout)
         // However small that place is.
         options.freeSpace = { _ in .max }
+        options.quietTime = .seconds(60)
         let spool = try Spool(path: directory.file("spool.db"), options: options)
         let clock = ManualClock(wall: WallClock.milliseconds())
         makeLoop = { lease in
@@ -100,7 +101,7 @@ final class SteppedUploader {
         guard case .waiting(let until) = loop.step() else { return nil }
         if loop.isSuperseded { return .max }
         guard loop.inFlight > 0 else { return until.map { $0 - clock.now.monotonic } ?? .max }
-        loop.waitForAnswer(until: MonotonicClock.milliseconds() + 60_000)
+        loop.waitForAnswer(until: .max)
         return nil
     }
 

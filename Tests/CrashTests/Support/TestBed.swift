@@ -74,7 +74,7 @@ struct TestBed {
     /// The messages of all streams that arrived.
     func arrived() -> [String] { Self.messages(endpoint.records) }
 
-    /// Blocks until all of these have arrived, or a minute has gone by.
+    /// Blocks until all of these have arrived; false if they do not.
     func waitForArrival(of messages: Set<String>) -> Bool {
         endpoint.wait { messages.isSubset(of: Self.messages($0)) }
     }

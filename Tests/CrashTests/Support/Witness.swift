@@ -88,13 +88,3 @@ extension ChildProcess {
 struct ProcessError: Error {
     var description: String
 }
-
-/// Looks again and again until the condition holds; `false` if it does not within a minute.
-func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-    let deadline = ContinuousClock.now + .seconds(60)
-    while try !condition() {
-        if ContinuousClock.now > deadline { return false }
-        usleep(2_000)
-    }
-    return true
-}

@@ -281,7 +281,7 @@ struct SupersedeTests {
                 usleep(2_000)
             }
         }
-        #expect(looks.wait(within: .seconds(60)) { $0 >= 40 ? true : nil } == true)
+        #expect(looks.wait(within: patience) { $0 >= 40 ? true : nil } == true)
         #expect(leases.withLock { $0.isEmpty })
         holder.kill(SIGKILL)
         _ = try holder.wait()

@@ -25,7 +25,7 @@ struct UploadLeaseTests {
         #expect(try UploadLease.acquire(spool) == nil)
         let holder = try #require(UploadLease.holder(spool: path))
         #expect(holder.processID == getpid())
-        #expect(holder.host == ProcessInfo.processInfo.hostName || !holder.host.isEmpty)
+        #expect(!holder.host.isEmpty)
         // Looking, and failing to get it, did not take it away.
         #expect(try UploadLease.acquire(spool) == nil)
         lease = nil
