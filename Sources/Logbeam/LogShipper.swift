@@ -32,7 +32,8 @@ public final class LogShipper: Sendable {
     private let maximumMessageSize: Int
 
     /// Opens the spool, makes it if it is missing, and starts to ship. Needs no network, but for `{instance_id}` in the
-    /// name of the stream.
+    /// name of the stream. Blocks while another process has the file locked, for ten seconds at most, and while the journals
+    /// of dead processes are moved into it.
     ///
     /// - Throws: ``ConfigurationError`` if a setting is out of bounds, what the name of the stream asks for is not to be
     ///   found, or this process uploads from the spool in another way (``Configuration/spool``); an error that names the

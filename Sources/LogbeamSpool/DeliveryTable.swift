@@ -137,7 +137,7 @@ final class DeliveryTable {
 
 extension Connection {
     /// The batches that the service has, and whose records are still to be deleted: those are pending no more.
-    func spentBatches() throws(SpoolError) -> [BatchRange] {
+    func acknowledgedBatches() throws(SpoolError) -> [BatchRange] {
         try deliveries().filter(\.acknowledged).map(\.range)
     }
 

@@ -58,12 +58,12 @@ final class LogSync: @unchecked Sendable {
     }
 
     private func syncLog(by connection: Connection) throws(SpoolError) {
-        if try walMonitor.syncDoubtfulLog(by: connection) { return }
+        if try walMonitor.syncFailedLog(by: connection) { return }
         do {
             try connection.syncLog()
         } catch {
-            walMonitor.doubtLog()
-            _ = try walMonitor.syncDoubtfulLog(by: connection)
+            walMonitor.noteLogFailure()
+            _ = try walMonitor.syncFailedLog(by: connection)
         }
     }
 

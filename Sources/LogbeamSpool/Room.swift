@@ -78,14 +78,14 @@ final class Room {
         let isSpent = allowance < cost
         let length = walMonitor.pages.load(ordering: .relaxed)
         let isDiskDue = length >= diskCheckPages
-        // As long as anything is in doubt, no commit copies the log; where nobody uploads, nobody else does.
-        let isDoubtDue =
-            length > 0 && isDiskDue && walMonitor.isInDoubt
-            || length >= walMonitor.safetyThreshold && walMonitor.mayBeInDoubt
+        // As long as the disk may lack anything, no commit copies the log; where nobody uploads, nobody else does.
+        let isRewriteDue =
+            length > 0 && isDiskDue && walMonitor.hasSyncFailure
+            || length >= walMonitor.safetyThreshold && walMonitor.mayHaveSyncFailure
         // The sync of a commit says nothing of what was committed before, by whatever process, if one has failed since.
-        if syncsCommits { _ = try walMonitor.syncDoubtfulLog(by: connection) }
+        if syncsCommits { _ = try walMonitor.syncFailedLog(by: connection) }
         // A short record may make the log longer by pages.
-        if isDoubtDue { try? walMonitor.writeAgain(by: connection) }
+        if isRewriteDue { try? walMonitor.writeAgain(by: connection) }
         guard isSpent || isDiskDue || isLogTooLong else { return }
         var next = isSpent ? max(cost, Self.largestAllowance) : allowance
         allowance = 0

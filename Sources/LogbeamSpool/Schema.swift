@@ -92,7 +92,7 @@ enum Schema {
         END;
         """,
         "INSERT INTO counters (name, value) VALUES ('lease_epoch', 0)",
-        // As `Connection.spentBatches` and `BatchRange.contains` have it. Behind the last such batch no record is compared with
+        // As `Connection.acknowledgedBatches` and `BatchRange.contains` have it. Behind the last such batch no record is compared with
         // each of them: in a flood that is most records, and up to 256 batches.
         """
         DROP VIEW pending;

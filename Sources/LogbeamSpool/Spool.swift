@@ -27,7 +27,7 @@ package final class Spool: Sendable {
         package var freeSpace: @Sendable (_ path: String) -> Int64 = DiskSpace.free
         /// How long nobody may have logged before records are deleted in longer slices, for which a commit would wait.
         var quietTime = Duration.seconds(1)
-        /// Nanoseconds, for how long to leave a disk alone that has refused something: see ``Doubt``.
+        /// Nanoseconds, for how long to leave a disk alone that has refused something: see ``SyncFailures``.
         var clock: @Sendable () -> UInt64 = MonotonicClock.nanoseconds
 
         package init(

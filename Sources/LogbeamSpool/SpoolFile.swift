@@ -72,7 +72,9 @@ package enum SpoolFile {
     /// What the journal of a dead process holds is moved into it first, if that is possible; for that a spool of an earlier
     /// version is brought to the current one. Else nothing is changed.
     static func openForReading(path: String) throws(SpoolError) -> Connection {
-        let isAnythingLeft = !JournalFile.abandoned(besideSpool: path).isEmpty
+        let isAnythingLeft = JournalFile.adopt(besideSpool: path).contains {
+            if case .journal = $0 { true } else { false }
+        }
         if isAnythingLeft { _ = try? Spool(path: path, options: Spool.Options(create: false)) }
         guard try SpoolSafety.size(path: path) != nil else { throw missing(path) }
         try SpoolSafety.verifyCompanions(path: path)

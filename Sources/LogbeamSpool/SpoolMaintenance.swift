@@ -144,7 +144,7 @@ package final class SpoolMaintenance {
                 spool.walMonitor.copyLog(by: checkpointer, SQLITE_CHECKPOINT_PASSIVE)
                 // Where commits came meanwhile that was left for later: for when the lock is held.
                 spool.walMonitor.syncCopy(by: checkpointer)
-                guard !spool.walMonitor.isInDoubt else { throw .notCopied(spool.path) }
+                guard !spool.walMonitor.hasSyncFailure else { throw .notCopied(spool.path) }
                 try pausingReads { () throws(SpoolError) in
                     try spool.write { writer throws(SpoolError) in
                         try unpin()

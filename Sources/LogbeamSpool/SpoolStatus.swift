@@ -105,7 +105,7 @@ package struct SpoolStatus: Sendable, Equatable {
 
     /// By the id of the stream. What the service has, and is still to be deleted, is not pending.
     private static func pending(_ connection: Connection) throws(SpoolError) -> [Int64: Pending] {
-        let spent = try connection.spentBatches()
+        let acknowledged = try connection.acknowledgedBatches()
         let records = try connection.prepare("SELECT id, stream_id, timestamp, message FROM records ORDER BY id")
         defer { records.reset() }
         var streams: [Int64: Pending] = [:]
@@ -116,7 +116,7 @@ package struct SpoolStatus: Sendable, Equatable {
                 timestamp: records.integer(2),
                 byteCount: records.byteCount(3)
             )
-            if spent.contains(where: { $0.contains(header) }) { continue }
+            if acknowledged.contains(where: { $0.contains(header) }) { continue }
             var pending = streams[header.stream] ?? Pending()
             pending.count += 1
             pending.bytes += header.byteCount

@@ -123,7 +123,7 @@ package final class StoredRecords {
         try statement.bind(id, at: 1)
         try statement.bind(last, at: 2)
         try statement.bind(Int64(Self.pageRecords), at: 3)
-        let spent = table == .pending ? try connection.spentBatches() : []
+        let acknowledged = table == .pending ? try connection.acknowledgedBatches() : []
         defer { statement.reset() }
         var page = Page(last: id)
         var bytes = 0
@@ -136,7 +136,7 @@ package final class StoredRecords {
             page.last = statement.integer(0)
             let destination = try destination(ofStream: statement.integer(1))
             guard filter.takes(destination) else { continue }
-            if isRecord(statement, in: spent) { continue }
+            if isRecord(statement, in: acknowledged) { continue }
             var record = StoredRecord(
                 id: page.last,
                 destination: destination,
@@ -185,14 +185,14 @@ package final class StoredRecords {
         while found < count {
             wait()
             try selectNewest.bind(start, at: 1)
-            let spent = try connection.spentBatches()
+            let acknowledged = try connection.acknowledgedBatches()
             defer { selectNewest.reset() }
             var seen = 0
             while found < count, try selectNewest.step() {
                 seen += 1
                 start = selectNewest.integer(0)
                 guard filter.takes(try destination(ofStream: selectNewest.integer(1))) else { continue }
-                if !isRecord(selectNewest, in: spent) { found += 1 }
+                if !isRecord(selectNewest, in: acknowledged) { found += 1 }
             }
             if seen < Self.pageRecords { break }
         }

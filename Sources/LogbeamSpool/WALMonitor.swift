@@ -15,18 +15,18 @@ final class WALMonitor: Sendable {
     /// 64 MiB.
     static let usualThreshold = 16_384
     private let nextSafetyCheckpoint: Atomic<Int>
-    private let copyDoubt: Doubt
-    private let logDoubt: Doubt
+    private let copyFailures: SyncFailures
+    private let logFailures: SyncFailures
 
     /// - Parameters:
     ///   - safetyThreshold: in pages.
-    ///   - clock: see ``Doubt``.
+    ///   - clock: see ``SyncFailures``.
     init(
         safetyThreshold: Int = usualThreshold,
         clock: @escaping @Sendable () -> UInt64 = MonotonicClock.nanoseconds
     ) {
-        copyDoubt = Doubt(clock: clock)
-        logDoubt = Doubt(clock: clock)
+        copyFailures = SyncFailures(clock: clock)
+        logFailures = SyncFailures(clock: clock)
         self.safetyThreshold = safetyThreshold
         nextSafetyCheckpoint = Atomic(safetyThreshold)
     }
@@ -51,8 +51,8 @@ final class WALMonitor: Sendable {
             nextSafetyCheckpoint.store(safetyThreshold, ordering: .relaxed)
             return
         }
-        // What may be in doubt is written again before the next commit: see ``Room``.
-        guard length >= nextSafetyCheckpoint.load(ordering: .relaxed), !mayBeInDoubt else { return }
+        // What the disk may lack is written again before the next commit: see ``Room``.
+        guard length >= nextSafetyCheckpoint.load(ordering: .relaxed), !mayHaveSyncFailure else { return }
         // Where a reader keeps the log from being emptied, trying at every commit would help nobody.
         nextSafetyCheckpoint.store(length + safetyThreshold / 4, ordering: .relaxed)
         note(sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE, nil, nil))
@@ -62,45 +62,45 @@ final class WALMonitor: Sendable {
     /// another process's: so nobody knows of what was written before.
     func watch(_ connection: Connection) {
         connection.walMonitor = self
-        copyDoubt.suspect()
-        logDoubt.suspect()
+        copyFailures.suspect()
+        logFailures.suspect()
     }
 
     // MARK: Copying
 
     /// The disk may not have what was written to the log, or copied out of it: a sync, or a copy, has failed.
-    var isInDoubt: Bool { copyDoubt.isThere || logDoubt.isThere }
+    var hasSyncFailure: Bool { copyFailures.areThere || logFailures.areThere }
 
-    /// It is in doubt, or nobody knows.
-    var mayBeInDoubt: Bool { copyDoubt.mayBeThere || logDoubt.mayBeThere }
+    /// There is one, or nobody knows.
+    var mayHaveSyncFailure: Bool { copyFailures.mayBeThere || logFailures.mayBeThere }
 
-    /// Writes again what is in doubt: for before the log is copied, by who may wait for the disk.
+    /// Writes again what the disk may lack: for before the log is copied, by who may wait for the disk.
     func writeAgain(by connection: Connection) throws(SpoolError) {
-        _ = try syncDoubtfulLog(by: connection)
-        _ = try copyDoubt.resolve(at: connection.path) { () throws(SpoolError) in try connection.copyLogAgain() }
+        _ = try syncFailedLog(by: connection)
+        _ = try copyFailures.resolve(at: connection.path) { () throws(SpoolError) in try connection.copyLogAgain() }
     }
 
     /// Copies the log into the database, as far as that goes (https://www.sqlite.org/c3ref/wal_checkpoint_v2.html), and nothing
-    /// while anything is in doubt: SQLite takes that for written. It would copy out of a log that a power cut may end before
+    /// while the disk may lack anything: SQLite takes that for written. It would copy out of a log that a power cut may end before
     /// what is copied, and begin that anew over the only good copy of what was.
     ///
     /// - Returns: false if not all was copied.
     @discardableResult
     func copyLog(by connection: Connection, _ mode: Int32) -> Bool {
-        if isInDoubt { return false }
+        if hasSyncFailure { return false }
         return note(sqlite3_wal_checkpoint_v2(connection.handle, nil, mode, nil, nil))
     }
 
     /// Has the disk keep what was copied: SQLite does that only where all of the log was.
     func syncCopy(by connection: Connection) {
-        do { try connection.syncDatabase() } catch { doubtAll() }
+        do { try connection.syncDatabase() } catch { noteFailure() }
     }
 
     /// SQLite syncs the log before it copies it, and does not say which sync has failed.
     @discardableResult
     private func note(_ code: Int32) -> Bool {
         if code & 0xFF == SQLITE_IOERR {
-            doubtAll()
+            noteFailure()
         }
         return code == SQLITE_OK
     }
@@ -108,23 +108,23 @@ final class WALMonitor: Sendable {
     // MARK: The log itself
 
     /// A sync of the log has failed: the next one alone says nothing of what was written before it.
-    func doubtLog() { logDoubt.raise() }
+    func noteLogFailure() { logFailures.note() }
 
     /// The same of what was copied out of it.
-    func doubtAll() {
-        copyDoubt.raise()
-        logDoubt.raise()
+    func noteFailure() {
+        copyFailures.note()
+        logFailures.note()
     }
 
-    /// Writes the log again and syncs it, if it is in doubt. Returns whether it was.
-    func syncDoubtfulLog(by connection: Connection) throws(SpoolError) -> Bool {
-        try logDoubt.resolve(at: connection.path) { () throws(SpoolError) in try connection.syncLogAgain() }
+    /// Writes the log again and syncs it, if the disk may lack any of it. Returns whether that was so.
+    func syncFailedLog(by connection: Connection) throws(SpoolError) -> Bool {
+        try logFailures.resolve(at: connection.path) { () throws(SpoolError) in try connection.syncLogAgain() }
     }
 
     /// The length of the log in bytes, as far as this process knows.
     var length: Int64 { Int64(pages.load(ordering: .relaxed)) * SpoolLimit.frameSize }
 
-    /// Copies the log into the file, and has the next commit begin it anew; first writes again what is in doubt, for nobody
+    /// Copies the log into the file, and has the next commit begin it anew; first writes again what the disk may lack, for nobody
     /// else may be there who does, and throws if the disk does not take that. False if a reader is in the way, or another
     /// process that does the same.
     ///

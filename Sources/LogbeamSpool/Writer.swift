@@ -364,8 +364,8 @@ final class Writer {
     }
 
     /// Deletes a slice of what is acknowledged, which the process that uploads may have put off. False if there is nothing.
-    private func deleteSpentSlice() throws(SpoolError) -> Bool {
-        guard let range = try connection.spentBatches().first else { return false }
+    private func deleteAcknowledgedSlice() throws(SpoolError) -> Bool {
+        guard let range = try connection.acknowledgedBatches().first else { return false }
         guard try deliveries.deleteRecords(of: range, from: range.first, limit: Self.sliceSize) == nil else {
             return true
         }
@@ -379,7 +379,7 @@ final class Writer {
         try connection.transaction { () throws(SpoolError) in
             // It may be more than there is room for, now that the spool is given less.
             let isCleared = try rejected.makeRoom()
-            if try deleteSpentSlice() { return true }
+            if try deleteAcknowledgedSlice() { return true }
             guard let last = try oldest.drop() else { return isCleared }
             try raiseLastID(to: last)
             return true

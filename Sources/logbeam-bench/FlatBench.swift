@@ -7,7 +7,8 @@ import LogbeamTestSupport
 struct PendingFigures: Codable {
     /// A committed `log()`.
     var logP50Microseconds: Double
-    /// Reading, deleting and upkeep, of all threads, until every record is deleted; no request, which is the same for any backlog.
+    /// Reading, deleting and upkeep, of all threads, until every record is deleted; no request, which is the same for any
+    /// backlog.
     var shipCPUMicrosecondsPerRecord: Double
     var shippedRecordsPerSecond: Double
 

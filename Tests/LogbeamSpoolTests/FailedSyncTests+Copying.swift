@@ -7,12 +7,12 @@ import Testing
 /// Where the sync that failed was of the database: pages that were copied out of the log.
 extension FailedSyncTests {
     @Test(
-        "of the database, who closes it last copies again what is in doubt, or leaves the log where the disk takes nothing",
+        "of the database, who closes it last copies again what the disk may lack, or leaves the log where the disk takes nothing",
         arguments: [true, false]
     )
     func closing(lasts: Bool) throws {
         let test = try UncertainSpool()
-        try test.copyInDoubt()
+        try test.failToSyncCopy()
         let log = test.spool.path + "-wal"
         if lasts { test.disk.setFault(.init([.sync], first: 1, lasts: true, code: Self.code)) }
         test.close()
@@ -21,7 +21,7 @@ extension FailedSyncTests {
         #expect(try test.idsAfterPowerCut(namesAreSynced: true) == test.ids)
     }
 
-    @Test("who does not close it last leaves to others what is in doubt")
+    @Test("who does not close it last leaves to others what the disk may lack")
     func notLast() throws {
         let test = try UncertainSpool()
         try test.append(3)
@@ -36,12 +36,12 @@ extension FailedSyncTests {
     enum NewLog: CaseIterable { case emptied, commit, close }
 
     @Test(
-        "what was copied out of the log and is in doubt, another process copies again before the log begins anew",
+        "what was copied out of the log and the disk may lack, another process copies again before the log begins anew",
         arguments: NewLog.allCases
     )
     func copiedByAnother(_ newLog: NewLog) throws {
         let test = try UncertainSpool()
-        try test.copyInDoubt()
+        try test.failToSyncCopy()
         var options = Spool.Options(limit: newLog == .commit ? SpoolLimit(bytes: 16 << 20) : nil)
         options.clock = { 0 }
         var other: Spool? = try Spool(path: test.spool.path, options: options)
@@ -70,7 +70,7 @@ extension FailedSyncTests {
         #expect(try test.idsAfterPowerCut(namesAreSynced: true) == test.ids)
     }
 
-    @Test("while a transaction is written: what was written of it is in doubt too, and waited for")
+    @Test("while a transaction is written: what was written of it the disk may lack too, so it is waited for")
     func underWay() async throws {
         let test = try UncertainSpool()
         try test.append(3)
@@ -95,23 +95,23 @@ extension FailedSyncTests {
             #expect(spoolError { try spool.sync() }?.kind == .busy)
             #expect(disk.failedCalls == 1)
             disk.setFault(nil)
-            #expect(spool.walMonitor.isInDoubt)
+            #expect(spool.walMonitor.hasSyncFailure)
             second.open()
         }
         let last = try await batch
         try test.append(1)
         try spool.sync()
-        #expect(!spool.walMonitor.isInDoubt)
+        #expect(!spool.walMonitor.hasSyncFailure)
         #expect(try test.idsAfterPowerCut() == test.ids.dropLast() + Array(last - 5...last) + test.ids.suffix(1))
     }
 
-    @Test("of the database, whoever has it open writes again what is in doubt, though they hear of that then")
+    @Test("of the database, whoever has it open writes again what the disk may lack, though they hear of that then")
     func byAnotherConnection() throws {
         let test = try UncertainSpool()
         let other = try SpoolFile.openAgain(path: test.spool.path, .readWrite)
-        try test.copyInDoubt()
+        try test.failToSyncCopy()
         try test.spool.walMonitor.writeAgain(by: other)
-        #expect(!test.spool.walMonitor.isInDoubt)
+        #expect(!test.spool.walMonitor.hasSyncFailure)
         try other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         #expect(try test.idsAfterPowerCut() == test.ids)
     }

@@ -66,13 +66,13 @@ struct FailedSyncTests {
         #expect(try test.idsAfterPowerCut() == test.ids)
     }
 
-    @Test("nothing is copied out of the log before what is in doubt is written again")
+    @Test("nothing is copied out of the log before what the disk may lack is written again")
     func copiesNothing() throws {
         let test = try UncertainSpool()
         try test.append(3)
         let other = try SpoolFile.openAgain(path: test.spool.path, .readWrite)
         let monitor = test.spool.walMonitor
-        monitor.doubtLog()
+        monitor.noteLogFailure()
         // SQLITE_CHECKPOINT_RESTART.
         #expect(!monitor.copyLog(by: other, 2))
         try monitor.writeAgain(by: other)
@@ -113,7 +113,7 @@ struct FailedSyncTests {
     }
 
     @Test(
-        "what is in doubt still when a process ends, the next one has on the disk before it promises more",
+        "what the disk may still lack when a process ends, the next one has on the disk before it promises more",
         arguments: [true, false]
     )
     func restarted(syncsCommits: Bool) throws {
@@ -144,18 +144,18 @@ struct FailedSyncTests {
         try file.write(contentsOf: before + Data(repeating: 0, count: rest))
         try file.close()
         #expect(spoolError { try test.spool.sync() }?.kind == .damaged)
-        #expect(test.spool.walMonitor.isInDoubt)
+        #expect(test.spool.walMonitor.hasSyncFailure)
     }
 
     @Test("of the database, a record that is to be on the disk needs the log alone")
     func copyAlone() throws {
         let test = try UncertainSpool(Spool.Options(powerLossSafe: true))
         try test.append(1)
-        test.spool.walMonitor.doubtAll()
+        test.spool.walMonitor.noteFailure()
         try test.append(1)
-        #expect(test.spool.walMonitor.isInDoubt)
+        #expect(test.spool.walMonitor.hasSyncFailure)
         try test.spool.walMonitor.writeAgain(by: try SpoolFile.openAgain(path: test.spool.path, .readWrite))
-        #expect(!test.spool.walMonitor.isInDoubt)
+        #expect(!test.spool.walMonitor.hasSyncFailure)
     }
 
     @Test("a record waits no longer than it may for what is to be written again")
@@ -166,7 +166,7 @@ struct FailedSyncTests {
         try other.execute("BEGIN IMMEDIATE")
         let time = ContinuousClock().measure {
             for _ in 0..<40 {
-                test.spool.walMonitor.doubtLog()
+                test.spool.walMonitor.noteLogFailure()
                 #expect(spoolError { try test.append(1) }?.kind == .busy)
             }
         }
@@ -175,7 +175,7 @@ struct FailedSyncTests {
     }
 
     @Test(
-        "what is in doubt is written again where nobody uploads, and the log begins anew",
+        "what the disk may lack is written again where nobody uploads, and the log begins anew",
         arguments: [SpoolLimit(bytes: 2 << 20), nil]
     )
     func withoutUploads(limit: SpoolLimit?) throws {
@@ -183,9 +183,9 @@ struct FailedSyncTests {
         // The disk is looked at every 97 pages.
         options.freeSpace = { _ in 4 << 20 }
         let test = try UncertainSpool(options)
-        test.spool.walMonitor.doubtAll()
+        test.spool.walMonitor.noteFailure()
         try test.append(200)
-        #expect(!test.spool.walMonitor.isInDoubt)
+        #expect(!test.spool.walMonitor.hasSyncFailure)
         // That without a limit is copied at 64 MiB.
         if limit != nil { #expect(test.spool.walPages < 200) }
     }
@@ -203,16 +203,16 @@ struct FailedSyncTests {
         try test.append(1)
     }
 
-    @Test("the doubt stays where the file is opened anew")
+    @Test("what the disk may lack stays known where the file is opened anew")
     func reopened() throws {
         let live = try LiveFixture()
         let before = live.spool.current
-        try before.spool.walMonitor.doubtLog()
+        try before.spool.walMonitor.noteLogFailure()
         // The file is sound, and what is open is at odds with it.
         let error = SpoolError(.damaged, path: live.path, message: "")
         #expect(live.spool.replace(before, after: error, isThorough: false))
         #expect(live.spool.current !== before)
-        #expect(try live.spool.current.spool.walMonitor.isInDoubt)
+        #expect(try live.spool.current.spool.walMonitor.hasSyncFailure)
     }
 
     @Test("who commits does not wait for the disk while the log is written again")
@@ -221,7 +221,7 @@ struct FailedSyncTests {
         try test.append(3)
         // The first one of all writes again what nobody knows of.
         try test.spool.sync()
-        test.spool.walMonitor.doubtLog()
+        test.spool.walMonitor.noteLogFailure()
         let (first, gate) = (Gate(), Gate())
         test.disk.hold(.sync, at: first)
         let (disk, spool) = (test.disk, test.spool)
@@ -233,20 +233,20 @@ struct FailedSyncTests {
             first.open()
             #expect(gate.waitForArrivals())
             // Until all of it is on the disk, it does not count as written.
-            #expect(spool.walMonitor.isInDoubt)
+            #expect(spool.walMonitor.hasSyncFailure)
             let hasty = try Spool(path: spool.path, options: .init(commitTimeout: .milliseconds(100)))
             #expect(throws: Never.self) { try hasty.append("", stream: 1, timestamp: 1) }
             gate.open()
         }
         try await sync
-        #expect(!spool.walMonitor.isInDoubt)
+        #expect(!spool.walMonitor.hasSyncFailure)
     }
 
     @Test("who commits while the log is written again does not wait, and does not begin it anew")
     func whileOthersWrite() async throws {
         let test = try UncertainSpool()
         try test.append(3)
-        test.spool.walMonitor.doubtLog()
+        test.spool.walMonitor.noteLogFailure()
         // All of the log is copied, so that a reader does not keep it.
         try Connection(path: test.spool.path, mode: .readWrite).execute("PRAGMA wal_checkpoint(FULL)")
         let salt = try test.logSalt()

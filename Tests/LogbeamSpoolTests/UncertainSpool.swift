@@ -36,7 +36,7 @@ final class UncertainSpool {
     }
 
     /// Copies a part of the log into the file, and the sync of that fails.
-    func copyInDoubt() throws {
+    func failToSyncCopy() throws {
         let maintenance = try SpoolMaintenance(spool: spool, reader: SpoolReader(path: spool.path))
         let reader = try SpoolFile.openForReading(path: spool.path)
         try append(200)

@@ -91,7 +91,7 @@ extension UploadLoop {
         totals.rejected += delivered.refused.count
         if acknowledgement.ids.isEmpty {
             let isWhole = delivered.early == nil && plan.isWhole(range)
-            spent.add(acknowledgement.taken, isWhole: isWhole, at: now().monotonic)
+            acknowledged.add(acknowledgement.taken, isWhole: isWhole, at: now().monotonic)
         }
         plan.delivered(range, taken: acknowledgement.taken)
         if let early = delivered.early {

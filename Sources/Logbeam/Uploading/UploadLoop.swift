@@ -74,7 +74,7 @@ package final class UploadLoop {
     /// What the service has acknowledged and the spool does not know yet.
     var unwritten: Acknowledgement?
     /// What both know of, and is still to be deleted.
-    var spent = SpentBatches()
+    var acknowledged = AcknowledgedBatches()
     /// The disk was full at the last step, and the log has been begun anew for this one.
     private var isRelieved = false
 
@@ -157,8 +157,8 @@ package final class UploadLoop {
         }
         let deliveries = try reader.deliveries()
         // Before anything is read, or it would be sent again.
-        spent.add(contentsOf: deliveries.filter(\.acknowledged).map(\.range))
-        try spent.deleteAll(by: lease)
+        acknowledged.add(contentsOf: deliveries.filter(\.acknowledged).map(\.range))
+        try acknowledged.deleteAll(by: lease)
         for (range, isAcknowledged) in deliveries where !isAcknowledged && chosen?.contains(range.stream) ?? true {
             let latest = now().wall.addingSaturated(BatchLimits.maximumAhead)
             guard limits.takesAnyTime || range.latest <= latest else {
@@ -272,7 +272,7 @@ package final class UploadLoop {
                 try? maintenance.whileBusy()
                 return .advanced
             }
-            if spent.isDue(hasAmpleRoom: lease.hasAmpleRoom) { return try deleteSpent(triesAll: false) }
+            if acknowledged.isDue(hasAmpleRoom: lease.hasAmpleRoom) { return try deleteAcknowledged(triesAll: false) }
             return try take(plan.next(at: now()))
         } catch {
             note(error)
@@ -306,13 +306,13 @@ package final class UploadLoop {
             // What can not be written now is in doubt after all.
             if let answer = answers.popFirst() { attempt { () throws(SpoolError) in try settle(answer) } }
         }
-        while plan.inFlight == 0, !spent.isEmpty, !isSuperseded, MonotonicClock.milliseconds() < deadline {
-            guard attempt({ () throws(SpoolError) in _ = try deleteSpent(triesAll: true) }) else { break }
+        while plan.inFlight == 0, !acknowledged.isEmpty, !isSuperseded, MonotonicClock.milliseconds() < deadline {
+            guard attempt({ () throws(SpoolError) in _ = try deleteAcknowledged(triesAll: true) }) else { break }
         }
     }
 
-    private func deleteSpent(triesAll: Bool) throws(SpoolError) -> Progress {
-        try spent.deleteSome(by: lease, triesAll: triesAll, at: now().monotonic)
+    private func deleteAcknowledged(triesAll: Bool) throws(SpoolError) -> Progress {
+        try acknowledged.deleteSome(by: lease, triesAll: triesAll, at: now().monotonic)
         try? maintenance.whileBusy()
         return .advanced
     }
@@ -331,10 +331,10 @@ package final class UploadLoop {
     private func take(_ step: UploadPlan.Step) throws(SpoolError) -> Progress {
         switch step {
         case .scan(let after):
-            try spent.delete(after: after, by: lease)
+            try acknowledged.delete(after: after, by: lease)
             found(try reader.headers(after: after, limit: Self.pageSize, byteLimit: Self.pageBytes))
         case .catchUp(let stream, let after, let through):
-            try spent.delete(after: after, ofStream: stream, by: lease)
+            try acknowledged.delete(after: after, ofStream: stream, by: lease)
             found(
                 try reader.headers(
                     ofStream: stream,
@@ -356,10 +356,10 @@ package final class UploadLoop {
                 throw error
             }
         case .wait(let until):
-            let time = spent.time(inFlight: inFlight, flushed: flushedThrough)
+            let time = acknowledged.time(inFlight: inFlight, flushed: flushedThrough)
             guard let time else { return .waiting(until: until) }
             guard now().monotonic >= time else { return .waiting(until: min(until ?? time, time)) }
-            return try deleteSpent(triesAll: until == nil && inFlight == 0)
+            return try deleteAcknowledged(triesAll: until == nil && inFlight == 0)
         }
         return .advanced
     }

@@ -31,7 +31,7 @@ package final class Uploader: Sendable {
     private let news = Mutex(TroubleNews())
 
     /// For how long answers are awaited at the end; the requests are broken off, so they come at once. In milliseconds.
-    private static let landing: Int64 = 1_000
+    private static let answerGraceAtStop: Int64 = 1_000
     /// What comes on top of the time that a request may take: its batch is read before.
     private static let requestMargin: Int64 = 5_000
     /// How often to look for records of other processes, in milliseconds.
@@ -331,7 +331,7 @@ package final class Uploader: Sendable {
         repeat {
             let isInUse = spool.current === generation && loop.lease.isInPlace
             deadline =
-                start + (mailbox.isStopped ? Self.landing : isInUse ? longestRequest : LiveSpool.landing)
+                start + (mailbox.isStopped ? Self.answerGraceAtStop : isInUse ? longestRequest : LiveSpool.answerGrace)
             loop.land(until: min(deadline, now + min(Self.pollInterval, loop.longestRest)))
             _ = showLife(loop.lease)
             now = MonotonicClock.milliseconds()

@@ -89,13 +89,8 @@ final class JournalFile: Sendable {
         case stranded(StrandedJournal)
     }
 
-    /// The journals beside a spool that no living process writes to, each locked by this one from now on. What is not a
+    /// The journals beside a spool, those that no living process writes to locked by this one from now on. What is not a
     /// journal, or may be another user's, is left as it is.
-    static func abandoned(besideSpool spool: String) -> [JournalFile] {
-        adopt(besideSpool: spool).compactMap { if case .journal(let file) = $0 { file } else { nil } }
-    }
-
-    /// The same, with what is left as it is.
     static func adopt(besideSpool spool: String) -> [Found] {
         // A fork that came in between would leave the child their locks.
         ForkGate.pass { paths(besideSpool: spool).map { examine($0, ofSpool: spool, adopts: true) } }

@@ -170,7 +170,8 @@ package final class UploadLease: Sendable {
 
     /// Writes down that the service has a batch, and moves what it refused of it to `rejected`, in one transaction. Its
     /// records stay until ``deleteSlice(of:from:)``, ``finish(_:ids:showsLife:)`` or ``deleteAll(of:)`` deletes them; if the
-    /// process dies before, the next one does. Nothing of it is sent again. If the call throws, it may be made again. ``begin(_:)`` must have come before.
+    /// process dies before, the next one does. Nothing of it is sent again. If the call throws, it may be made again.
+    /// ``begin(_:)`` must have come before.
     package func confirm(_ range: BatchRange, refused: [RefusedRecord], delivered: Int) throws(SpoolError) {
         try spool.confirm(range, refused: refused, delivered: delivered, in: epoch)
     }

@@ -47,7 +47,8 @@ package final class LiveSpool: Sendable {
     /// - Parameters:
     ///   - lookInterval: how often to look whether the file is where it was.
     ///   - report: called with a line for people when the file was replaced, or could not be.
-    ///   - onReplacement: called after the file was replaced, on whatever thread: ``moveRetired(holdsLease:waitsForUploader:while:)`` has work.
+    ///   - onReplacement: called after the file was replaced, on whatever thread:
+    ///     ``moveRetired(holdsLease:waitsForUploader:while:)`` has work.
     package init(
         path: String,
         options: Spool.Options = Spool.Options(),

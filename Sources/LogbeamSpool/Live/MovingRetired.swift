@@ -10,10 +10,10 @@ internal import Darwin
 extension LiveSpool {
     /// How long the process that uploads waits for the answers to what is on its way from a file that is in use no more, in
     /// milliseconds: what is not answered by then is in doubt in the new one too.
-    package static let landing: Int64 = 5_000
+    package static let answerGrace: Int64 = 5_000
     /// For so long a file is left to that process, in nanoseconds: it has noticed by then and its answers have come, or it
     /// never will.
-    private static let grace = UInt64(landing) * 1_000_000 + 3_000_000_000
+    private static let grace = UInt64(answerGrace) * 1_000_000 + 3_000_000_000
 
     /// Whether there is anything to move.
     package var hasRetired: Bool { anyRetired.load(ordering: .acquiring) }

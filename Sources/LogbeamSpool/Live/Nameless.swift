@@ -6,8 +6,9 @@ extension Generation {
 
 extension LiveSpool {
     /// Goes through the messages that are pending in files without a name, oldest first within each: nobody will ever find
-    /// them when this process ends. To be called when nothing is logged any more, and ``moveRetired(holdsLease:waitsForUploader:while:)``
-    /// has done what it could. Throws at the end what keeps any of them from being read, once all others are through.
+    /// them when this process ends. To be called when nothing is logged any more, and
+    /// ``moveRetired(holdsLease:waitsForUploader:while:)`` has done what it could. Throws at the end what keeps any of them from
+    /// being read, once all others are through.
     ///
     /// A program that has such a file open as well may yet send or move some of them.
     package func forEachNameless(_ body: (UnsafeRawBufferPointer) -> Void) throws(SpoolError) {

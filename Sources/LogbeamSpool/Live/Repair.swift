@@ -164,7 +164,7 @@ extension LiveSpool {
             return false
         }
         // The log is the same one.
-        if (try? generation.spool)?.walMonitor.isInDoubt == true { try? next.spool.walMonitor.doubtAll() }
+        if (try? generation.spool)?.walMonitor.hasSyncFailure == true { try? next.spool.walMonitor.noteFailure() }
         retire(Retired(generation: generation, since: 0, leavesRecords: false, hasName: true))
         install(next)
         return true

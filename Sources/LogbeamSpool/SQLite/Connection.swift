@@ -75,8 +75,8 @@ final class Connection {
     deinit {
         guard !isInherited else { return }
         ForkGate.pass {
-            // The last one to close copies the log: on from what may be in doubt.
-            if let walMonitor, walMonitor.mayBeInDoubt, !isLast || (try? walMonitor.writeAgain(by: self)) == nil {
+            // The last one to close copies the log: on from what the disk may lack.
+            if let walMonitor, walMonitor.mayHaveSyncFailure, !isLast || (try? walMonitor.writeAgain(by: self)) == nil {
                 keepLogAtClose()
             }
             ForkGate.remove(connection: handle)
@@ -170,7 +170,7 @@ final class Connection {
             message: String(cString: sqlite3_errmsg(handle)),
             code: sqlite3_extended_errcode(handle)
         )
-        if failure.isFailedSync { walMonitor?.doubtLog() }
+        if failure.isFailedSync { walMonitor?.noteLogFailure() }
         if failure.kind == .failedIO, let systemError {
             failure.kind = SpoolError.Kind(systemError: systemError)
             failure.message += ": \(String(cString: strerror(systemError)))"

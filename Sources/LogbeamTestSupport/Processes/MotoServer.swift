@@ -11,6 +11,7 @@ package final class MotoServer: Sendable {
     package let accessKey: AccessKey
     private let process: ChildProcess
 
+    package var processIdentifier: Int32 { process.processIdentifier }
     package var url: String { "http://127.0.0.1:\(port)" }
 
     /// Starts the server and blocks until it answers.

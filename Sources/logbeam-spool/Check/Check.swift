@@ -18,8 +18,8 @@ struct Check: ParsableCommand {
             record any more, 'stray' are records whose stream the spool does not know.
 
             With --json: one object with spool, good, version (of the schema), journal_mode, records, rejected, streams, \
-            gaps, deliveries, in_doubt, empty_deliveries, stray_records (these eight null where the damage does not let them be counted), problems and warnings (arrays of strings), and \
-            files, an array of objects with path, bytes and mode (a string of octal digits).
+            gaps, deliveries, in_doubt, empty_deliveries, stray_records (these eight null where the damage does not let \
+            them be counted), problems and warnings (arrays of strings), and files, an array of objects with path, bytes and mode (a string of octal digits).
 
             Examples:
               logbeam-spool check

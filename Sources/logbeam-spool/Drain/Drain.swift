@@ -234,8 +234,11 @@ struct Drain: ParsableCommand {
     }
 
     private func whatRemains(in path: String) throws(SpoolError) -> String {
-        let pending = try pending(path)
-        return "\(HumanUnits.count(pending, "record")) \(pending == 1 ? "remains" : "remain") in \(path)"
+        "\(remainder(try pending(path))) in \(path)"
+    }
+
+    private func remainder(_ pending: Int) -> String {
+        "\(HumanUnits.count(pending, "record")) \(pending == 1 ? "remains" : "remain")"
     }
 
     /// Where another file is in the place of the spool, what is told of that; `nil` if there is none, or nothing remains.
@@ -245,10 +248,9 @@ struct Drain: ParsableCommand {
         }
         let pending = try pending(spool.path)
         if end == .empty, pending == 0 { return nil }
-        let records = "\(HumanUnits.count(pending, "record")) \(pending == 1 ? "remains" : "remain")"
         return Failure(
             .recordsRemain,
-            "\(spool.path) was replaced by another file meanwhile; \(records) in the new one; run drain again"
+            "\(spool.path) was replaced by another file meanwhile; \(remainder(pending)) in the new one; run drain again"
         )
     }
 

@@ -106,12 +106,12 @@ final class Fleet: Sendable {
         }
         service.end()
         for spool in all { spool.stop(waitingUntil: 0) }
-        let landing = MonotonicClock.milliseconds() + Self.landing
-        for spool in all { spool.stop(waitingUntil: landing) }
+        let end = MonotonicClock.milliseconds() + Self.stopGrace
+        for spool in all { spool.stop(waitingUntil: end) }
         return ours.compactMap { spool in spool.remainder.map { (spool.path, $0) } }
     }
 
     private static let turn: Int64 = 200
     /// For how long threads may come to their end when what is on its way was broken off, in milliseconds.
-    private static let landing: Int64 = 2_000
+    private static let stopGrace: Int64 = 2_000
 }

@@ -32,7 +32,7 @@ struct Overseer {
         }
         let stands = tellNews()
         // By what was told: who hears that it is ready has heard how each of them stands.
-        if !isReady, stands.allSatisfy(\.isSettled) {
+        if !isReady, stands.allSatisfy(\.wasTried) {
             isReady = true
             manager.tellReady()
         }

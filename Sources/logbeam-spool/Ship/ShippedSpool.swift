@@ -15,7 +15,7 @@ final class ShippedSpool: Sendable {
         case open(Uploader.Report)
 
         /// True once it was tried to open it, or to start a thread for that.
-        var isSettled: Bool { if case .opening = self { false } else { true } }
+        var wasTried: Bool { if case .opening = self { false } else { true } }
     }
 
     private struct State {

@@ -11,9 +11,9 @@ struct Status: ParsableCommand {
 
             'In doubt' are batches of which nobody knows whether they arrived: in flight, or left by a process that \
             died; they are sent again. 'Dropped' are records that never reached the spool, made room for others in a \
-            full one, or were rejected and are no longer kept. 'Set aside' are files that lay in the place of the spool, and were damaged or something else: \
-            'logbeam-spool salvage' takes out of them what is readable. A record expires when it is \
-            14 days old: CloudWatch Logs does not take it any more.
+            full one, or were rejected and are no longer kept. 'Set aside' are files that lay in the place of the spool, \
+            and were damaged or something else: 'logbeam-spool salvage' takes out of them what is readable. A record \
+            expires when it is 14 days old: CloudWatch Logs does not take it any more.
 
             With --watch it looks again every few seconds, on a large spool more rarely, until Ctrl-C. Then it also says \
             how fast records come and go, which is no fact of a single look: over the last half minute, or as long as it \
@@ -37,9 +37,9 @@ struct Status: ParsableCommand {
 
             With --json: one object with the same names, and time; oldest_age_seconds and expires_in_seconds stand by \
             themselves; uploader is null or has process_id, host, last_beat (time) and seems_to_hang; last_error is null \
-            or has time and message; set_aside and journals are arrays of paths; streams is an array of objects with log_group and \
-            log_stream, and with the arrays rejections and gaps of objects with reason, records, first, last. With \
-            --watch, one object a line, which also has logged_per_second and delivered_per_second (null at the first \
+            or has time and message; set_aside and journals are arrays of paths; streams is an array of objects with \
+            log_group and log_stream, and with the arrays rejections and gaps of objects with reason, records, first, \
+            last. With --watch, one object a line, which also has logged_per_second and delivered_per_second (null at the first \
             look), growth_per_second of pending in each stream, and error: null, or why the spool can not be read; then \
             there are only time, spool and error.
 

@@ -191,7 +191,7 @@ struct CarryOverTests {
     func movedAwayInDoubt() throws {
         let live = try LiveFixture()
         for number in 0..<10 { try live.log("\(number)") }
-        try live.spool.current.spool.walMonitor.doubtAll()
+        try live.spool.current.spool.walMonitor.noteFailure()
         try live.shell("mv $0 $0-old")
         try live.log("after")
         #expect(live.spool.moveRetired(holdsLease: true))

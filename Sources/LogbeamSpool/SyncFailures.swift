@@ -5,7 +5,7 @@ internal import Synchronization
 ///
 /// To write all of it again takes long, and who logs may wait for it: where the disk does not take it, nobody tries for ten
 /// times as long as that took.
-struct Doubt: ~Copyable {
+struct SyncFailures: ~Copyable {
     private let failures = Atomic<Int>(0)
     /// How many of them are made good.
     private let resolved = Atomic<Int>(0)
@@ -16,12 +16,12 @@ struct Doubt: ~Copyable {
 
     init(clock: @escaping @Sendable () -> UInt64 = MonotonicClock.nanoseconds) { self.clock = clock }
 
-    var isThere: Bool { resolved.load(ordering: .acquiring) != failures.load(ordering: .acquiring) }
+    var areThere: Bool { resolved.load(ordering: .acquiring) != failures.load(ordering: .acquiring) }
 
     /// Also where nobody knows.
-    var mayBeThere: Bool { isSuspected.load(ordering: .acquiring) || isThere }
+    var mayBeThere: Bool { isSuspected.load(ordering: .acquiring) || areThere }
 
-    func raise() { failures.add(1, ordering: .acquiringAndReleasing) }
+    func note() { failures.add(1, ordering: .acquiringAndReleasing) }
 
     /// Nobody knows, until somebody asks to have it resolved.
     func suspect() { isSuspected.store(true, ordering: .releasing) }
@@ -32,7 +32,7 @@ struct Doubt: ~Copyable {
     func resolve(at path: String, _ body: () throws(SpoolError) -> Void) throws(SpoolError) -> Bool {
         if isSuspected.load(ordering: .acquiring) {
             // In this order: nobody finds neither.
-            raise()
+            note()
             isSuspected.store(false, ordering: .releasing)
         }
         let known = failures.load(ordering: .acquiring)

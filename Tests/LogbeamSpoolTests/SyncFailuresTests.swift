@@ -3,23 +3,23 @@ import Testing
 
 @testable import LogbeamSpool
 
-@Suite("A doubt whether the disk has something")
-struct DoubtTests {
-    @Test("what fails while something is written again stays in doubt")
-    func doubtMeanwhile() throws {
-        let doubt = Doubt(clock: { 0 })
-        var states = [doubt.isThere]
-        var resolved = [try doubt.resolve(at: "") {}]
-        doubt.raise()
-        resolved.append(try doubt.resolve(at: "") { doubt.raise() })
-        states.append(doubt.isThere)
+@Suite("Syncs that have failed")
+struct SyncFailuresTests {
+    @Test("what fails while something is written again stays a failure")
+    func failingMeanwhile() throws {
+        let failures = SyncFailures(clock: { 0 })
+        var states = [failures.areThere]
+        var resolved = [try failures.resolve(at: "") {}]
+        failures.note()
+        resolved.append(try failures.resolve(at: "") { failures.note() })
+        states.append(failures.areThere)
         let error = spoolError {
-            _ = try doubt.resolve(at: "") { () throws(SpoolError) in throw .superseded("") }
+            _ = try failures.resolve(at: "") { () throws(SpoolError) in throw .superseded("") }
         }
         #expect(error?.kind == .superseded)
-        states.append(doubt.isThere)
-        resolved.append(try doubt.resolve(at: "") { states.append(doubt.isThere) })
-        states.append(doubt.isThere)
+        states.append(failures.areThere)
+        resolved.append(try failures.resolve(at: "") { states.append(failures.areThere) })
+        states.append(failures.areThere)
         #expect(resolved == [false, true, true])
         #expect(states == [false, true, true, true, false])
     }
@@ -27,11 +27,11 @@ struct DoubtTests {
     @Test("what the disk does not take is not tried again for ten times as long as that took; a lock is")
     func pause() throws {
         let now = Atomic<UInt64>(1_000)
-        let doubt = Doubt(clock: { now.load(ordering: .relaxed) })
-        doubt.raise()
+        let failures = SyncFailures(clock: { now.load(ordering: .relaxed) })
+        failures.note()
         func resolve(_ kind: SpoolError.Kind) -> String? {
             let error = spoolError {
-                _ = try doubt.resolve(at: "") { () throws(SpoolError) in
+                _ = try failures.resolve(at: "") { () throws(SpoolError) in
                     now.add(50, ordering: .relaxed)
                     throw SpoolError(kind, path: "", message: "tried")
                 }

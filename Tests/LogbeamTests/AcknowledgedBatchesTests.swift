@@ -8,7 +8,7 @@ import Testing
 @testable import LogbeamSpool
 
 @Suite("What the service has is deleted when there is time", .onOwnThreads)
-struct SpentBatchesTests {
+struct AcknowledgedBatchesTests {
     /// Logs records, and has the service take them in batches of two, one right after the other.
     private func ship(_ numbers: ClosedRange<Int>, by uploader: SteppedUploader) throws {
         for number in numbers {
@@ -115,12 +115,12 @@ struct SpentBatchesTests {
         for number in 3...4 { try uploader.append("\(number)") }
         while uploader.loop.inFlight == 0 { _ = uploader.loop.step() }
         try #require(gate.waitForArrivals())
-        // The second one is on its way, and the first is spent.
+        // The second one is on its way, and the first is acknowledged.
         var progress = uploader.loop.step()
         while progress == .advanced { progress = uploader.loop.step() }
-        #expect(progress == .waiting(until: uploader.clock.now.monotonic + SpentBatches.patience))
+        #expect(progress == .waiting(until: uploader.clock.now.monotonic + AcknowledgedBatches.patience))
         #expect(try uploader.storedCount() == 4)
-        uploader.clock.advance(SpentBatches.patience)
+        uploader.clock.advance(AcknowledgedBatches.patience)
         while uploader.loop.step() == .advanced {}
         #expect(try uploader.storedCount() == 2)
         gate.open()
@@ -137,22 +137,22 @@ struct SpentBatchesTests {
                 guard progress == .advanced else { return progress }
             }
         }
-        try ship(1...2 * (SpentBatches.mostPutOff + 1), by: uploader)
+        try ship(1...2 * (AcknowledgedBatches.mostPutOff + 1), by: uploader)
         // A thread that waits for the lock of the spool.
         uploader.spool.lock.waiters.add(1, ordering: .relaxed)
-        for left in [SpentBatches.mostPutOff - 1, SpentBatches.mostPutOff - 2] {
-            #expect(step() == .waiting(until: uploader.clock.now.monotonic + SpentBatches.respite))
+        for left in [AcknowledgedBatches.mostPutOff - 1, AcknowledgedBatches.mostPutOff - 2] {
+            #expect(step() == .waiting(until: uploader.clock.now.monotonic + AcknowledgedBatches.respite))
             #expect(try uploader.storedCount() == 2 * left)
-            uploader.clock.advance(SpentBatches.respite)
+            uploader.clock.advance(AcknowledgedBatches.respite)
         }
         _ = try uploader.loop.flush()
         #expect(step() == .waiting(until: nil))
         #expect(try uploader.storedCount() == 0)
         // What comes after the flush is put off as before.
         try ship(1...4, by: uploader)
-        #expect(step() == .waiting(until: uploader.clock.now.monotonic + SpentBatches.respite))
+        #expect(step() == .waiting(until: uploader.clock.now.monotonic + AcknowledgedBatches.respite))
         uploader.spool.lock.waiters.subtract(1, ordering: .relaxed)
-        uploader.clock.advance(SpentBatches.respite)
+        uploader.clock.advance(AcknowledgedBatches.respite)
         #expect(step() == .waiting(until: nil))
         #expect(try uploader.storedCount() == 0)
     }
@@ -167,16 +167,16 @@ struct SpentBatchesTests {
 
     @Test("that is before more is sent where room is short, or there are many")
     func isDue() {
-        var spent = SpentBatches()
-        #expect(!spent.isDue(hasAmpleRoom: false) && spent.time(inFlight: 0, flushed: 0) == nil)
-        spent.add(BatchRange(stream: 1, first: 1, last: 1, latest: 1), isWhole: true, at: 7)
-        #expect(!spent.isDue(hasAmpleRoom: true) && spent.isDue(hasAmpleRoom: false))
-        #expect(spent.time(inFlight: 0, flushed: 0) == .min)
-        #expect(spent.time(inFlight: 1, flushed: 0) == 7 + SpentBatches.patience)
-        for id in 2...Int64(SpentBatches.most) {
-            #expect(!spent.isDue(hasAmpleRoom: true))
-            spent.add(BatchRange(stream: 1, first: id, last: id, latest: 1), isWhole: true, at: 7)
+        var acknowledged = AcknowledgedBatches()
+        #expect(!acknowledged.isDue(hasAmpleRoom: false) && acknowledged.time(inFlight: 0, flushed: 0) == nil)
+        acknowledged.add(BatchRange(stream: 1, first: 1, last: 1, latest: 1), isWhole: true, at: 7)
+        #expect(!acknowledged.isDue(hasAmpleRoom: true) && acknowledged.isDue(hasAmpleRoom: false))
+        #expect(acknowledged.time(inFlight: 0, flushed: 0) == .min)
+        #expect(acknowledged.time(inFlight: 1, flushed: 0) == 7 + AcknowledgedBatches.patience)
+        for id in 2...Int64(AcknowledgedBatches.most) {
+            #expect(!acknowledged.isDue(hasAmpleRoom: true))
+            acknowledged.add(BatchRange(stream: 1, first: id, last: id, latest: 1), isWhole: true, at: 7)
         }
-        #expect(spent.isDue(hasAmpleRoom: true))
+        #expect(acknowledged.isDue(hasAmpleRoom: true))
     }
 }

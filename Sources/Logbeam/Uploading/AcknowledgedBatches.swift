@@ -6,7 +6,7 @@ internal import LogbeamSpool
 /// To delete a record takes longer than to send it, and nobody waits for that. So it is done when there is nothing to send,
 /// or the answers are awaited: where they come as fast as batches can be sent, the processor is left to those. The spool
 /// knows of these batches, so that after a crash their records are deleted and not sent.
-struct SpentBatches {
+struct AcknowledgedBatches {
     private var ranges: ArraySlice<BatchRange> = []
     /// Those that hold every row of the spool from their first record to their last.
     private var whole: Set<BatchRange> = []
