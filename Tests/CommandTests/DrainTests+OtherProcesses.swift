@@ -80,8 +80,11 @@ extension DrainTests {
         endpoint.enqueue(.hangAfterAccepting(gate))
         let process = try command.start(["drain"])
         #expect(gate.waitForArrivals())
-        #expect(try command.runShell("rm -f '\(command.spoolPath)'*").code == 0)
-        try command.fill((0..<7).map { "new \($0)" })
+        // It is there at once with all that is in it, for drain may look at any time.
+        let other = command.directory.file("other.db")
+        try command.fill((0..<7).map { "new \($0)" }, spool: other)
+        let path = command.spoolPath
+        #expect(try command.runShell("rm -f '\(path)-wal' '\(path)-shm'; mv '\(other)' '\(path)'").code == 0)
         gate.open()
         let ended = try Ended(process)
         #expect(ended.code == 75, "\(ended.error)")

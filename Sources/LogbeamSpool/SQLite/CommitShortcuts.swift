@@ -142,6 +142,8 @@ private struct LogWrites {
 /// https://www.sqlite.org/walformat.html#wal_locks). The transaction sees the same. A checkpoint that runs at the same
 /// moment stops at the mark, which is at most sixteen transactions of this connection old; marks that are not in use it raises
 /// itself.
+///
+/// Here also passes who is to write: see ``LogRestart``.
 private struct ReadMarks {
     private static let mostRefusals = 15
 
@@ -164,7 +166,8 @@ private struct ReadMarks {
         let isWriting = offset == LogLayout.writeLock && flags & SQLITE_SHM_LOCK != 0
         guard isWriting, LogRestart.finish(file, methods) else { return SQLITE_OK }
         // Whoever waits for the lock begins from the beginning.
-        return methods.xShmLock(file, offset, count, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE) | SQLITE_BUSY
+        _ = methods.xShmLock(file, offset, count, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE)
+        return SQLITE_BUSY
     }
 
     private mutating func refuses(_ offset: Int32, _ count: Int32, _ flags: Int32) -> Bool {
