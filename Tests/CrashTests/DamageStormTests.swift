@@ -119,22 +119,26 @@ private struct Damage {
             description = "cut \(suffix) from \(size) to \(length)"
         case 3:
             let offset = Int.random(in: 0..<max(1, size / 4_096), using: &random) * 4_096
-            try Self.write([UInt8](repeating: 0, count: 4_096), to: path + suffix, at: offset)
+            try Self.write([(offset, [UInt8](repeating: 0, count: 4_096))], to: path + suffix)
             description = "zeros in \(suffix) at \(offset)"
         default:
             let count = [1, 5, 50, 500].randomElement(using: &random) ?? 1
-            for _ in 0..<count {
+            let parts = (0..<count).map { _ in
                 let byte = UInt8.random(in: 0...255, using: &random)
-                try Self.write([byte], to: path + suffix, at: Int.random(in: 0..<max(1, size), using: &random))
+                return (Int.random(in: 0..<max(1, size), using: &random), [byte])
             }
+            try Self.write(parts, to: path + suffix)
             description = "\(count) bytes changed in \(suffix), \(size) bytes long"
         }
     }
 
-    private static func write(_ bytes: [UInt8], to path: String, at offset: Int) throws {
+    /// All to the file that lies there now: the service may set it aside after the first.
+    private static func write(_ parts: [(offset: Int, bytes: [UInt8])], to path: String) throws {
         let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
-        try file.seek(toOffset: UInt64(offset))
-        try file.write(contentsOf: Data(bytes))
+        for part in parts {
+            try file.seek(toOffset: UInt64(part.offset))
+            try file.write(contentsOf: Data(part.bytes))
+        }
         try file.close()
     }
 }
