@@ -172,6 +172,10 @@ struct DiagnosisTests {
             ),
             ("region", .failed(.refused), "set AWS_REGION", { $0.endpoint = .failure(.noRegion("why")) }),
             (
+                "region", .failed(.recordsRemain), "set AWS_REGION",
+                { $0.endpoint = .failure(.noRegion("why", isPassing: true)) }
+            ),
+            (
                 "region", .failed(.refused), "is no AWS region",
                 { $0.endpoint = .failure(.invalidRegion("-", source: "AWS_REGION")) }
             ),

@@ -155,6 +155,13 @@ struct ErrorClassificationTests {
         #expect(ServiceError(HTTPResponse(status: 400, body: Array(body.utf8)), now: 0).message == expected)
     }
 
+    @Test("waits for a region that is not told at the moment, and for nothing else that only a person can say")
+    func region() {
+        #expect(kind(.of(EndpointError.noRegion("why", isPassing: true))) == .transient)
+        #expect(kind(.of(EndpointError.noRegion("why"))) == .denied)
+        #expect(kind(.of(EndpointError.invalidProfile("why"))) == .denied)
+    }
+
     @Test(
         "honours Retry-After, up to an hour",
         arguments: [

@@ -106,6 +106,15 @@ struct InstanceMetadataTests {
             #expect(throws: EndpointError.self) { try finder.find() }
         }
         #expect(error?.isMissingRegion == true && error?.isPassing == isPassing)
+        // A role that is to be assumed needs a region too.
+        left.withLock { $0 = answers }
+        let context = LookupContext(environment: environment, requests: CredentialsRequests(pause: .zero))
+        let failure = try await onOwnThread {
+            #expect(throws: CredentialsError.self) {
+                try context.endpoint(of: AWSService(endpointPrefix: "sts", environmentID: "STS"), source: "a role")
+            }
+        }
+        #expect(failure?.isPassing == isPassing)
     }
 
     @Test("may be found at a later attempt, where nobody took the one before")
