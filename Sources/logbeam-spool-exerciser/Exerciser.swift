@@ -14,6 +14,7 @@ enum Exerciser {
         switch arguments.dropFirst().first {
         case "append": try appendForEver(to: path, threads: count)
         case "churn": try churn(path, records: count)
+        case "renew": try renew(path, records: count)
         case "join": try join(path, records: count)
         case "hold": try hold(path)
         case "deliver": try deliver(path)
@@ -31,7 +32,7 @@ enum Exerciser {
             fail(
                 """
                 usage: logbeam-spool-exerciser \
-                append|churn|join|hold|deliver|stage|live|fork|orphan|busy|locked|share|leave|wait|log SPOOL [COUNT]
+                append|churn|renew|join|hold|deliver|stage|live|fork|orphan|busy|locked|share|leave|wait|log SPOOL [COUNT]
                 """,
                 exitCode: 64
             )
@@ -180,6 +181,19 @@ enum Exerciser {
             left -= headers.count
         }
         say("drained")
+    }
+
+    /// Appends on its only thread, with the id of each record when that is durable; at each third the log is copied, and so
+    /// is begun anew by the next one.
+    private static func renew(_ path: String, records: Int) throws {
+        let spool = try Spool(path: path)
+        let stream = try stream(of: spool)
+        let maintenance = try SpoolMaintenance(spool: spool, reader: SpoolReader(path: path))
+        let message = String(repeating: "m", count: 3_000)
+        for number in 1...records {
+            say(try append(message, to: spool, stream: stream))
+            if number % 3 == 0 { try maintenance.whileFull() }
+        }
     }
 
     /// Waits for the end of the input, so that many can be let go at once; then opens the spool and appends.

@@ -55,11 +55,31 @@ package struct KillPoint: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
+/// After which of its steps that change a shared file a program is killed: see `logbeam-kill-at`.
+package struct StorePoint: Sendable, CustomStringConvertible {
+    /// After which calls it goes by steps, from 1; if there are none, it is looked after which the file changes.
+    package var calls: [Int]
+    /// Which of the steps it is, from 1; 0 for none.
+    package var number: Int
+
+    package init(after calls: [Int] = [], number: Int = 0) {
+        (self.calls, self.number) = (calls, number)
+    }
+
+    package var description: String { "\(number) after the calls \(calls)" }
+
+    /// What is put before a program and its arguments to have it killed there.
+    package func command(sharing file: String) throws -> [String] {
+        let list = calls.isEmpty ? "any" : calls.map(String.init).joined(separator: ",")
+        return [try BuiltProducts.executable("logbeam-kill-at"), "--shared", file, list, "\(number)"]
+    }
+}
+
 /// What `logbeam-kill-at` said of the program it ran.
 package struct TracedRun: Sendable {
-    /// Whether it was killed at the chosen call; else it ended before that.
+    /// Whether it was killed at the chosen call, or after the chosen step; else it ended before that.
     package var wasKilled: Bool
-    /// How many calls it had made, by their numbers.
+    /// How many calls it had made, by their numbers; or how many steps after each call changed the shared file.
     package var counts: [Int: Int] = [:]
 
     /// Waits for the end of the program; throws if it ended badly by itself.
@@ -75,7 +95,6 @@ package struct TracedRun: Sendable {
         wasKilled = end.first == "killed"
     }
 
-    /// How many calls it had made.
     package var total: Int { counts.values.reduce(0, +) }
 
     package func count(_ call: SystemCall) -> Int { counts[call.number, default: 0] }
