@@ -67,20 +67,29 @@ struct CommitBench {
     /// spool's default limit, a commit runs a checkpoint itself where no uploader does.
     var recordsPerRound: Int
 
+    /// Of what shares commits: threads that do write fewer pages. A round of 32 threads with as many as one has would be over
+    /// after 15 ms, and a good part of it go by until all of them are at work.
+    private func sharedRecordsPerRound(threads: Int) -> Int {
+        recordsPerRound * (threads < 8 ? 1 : threads < 32 ? 2 : 3)
+    }
+
     func run(threads: Int) async throws -> CommitComparison {
         func path(_ name: String) -> String { directory.file("\(name)-\(threads).db") }
         let log = try LoggingCommitter(path: path("log"), lines: lines, isShipping: false)
         let bare = try BareCommitter(path: path("bare"), lines: lines, threads: threads)
         let oneThread = try BareCommitter(path: path("one"), lines: lines, threads: 1)
         let twoFiles = try ["first", "second"].map { try BareCommitter(path: path($0), lines: lines, threads: 1) }
-        let compared: [(committer: any Committer, threads: Int)] = [(log, threads), (bare, threads), (oneThread, 1)]
+        let sharedRecords = sharedRecordsPerRound(threads: threads)
+        let compared: [(committer: any Committer, threads: Int, records: Int)] = [
+            (log, threads, sharedRecords), (bare, threads, recordsPerRound), (oneThread, 1, recordsPerRound),
+        ]
         var figures: [String: [CommitFigures]] = [:]
         var ratesOfTwoFiles: [Double] = []
         // The first round fills caches and is thrown away.
         for round in 0...rounds {
             // Now the one goes first, now the other.
-            for (committer, threads) in round % 2 == 0 ? compared : compared.reversed() {
-                let measured = try measure(committer, threads: threads)
+            for (committer, threads, records) in round % 2 == 0 ? compared : compared.reversed() {
+                let measured = try measure(committer, threads: threads, records: records)
                 if round > 0 { figures[committer.path, default: []].append(measured) }
             }
             let rateOfTwoFiles = try rate(of: twoFiles)
@@ -91,14 +100,12 @@ struct CommitBench {
         let journal = try LoggingCommitter(path: path("journal"), lines: lines, isShipping: false) {
             $0.usesJournal = true
         }
-        let intoJournal = try measureAlone(journal, threads: threads)
+        let intoJournal = try measureAlone(journal, threads: threads, records: sharedRecords)
         await journal.end()
         // Its uploader copies the log, so more records go into a round. With as few as in the others' most rounds would have
         // ended before a batch is sent.
         let shipping = try LoggingCommitter(path: path("shipping"), lines: lines, isShipping: true)
-        var shippingBench = self
-        shippingBench.recordsPerRound *= 10
-        let whileShipping = try shippingBench.measureAlone(shipping, threads: threads)
+        let whileShipping = try measureAlone(shipping, threads: threads, records: 10 * recordsPerRound)
         await shipping.end()
         func all(_ committer: some Committer) -> [CommitFigures] { figures[committer.path] ?? [] }
         return CommitComparison(
@@ -118,16 +125,17 @@ struct CommitBench {
     }
 
     /// All rounds of one that is compared with nothing.
-    private func measureAlone(_ committer: some Committer, threads: Int) throws -> CommitFigures {
-        .median(of: try (0...rounds).map { _ in try measure(committer, threads: threads) }.suffix(rounds))
+    private func measureAlone(_ committer: some Committer, threads: Int, records: Int) throws -> CommitFigures {
+        let all = try (0...rounds).map { _ in try measure(committer, threads: threads, records: records) }
+        return .median(of: all.suffix(rounds))
     }
 
     /// One round.
-    func measure(_ committer: some Committer, threads: Int) throws -> CommitFigures {
+    func measure(_ committer: some Committer, threads: Int, records: Int? = nil) throws -> CommitFigures {
         try restartLog(committer.path)
         // The first commit of a log that was restarted syncs its header: not what is measured.
         committer.commit(0)
-        let calls = try Calls.make(threads: threads, count: recordsPerRound) { committer.commit($0) }
+        let calls = try Calls.make(threads: threads, count: records ?? recordsPerRound) { committer.commit($0) }
         let percentile = Percentiles(calls)
         return CommitFigures(
             p50Microseconds: percentile(0.5),
