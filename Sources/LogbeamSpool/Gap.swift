@@ -46,7 +46,7 @@ extension SpoolError {
         case .busy: "spool locked"
         case .full: "disk full"
         case .quotaExceeded: "disk quota exceeded"
-        case .atLimit, .logHeld: "spool full"
+        case .atLimit, .walHeld: "spool full"
         case .readOnly: "file system read-only"
         case .failedIO: "disk error"
         case .damaged, .notASpool, .newerVersion: "spool damaged"

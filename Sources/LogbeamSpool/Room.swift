@@ -36,7 +36,7 @@ final class Room {
     /// That is a slice of 500 records, each of which has a page of its own, which makes some 515 frames in the log.
     private static let reserve: Int64 = 5 << 19
     /// What is left of the log's file, in bytes, where the rest is given back to the disk.
-    static let spareLog: Int64 = 1 << 20
+    static let spareWAL: Int64 = 1 << 20
     /// Where so much is free, nothing need be added up.
     private static let plenty: Int64 = 1 << 30
     /// Where less is free, the disk may be full in a moment.
@@ -58,7 +58,7 @@ final class Room {
         path = connection.canonicalPath
         // The log's file is cut to its part whenever it begins anew
         // (https://www.sqlite.org/pragma.html#pragma_journal_size_limit).
-        if let limit { try connection.limitLog(bytes: limit.logBytes) }
+        if let limit { try connection.limitWAL(bytes: limit.walBytes) }
         syncsCommits = try connection.integer("PRAGMA synchronous") > 1
         selectPages = try connection.prepare("PRAGMA page_count")
         selectFreePages = try connection.prepare("PRAGMA freelist_count")
@@ -72,7 +72,7 @@ final class Room {
     /// What records may cost that are committed together with one that was admitted.
     var left: Int64 { max(0, allowance) }
 
-    /// Throws ``SpoolError/Kind/atLimit`` unless there is room for records of this cost, ``SpoolError/Kind/logHeld`` if the
+    /// Throws ``SpoolError/Kind/atLimit`` unless there is room for records of this cost, ``SpoolError/Kind/walHeld`` if the
     /// log takes it, and ``SpoolError/Kind/full`` if the disk lacks it. Not for inside of a transaction.
     func admit(_ cost: Int64) throws(SpoolError) {
         let isSpent = allowance < cost
@@ -83,18 +83,18 @@ final class Room {
             length > 0 && isDiskDue && walMonitor.hasSyncFailure
             || length >= walMonitor.safetyThreshold && walMonitor.mayHaveSyncFailure
         // The sync of a commit says nothing of what was committed before, by whatever process, if one has failed since.
-        if syncsCommits { _ = try walMonitor.syncFailedLog(by: connection) }
+        if syncsCommits { _ = try walMonitor.syncFailedWAL(by: connection) }
         // A short record may make the log longer by pages.
         if isRewriteDue { try? walMonitor.writeAgain(by: connection) }
-        guard isSpent || isDiskDue || isLogTooLong else { return }
+        guard isSpent || isDiskDue || isWALTooLong else { return }
         var next = isSpent ? max(cost, Self.largestAllowance) : allowance
         allowance = 0
-        if let limit, isSpent || isLogTooLong {
+        if let limit, isSpent || isWALTooLong {
             let needed = limit.room(for: cost)
             let free = try measure()
-            let excess = walMonitor.length - limit.logBytes
-            if excess > 0, free - excess < needed, try !walMonitor.emptyLog(of: connection), free >= needed {
-                throw logHeld
+            let excess = walMonitor.length - limit.walBytes
+            if excess > 0, free - excess < needed, try !walMonitor.emptyWAL(of: connection), free >= needed {
+                throw walHeld
             }
             if isSpent {
                 guard free >= needed else { throw atLimit }
@@ -106,8 +106,8 @@ final class Room {
     }
 
     /// How long the log's file may stay where it begins anew, in bytes; -1: however long it is.
-    var usualLog: Int64 { limit?.logBytes ?? -1 }
-    private var isLogTooLong: Bool { limit.map { walMonitor.length > $0.logBytes } ?? false }
+    var usualWAL: Int64 { limit?.walBytes ?? -1 }
+    private var isWALTooLong: Bool { limit.map { walMonitor.length > $0.walBytes } ?? false }
 
     // MARK: The disk
 
@@ -118,7 +118,7 @@ final class Room {
         guard now >= fullUntil else { throw diskFull }
         var free = try freeOnDisk()
         if free < cost {
-            cutLog()
+            truncateWAL()
             free = try freeOnDisk()
         }
         // Pages of the database that are free need no room on the disk.
@@ -161,11 +161,11 @@ final class Room {
 
     /// Copies the log into the database, and leaves as much of its file as it takes to send and delete a batch. What fails
     /// here leaves the log as it is.
-    func cutLog() {
-        try? connection.limitLog(bytes: Self.spareLog)
+    func truncateWAL() {
+        try? connection.limitWAL(bytes: Self.spareWAL)
         // The first commit in it cuts the file.
-        if (try? walMonitor.emptyLog(of: connection)) == true { try? connection.touch() }
-        try? connection.limitLog(bytes: usualLog)
+        if (try? walMonitor.emptyWAL(of: connection)) == true { try? connection.touch() }
+        try? connection.limitWAL(bytes: usualWAL)
     }
 
     private var diskFull: SpoolError {
@@ -197,8 +197,8 @@ final class Room {
         return try statement.step() ? statement.integer(0) : 0
     }
 
-    private var logHeld: SpoolError {
-        SpoolError(.logHeld, path: connection.path, message: "the spool's write-ahead log can not be begun anew")
+    private var walHeld: SpoolError {
+        SpoolError(.walHeld, path: connection.path, message: "the spool's write-ahead log can not be begun anew")
     }
 
     private var atLimit: SpoolError {

@@ -134,7 +134,7 @@ enum Schema {
     static func knownVersion(of connection: Connection) throws(SpoolError) -> Int64 {
         let found = try connection.integer("PRAGMA user_version")
         guard (0...version).contains(found) else {
-            connection.keepLogAtClose()
+            connection.keepWALAtClose()
             throw unknown(found, path: connection.path)
         }
         return found

@@ -11,14 +11,14 @@ extension Spool {
         try write { writer throws(SpoolError) in try writer.abandon(range, for: parts, in: epoch) }
     }
 
-    func confirm(
+    func acknowledge(
         _ range: BatchRange,
         refused: [RefusedRecord],
         delivered: Int,
         in epoch: Int64?
     ) throws(SpoolError) {
         let isAmple = try write { writer throws(SpoolError) in
-            try writer.confirm(range, refused: refused, delivered: delivered, in: epoch)
+            try writer.acknowledge(range, refused: refused, delivered: delivered, in: epoch)
             return (try? writer.room.isAmple()) ?? false
         }
         hasAmpleRoom.store(isAmple, ordering: .relaxed)

@@ -70,13 +70,13 @@ package final class Spool: Sendable {
     let hasAmpleRoom = Atomic<Bool>(true)
     let walMonitor: WALMonitor
     let queue: CommitQueue
-    let logSync: LogSync
+    let walSync: WALSync
     let limit: SpoolLimit?
     /// When a record was last to be appended by a thread that logs, in nanoseconds of ``MonotonicClock``.
     let lastAppend = Atomic<UInt64>(0)
     private let roomAlarm = RoomAlarm()
     /// Until when nobody waits for the log, in nanoseconds of ``MonotonicClock``.
-    private let logHeldUntil = Atomic<UInt64>(0)
+    private let walHeldUntil = Atomic<UInt64>(0)
     /// There may be gaps that their streams have not been told of: perhaps from before this process.
     let mayHaveUntoldGaps = Atomic<Bool>(true)
     /// What deletes here what was moved to another file, as long as it has not succeeded: see ``CarryOver``.
@@ -116,7 +116,7 @@ package final class Spool: Sendable {
             writer: writer,
             busyTimeout: commitTimeout < lockTimeout ? commitTimeout : .max
         )
-        logSync = LogSync(path: self.path, walMonitor: walMonitor)
+        walSync = WALSync(path: self.path, walMonitor: walMonitor)
         ForkGate.add(queue)
         // Where that fails, the journals stay for the next time.
         takeInJournals()
@@ -187,7 +187,7 @@ package final class Spool: Sendable {
     /// Other threads go on committing meanwhile, and those that sync at the same time share the wait. If this throws, what
     /// was committed is in the spool all the same, and only a power loss may still take it.
     package func sync() throws(SpoolError) {
-        try logSync.sync(until: MonotonicClock.nanoseconds() &+ commitTimeout) { body throws(SpoolError) in
+        try walSync.sync(until: MonotonicClock.nanoseconds() &+ commitTimeout) { body throws(SpoolError) in
             try write { writer throws(SpoolError) in try body(writer.connection) }
         }
     }
@@ -237,7 +237,7 @@ package final class Spool: Sendable {
             } catch {
                 guard let limit, limit.room(for: cost) <= limit.largestRoom else { throw error }
                 let now = MonotonicClock.nanoseconds()
-                if error.kind == .logHeld {
+                if error.kind == .walHeld {
                     try bearHeldLog(error, since: start)
                     continue
                 }
@@ -266,9 +266,9 @@ package final class Spool: Sendable {
     /// in vain, nobody waits for the next second.
     private func bearHeldLog(_ error: SpoolError, since start: UInt64) throws(SpoolError) {
         let now = MonotonicClock.nanoseconds()
-        guard now >= logHeldUntil.load(ordering: .relaxed) else { throw error }
+        guard now >= walHeldUntil.load(ordering: .relaxed) else { throw error }
         guard now &- start < min(commitTimeout, 1_000_000_000) else {
-            logHeldUntil.store(now &+ 1_000_000_000, ordering: .relaxed)
+            walHeldUntil.store(now &+ 1_000_000_000, ordering: .relaxed)
             throw error
         }
         MonotonicClock.sleep(nanoseconds: 1_000_000)
@@ -299,5 +299,5 @@ package final class Spool: Sendable {
     var walPages: Int { walMonitor.pages.load(ordering: .relaxed) }
 
     /// What the file of the write-ahead log takes, in bytes; 0 if it can not be told.
-    var logFileSize: Int { DiskSpace.size(of: path + "-wal") }
+    var walFileSize: Int { DiskSpace.size(of: path + "-wal") }
 }

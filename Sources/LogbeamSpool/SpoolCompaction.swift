@@ -43,7 +43,7 @@ package final class SpoolCompaction {
 
     /// Copies the write-ahead log into the database and cuts its file, to a page or two. False if another process reads
     /// or writes, so that it can not be done now.
-    package func emptyLog() throws(SpoolError) -> Bool {
-        try maintenance.resetLog(SQLITE_CHECKPOINT_TRUNCATE)
+    package func emptyWAL() throws(SpoolError) -> Bool {
+        try maintenance.restartWAL(SQLITE_CHECKPOINT_TRUNCATE)
     }
 }

@@ -31,7 +31,7 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         /// The spool has reached the size that it was given.
         case atLimit
         /// The write-ahead log has reached the size that it was given, and a reader keeps it from beginning anew.
-        case logHeld
+        case walHeld
         /// The file system is read-only.
         case readOnly
         /// The disk fails.
@@ -104,7 +104,7 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Whether the same may succeed later though nobody does anything about the file or its place.
     package var mayPass: Bool {
         switch kind {
-        case .busy, .full, .quotaExceeded, .atLimit, .logHeld, .failedIO: true
+        case .busy, .full, .quotaExceeded, .atLimit, .walHeld, .failedIO: true
         default: false
         }
     }
@@ -125,7 +125,7 @@ package struct SpoolError: Error, Sendable, Equatable, CustomStringConvertible {
         case .full: "make room on the disk"
         case .quotaExceeded: "delete files, or have the quota raised"
         case .atLimit: "see 'logbeam-spool status' for why records do not leave it, or give it more room"
-        case .logHeld: "end what reads the spool for long, an open sqlite3 for example"
+        case .walHeld: "end what reads the spool for long, an open sqlite3 for example"
         case .readOnly: "the kernel may have mounted it so after an error of the disk: see its log"
         case .failedIO: "see the log of the kernel"
         case .tooManyFiles: "raise the limit of open files: 'ulimit -n', or LimitNOFILE= of systemd"

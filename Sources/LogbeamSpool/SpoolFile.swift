@@ -20,13 +20,13 @@ package enum SpoolFile {
         switch try SpoolSafety.size(path: path) {
         case nil:
             guard create else { throw missing(path) }
-            try refuseStrayLog(path: path)
+            try refuseStrayWAL(path: path)
             try make(path: path, until: deadline)
             // Another process, or another user, may have been faster.
             _ = try SpoolSafety.size(path: path)
         case 0:
             // Left by whoever made the file beforehand, to hold its place: it becomes as any new one.
-            try refuseStrayLog(path: path)
+            try refuseStrayWAL(path: path)
             // Nobody who makes none makes a spool of it: to them it is what it is to a reader.
             if !create { try Schema.verify(path: path) }
             chmod(path, 0o600)
@@ -116,7 +116,7 @@ package enum SpoolFile {
 
     /// Throws if there is a write-ahead log and nothing that it belongs to: SQLite would take it for that of the new file,
     /// or delete it.
-    private static func refuseStrayLog(path: String) throws(SpoolError) {
+    private static func refuseStrayWAL(path: String) throws(SpoolError) {
         guard try SpoolSafety.size(path: path + "-wal") ?? 0 > 0 else { return }
         // Another process may have made both in between.
         switch try SpoolSafety.size(path: path) {
@@ -161,7 +161,7 @@ package enum SpoolFile {
             // What is left of a spool that is gone may be open still: with it, whoever has it and we would share an empty log,
             // or the log's index.
             if FileIdentity(path) == nil {
-                try refuseStrayLog(path: path)
+                try refuseStrayWAL(path: path)
                 for suffix in ["-wal", "-shm"] { unlink(path + suffix) }
             }
             // Whoever is first wins; the spool of the other process is as good as ours.

@@ -21,12 +21,12 @@ package final class SpoolMaintenance {
     private var window = Window()
     /// Free pages that are to be given back.
     private var surplus: Int64 = 0
-    private var isLogToBeCut = false
+    private var isWALToBeTruncated = false
 
     /// In milliseconds.
     private static let window: Int64 = 30_000
     /// A file of the log above this is long, in bytes.
-    private static let longLog = 4 << 20
+    private static let longWAL = 4 << 20
     /// While records come and go the log is reset at this length, in pages.
     private let busyThreshold: Int
     /// A log of at most this length is left alone when nothing happens: 16 pages are 64 KiB.
@@ -56,8 +56,8 @@ package final class SpoolMaintenance {
     package func whileBusy() throws(SpoolError) {
         guard spool.walPages >= busyThreshold else { return }
         window.hasReset = true
-        let isFarTooLong = spool.logFileSize > 2 * busyThreshold * Int(SpoolLimit.frameSize)
-        if isFarTooLong { try cutLog() } else { try resetLog(SQLITE_CHECKPOINT_RESTART) }
+        let isFarTooLong = spool.walFileSize > 2 * busyThreshold * Int(SpoolLimit.frameSize)
+        if isFarTooLong { try truncateWAL() } else { try restartWAL(SQLITE_CHECKPOINT_RESTART) }
     }
 
     /// For when nothing is left to do: gives free pages back and empties the log. Stops when `isIdle` says no.
@@ -74,23 +74,23 @@ package final class SpoolMaintenance {
             }
         }
         guard isIdle() else { return }
-        try cutLog()
+        try truncateWAL()
     }
 
     /// Begins the log anew, and leaves as much of its file as it takes to send and delete a batch where the disk is full.
-    private func cutLog() throws(SpoolError) {
-        try spool.write { writer throws(SpoolError) in try writer.connection.limitLog(bytes: Room.spareLog) }
+    private func truncateWAL() throws(SpoolError) {
+        try spool.write { writer throws(SpoolError) in try writer.connection.limitWAL(bytes: Room.spareWAL) }
         defer {
             _ = try? spool.write { writer throws(SpoolError) in
-                try writer.connection.limitLog(bytes: writer.room.usualLog)
+                try writer.connection.limitWAL(bytes: writer.room.usualWAL)
             }
         }
-        try resetLog(SQLITE_CHECKPOINT_RESTART)
+        try restartWAL(SQLITE_CHECKPOINT_RESTART)
     }
 
     /// For when the disk has no room: the log is copied into the database, and begins anew in the room that it has.
     package func whileFull() throws(SpoolError) {
-        try resetLog(SQLITE_CHECKPOINT_RESTART)
+        try restartWAL(SQLITE_CHECKPOINT_RESTART)
     }
 
     /// For when there is nothing to do for a moment: what a flood has left behind is given back by and by, though records
@@ -103,12 +103,12 @@ package final class SpoolMaintenance {
     package func whileLogging(at now: Int64, _ isIdle: () -> Bool) throws(SpoolError) {
         try whileBusy()
         let isScarce = try spool.write { writer throws(SpoolError) in try writer.room.isScarce() }
-        if isScarce, spool.walPages > Self.idleThreshold { try resetLog(SQLITE_CHECKPOINT_RESTART) }
+        if isScarce, spool.walPages > Self.idleThreshold { try restartWAL(SQLITE_CHECKPOINT_RESTART) }
         let free = try checkpointer.integer("PRAGMA freelist_count")
         window.lowestFree = min(window.lowestFree, free)
         if now - window.start >= Self.window {
             surplus = max(0, window.lowestFree - Self.sparePages)
-            isLogToBeCut = !window.hasReset && (surplus > 0 || spool.logFileSize > Self.longLog)
+            isWALToBeTruncated = !window.hasReset && (surplus > 0 || spool.walFileSize > Self.longWAL)
             window = Window(start: now, lowestFree: free)
         }
         while surplus > 0, isIdle() {
@@ -118,9 +118,9 @@ package final class SpoolMaintenance {
             surplus -= pages
             try whileBusy()
         }
-        guard isLogToBeCut, surplus == 0, isIdle() else { return }
-        isLogToBeCut = false
-        try cutLog()
+        guard isWALToBeTruncated, surplus == 0, isIdle() else { return }
+        isWALToBeTruncated = false
+        try truncateWAL()
     }
 
     /// Two steps, so that `log()` neither syncs nor waits for long. First the log is copied while commits go on; a
@@ -136,25 +136,25 @@ package final class SpoolMaintenance {
     ///
     /// - Returns: false if a reader or a writer of another process was in the way.
     @discardableResult
-    func resetLog(_ mode: Int32) throws(SpoolError) -> Bool {
-        var isReset = false
+    func restartWAL(_ mode: Int32) throws(SpoolError) -> Bool {
+        var isRestarted = false
         try spool.walMonitor.writeAgain(by: checkpointer)
         try spool.pausingDeletion { () throws(SpoolError) in
-            try reader.connection.pinningLog { unpin throws(SpoolError) in
-                spool.walMonitor.copyLog(by: checkpointer, SQLITE_CHECKPOINT_PASSIVE)
+            try reader.connection.pinningWAL { unpin throws(SpoolError) in
+                spool.walMonitor.checkpoint(by: checkpointer, SQLITE_CHECKPOINT_PASSIVE)
                 // Where commits came meanwhile that was left for later: for when the lock is held.
                 spool.walMonitor.syncCopy(by: checkpointer)
                 guard !spool.walMonitor.hasSyncFailure else { throw .notCopied(spool.path) }
                 try pausingReads { () throws(SpoolError) in
                     try spool.write { writer throws(SpoolError) in
                         try unpin()
-                        isReset = spool.walMonitor.copyLog(by: checkpointer, mode)
+                        isRestarted = spool.walMonitor.checkpoint(by: checkpointer, mode)
                         try writer.connection.touch()
                     }
                 }
             }
         }
-        return isReset
+        return isRestarted
     }
 
     /// A batch that is being read would be in the way.

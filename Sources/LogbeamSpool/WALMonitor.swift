@@ -16,7 +16,7 @@ final class WALMonitor: Sendable {
     static let usualThreshold = 16_384
     private let nextSafetyCheckpoint: Atomic<Int>
     private let copyFailures: SyncFailures
-    private let logFailures: SyncFailures
+    private let walFailures: SyncFailures
 
     /// - Parameters:
     ///   - safetyThreshold: in pages.
@@ -26,7 +26,7 @@ final class WALMonitor: Sendable {
         clock: @escaping @Sendable () -> UInt64 = MonotonicClock.nanoseconds
     ) {
         copyFailures = SyncFailures(clock: clock)
-        logFailures = SyncFailures(clock: clock)
+        walFailures = SyncFailures(clock: clock)
         self.safetyThreshold = safetyThreshold
         nextSafetyCheckpoint = Atomic(safetyThreshold)
     }
@@ -63,21 +63,21 @@ final class WALMonitor: Sendable {
     func watch(_ connection: Connection) {
         connection.walMonitor = self
         copyFailures.suspect()
-        logFailures.suspect()
+        walFailures.suspect()
     }
 
     // MARK: Copying
 
     /// The disk may not have what was written to the log, or copied out of it: a sync, or a copy, has failed.
-    var hasSyncFailure: Bool { copyFailures.areThere || logFailures.areThere }
+    var hasSyncFailure: Bool { copyFailures.areThere || walFailures.areThere }
 
     /// There is one, or nobody knows.
-    var mayHaveSyncFailure: Bool { copyFailures.mayBeThere || logFailures.mayBeThere }
+    var mayHaveSyncFailure: Bool { copyFailures.mayBeThere || walFailures.mayBeThere }
 
     /// Writes again what the disk may lack: for before the log is copied, by who may wait for the disk.
     func writeAgain(by connection: Connection) throws(SpoolError) {
-        _ = try syncFailedLog(by: connection)
-        _ = try copyFailures.resolve(at: connection.path) { () throws(SpoolError) in try connection.copyLogAgain() }
+        _ = try syncFailedWAL(by: connection)
+        _ = try copyFailures.resolve(at: connection.path) { () throws(SpoolError) in try connection.checkpointAgain() }
     }
 
     /// Copies the log into the database, as far as that goes (https://www.sqlite.org/c3ref/wal_checkpoint_v2.html), and nothing
@@ -86,7 +86,7 @@ final class WALMonitor: Sendable {
     ///
     /// - Returns: false if not all was copied.
     @discardableResult
-    func copyLog(by connection: Connection, _ mode: Int32) -> Bool {
+    func checkpoint(by connection: Connection, _ mode: Int32) -> Bool {
         if hasSyncFailure { return false }
         return note(sqlite3_wal_checkpoint_v2(connection.handle, nil, mode, nil, nil))
     }
@@ -108,17 +108,17 @@ final class WALMonitor: Sendable {
     // MARK: The log itself
 
     /// A sync of the log has failed: the next one alone says nothing of what was written before it.
-    func noteLogFailure() { logFailures.note() }
+    func noteWALFailure() { walFailures.note() }
 
     /// The same of what was copied out of it.
     func noteFailure() {
         copyFailures.note()
-        logFailures.note()
+        walFailures.note()
     }
 
     /// Writes the log again and syncs it, if the disk may lack any of it. Returns whether that was so.
-    func syncFailedLog(by connection: Connection) throws(SpoolError) -> Bool {
-        try logFailures.resolve(at: connection.path) { () throws(SpoolError) in try connection.syncLogAgain() }
+    func syncFailedWAL(by connection: Connection) throws(SpoolError) -> Bool {
+        try walFailures.resolve(at: connection.path) { () throws(SpoolError) in try connection.syncWALAgain() }
     }
 
     /// The length of the log in bytes, as far as this process knows.
@@ -130,7 +130,7 @@ final class WALMonitor: Sendable {
     ///
     /// A commit that does this as a rule gives up at once, and need not keep writers of other processes out: where they
     /// write all the time, it never gets to the end of the log.
-    func emptyLog(
+    func emptyWAL(
         of connection: Connection,
         _ mode: Int32 = SQLITE_CHECKPOINT_RESTART
     ) throws(SpoolError) -> Bool {
@@ -143,7 +143,7 @@ final class WALMonitor: Sendable {
         let deadline = connection.busyPolicy.deadline
         connection.setBusyDeadline(MonotonicClock.nanoseconds() + 10_000_000)
         defer { connection.setBusyDeadline(deadline) }
-        guard copyLog(by: connection, mode) else { return false }
+        guard checkpoint(by: connection, mode) else { return false }
         pages.store(0, ordering: .relaxed)
         return true
     }

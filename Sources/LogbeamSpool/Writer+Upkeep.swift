@@ -21,7 +21,7 @@ extension Writer {
 
 extension Connection {
     /// Gives the log's file this length at most from when it begins anew. It keeps some where nothing is to be had.
-    func limitLog(bytes: Int64) throws(SpoolError) {
+    func limitWAL(bytes: Int64) throws(SpoolError) {
         try execute("PRAGMA journal_size_limit = \(bytes)")
     }
 

@@ -149,7 +149,7 @@ final class Writer {
         } catch {
             // There may be room in the log once it begins anew; as long as nobody has the lease, nobody else sees to that.
             guard error.lacksDiskSpace else { throw error }
-            room.cutLog()
+            room.truncateWAL()
             return try tryToTakeLease(take)
         }
     }
@@ -202,7 +202,7 @@ final class Writer {
     }
 
     /// Writes down that the service has the batch, and moves to `rejected` what it refused of it.
-    func confirm(
+    func acknowledge(
         _ range: BatchRange,
         refused: [RefusedRecord],
         delivered: Int,

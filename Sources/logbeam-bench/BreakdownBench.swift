@@ -147,7 +147,7 @@ struct BreakdownBench {
             try batches.read(range, for: DrainBench.destination, into: &batch)
             let middle = CPUClock.thread.nanoseconds
             try lease.begin(range)
-            try lease.confirm(range, refused: [], delivered: batch.count)
+            try lease.acknowledge(range, refused: [], delivered: batch.count)
             ranges.append(range)
             read += middle - begin
             deleted += CPUClock.thread.nanoseconds - middle

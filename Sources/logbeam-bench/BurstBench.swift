@@ -8,9 +8,9 @@ struct SpoolSize: Codable {
     var seconds: Double
     var databaseBytes: Int
     /// Of the write-ahead log.
-    var logBytes: Int
+    var walBytes: Int
 
-    var bytes: Int { databaseBytes + logBytes }
+    var bytes: Int { databaseBytes + walBytes }
 }
 
 /// Records as fast as they go, more than can be shipped meanwhile.
@@ -53,7 +53,7 @@ struct BurstBench {
                 let size = SpoolSize(
                     seconds: secondsSince(start),
                     databaseBytes: database,
-                    logBytes: size(of: spool + "-wal") ?? 0
+                    walBytes: size(of: spool + "-wal") ?? 0
                 )
                 sizes.withLock { $0.append(size) }
             }

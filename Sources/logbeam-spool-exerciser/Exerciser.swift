@@ -175,7 +175,7 @@ enum Exerciser {
             let latest = headers.map(\.timestamp).max() ?? 0
             let range = BatchRange(stream: stream, first: first.id, last: last.id, latest: latest)
             try lease.begin(range)
-            try lease.confirm(range, refused: [], delivered: headers.count)
+            try lease.acknowledge(range, refused: [], delivered: headers.count)
             try lease.finish(range)
             try maintenance.whileBusy()
             left -= headers.count
@@ -226,7 +226,7 @@ enum Exerciser {
         try lease.begin(range)
         say("begun")
         while readLine() != nil {}
-        try lease.confirm(range, refused: [], delivered: headers.count)
+        try lease.acknowledge(range, refused: [], delivered: headers.count)
         try lease.finish(range)
         say("deleted")
     }

@@ -36,7 +36,7 @@ enum ExitStatus: Int32, CaseIterable {
             case .missing: .noSpool
             case .notASpool, .newerVersion, .olderVersion, .damaged: .unusableSpool
             case .unwritable, .unsafe, .occupied, .readOnly, .networkFileSystem: .unwritableSpool
-            case .full, .quotaExceeded, .atLimit, .logHeld, .failedIO, .tooManyFiles, .sealed, .other: .failedIO
+            case .full, .quotaExceeded, .atLimit, .walHeld, .failedIO, .tooManyFiles, .sealed, .other: .failedIO
             case .busy: .recordsRemain
             case .superseded: .uploadedElsewhere
             }

@@ -33,14 +33,14 @@ extension Report {
                 handler: .logbeam,
                 threads: 1,
                 figures: .sample(),
-                sizes: (0..<50).map { SpoolSize(seconds: Double($0) / 10, databaseBytes: $0 << 22, logBytes: 1 << 20) }
+                sizes: (0..<50).map { SpoolSize(seconds: Double($0) / 10, databaseBytes: $0 << 22, walBytes: 1 << 20) }
             ),
             BurstFigures(
                 handler: .logbeam,
                 threads: 8,
                 figures: .sample(),
                 sizes: [
-                    SpoolSize(seconds: 0, databaseBytes: 0, logBytes: 0)
+                    SpoolSize(seconds: 0, databaseBytes: 0, walBytes: 0)
                 ]
             ),
         ]

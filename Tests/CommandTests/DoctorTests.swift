@@ -338,7 +338,7 @@ struct DoctorTests {
 
             let batch = BatchRange(stream: header.stream, first: header.id, last: header.id, latest: .max)
             try lease.begin(batch)
-            try lease.confirm(batch, refused: [], delivered: 1)
+            try lease.acknowledge(batch, refused: [], delivered: 1)
             try command.fill(["b"])
             #expect(try Self.examine(command, ["doctor"]).troubles == ["tls warning", "identity warning"])
         }

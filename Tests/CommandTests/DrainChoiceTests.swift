@@ -105,7 +105,7 @@ struct DrainChoiceTests {
         let delivered = page.headers.suffix(2)
         let batch = BatchRange(stream: delivered.first!.stream, first: delivered.first!.id, last: .max, latest: .max)
         try lease.begin(batch)
-        try lease.confirm(batch, refused: [], delivered: 2)
+        try lease.acknowledge(batch, refused: [], delivered: 2)
         let before = try command.status()
         let expected = """
             other\torders-1\t4\t4\t1\t2\t1

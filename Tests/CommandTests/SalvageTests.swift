@@ -20,7 +20,7 @@ struct SalvageTests {
         (report.records, report.rejected, report.streams, report.namelessStreams) = (12_000, 11, 2, 1)
         (report.gaps, report.deliveries, report.altered, report.orphanRecords) = (3, 4, 5, 6)
         (report.scannedPages, report.freePages, report.orphanPages, report.damagedPages) = (1_200, 30, 7, 22)
-        (report.unreadableRows, report.unknownPages, report.damagedLogFrames, report.uncommittedLogFrames) = (
+        (report.unreadableRows, report.unknownPages, report.damagedWALFrames, report.uncommittedWALFrames) = (
             8, 9, 10, 1
         )
         (report.journals, report.journalRecords, report.journalsInUse) = (2, 1_000, 1)

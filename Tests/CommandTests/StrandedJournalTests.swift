@@ -66,7 +66,7 @@ struct StrandedJournalTests {
         #expect(try eventually { try reader.requestedFlush() == last })
         let range = BatchRange(stream: 1, first: last, last: last, latest: .max)
         try lease.begin(range)
-        try lease.confirm(range, refused: [], delivered: 1)
+        try lease.acknowledge(range, refused: [], delivered: 1)
         try lease.finish(range)
         let ended = try Ended(process)
         #expect(ended.code == 75 && ended.error.hasPrefix(told), "\(ended.error)")

@@ -18,7 +18,7 @@ struct AcknowledgeTests {
         let range = test.range(first, last, latest: 20)
         try test.spool.begin(range)
         #expect(try SpoolReader(path: test.path).deliveries().map(\.range) == [range])
-        try test.spool.acknowledge(range, refused: [], delivered: 2)
+        try test.spool.acknowledgeAndFinish(range, refused: [], delivered: 2)
         #expect(try test.ids() == [before, other, early, after])
         #expect(try test.ids("rejected") == [])
         #expect(try test.ids("deliveries") == [])
@@ -85,7 +85,7 @@ struct AcknowledgeTests {
         let ids = try test.append(3)
         let range = test.range(ids[0], ids[2])
         try test.spool.begin(range)
-        try test.spool.confirm(range, refused: [], delivered: 3)
+        try test.spool.acknowledge(range, refused: [], delivered: 3)
         #expect(try sqlite3(test.path, "SELECT value FROM counters WHERE name = 'last_id'") == "\(ids[2])\n")
     }
 
@@ -108,7 +108,7 @@ struct AcknowledgeTests {
         let refused = zip(ids.dropFirst(), RejectionReason.allCases).map { RefusedRecord(id: $0, reason: $1) }
         let range = test.range(ids[0], ids[ids.count - 1])
         try test.spool.begin(range)
-        try test.spool.acknowledge(range, refused: refused, delivered: 2)
+        try test.spool.acknowledgeAndFinish(range, refused: refused, delivered: 2)
         #expect(try test.ids() == [])
         #expect(try test.ids("rejected") == refused.map(\.id))
         let reasons = try sqlite3(test.path, "SELECT reason FROM rejected ORDER BY id")
@@ -128,11 +128,11 @@ struct AcknowledgeTests {
         try test.spool.begin(range)
         // The first transaction, and one slice; then the call is made again from its beginning.
         try test.spool.write { writer throws(SpoolError) in
-            try writer.confirm(range, refused: refused, delivered: 1_299, in: nil)
+            try writer.acknowledge(range, refused: refused, delivered: 1_299, in: nil)
             _ = try writer.deleteSlice(of: range, from: range.first, in: nil)
         }
-        try test.spool.acknowledge(range, refused: refused, delivered: 1_299)
-        try test.spool.acknowledge(range, refused: refused, delivered: 1_299)
+        try test.spool.acknowledgeAndFinish(range, refused: refused, delivered: 1_299)
+        try test.spool.acknowledgeAndFinish(range, refused: refused, delivered: 1_299)
         #expect(try test.ids() == [])
         #expect(try test.ids("rejected") == [ids[7]])
         #expect(try SpoolStatus.read(path: test.path).delivered == 1_299)
@@ -143,7 +143,7 @@ struct AcknowledgeTests {
         let range = test.range(ids[0], ids[ids.count - 1])
         try spool.begin(range)
         var count = 0
-        try spool.acknowledge(range, refused: [], delivered: ids.count) {
+        try spool.acknowledgeAndFinish(range, refused: [], delivered: ids.count) {
             count += 1
             afterEach()
         }
@@ -181,7 +181,7 @@ struct AcknowledgeTests {
         let ids = try test.append(2)
         for _ in 1...2 { try test.spool.begin(test.range(ids[0], ids[1])) }
         let refused = [RefusedRecord(id: ids[1], reason: .tooOld)]
-        try test.spool.acknowledge(test.range(ids[0], ids[1]), refused: refused, delivered: 1)
+        try test.spool.acknowledgeAndFinish(test.range(ids[0], ids[1]), refused: refused, delivered: 1)
         #expect(try test.ids("deliveries") == [])
         #expect(try test.ids("rejected") == [ids[1]])
         #expect(try SpoolStatus.read(path: test.path).delivered == 1)
@@ -195,7 +195,7 @@ struct AcknowledgeTests {
         let range = test.range(ids[0], ids[1_299])
         try test.spool.begin(range)
         try test.spool.write { writer throws(SpoolError) in
-            try writer.confirm(range, refused: [], delivered: 1_300, in: nil)
+            try writer.acknowledge(range, refused: [], delivered: 1_300, in: nil)
             var next: Int64? = range.first
             for _ in 0..<slices {
                 if let start = next { next = try writer.deleteSlice(of: range, from: start, in: nil) }
@@ -272,7 +272,7 @@ struct AcknowledgeTests {
             defer { isDone.withLock { $0 = true } }
             #expect(isAcknowledging.waitForArrivals())
             isAcknowledging.open()
-            try test.spool.acknowledge(range, refused: [], delivered: 100_000)
+            try test.spool.acknowledgeAndFinish(range, refused: [], delivered: 100_000)
         }
         let count = try await appended
         // 200 slices. With one long transaction it would be one or two, one before and one after.

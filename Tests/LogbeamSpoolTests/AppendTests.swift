@@ -186,7 +186,7 @@ struct AppendTests {
         let range = test.range(ids[0], ids[1_199])
         try test.spool.begin(range)
         _ = try test.spool.write { writer throws(SpoolError) in
-            try writer.confirm(range, refused: [], delivered: 1_200, in: nil)
+            try writer.acknowledge(range, refused: [], delivered: 1_200, in: nil)
         }
         let next = try test.spool.write { writer throws(SpoolError) in
             try writer.deleteSlice(of: range, from: ids[0], in: nil)

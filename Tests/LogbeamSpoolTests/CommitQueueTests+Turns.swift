@@ -253,7 +253,7 @@ extension CommitQueueTests {
                 let headers = try reader.headers(after: 0, limit: 1_200).headers
                 let range = test.range(try #require(headers.first).id, try #require(headers.last).id)
                 try test.spool.begin(range)
-                try test.spool.acknowledge(range, refused: [], delivered: headers.count)
+                try test.spool.acknowledgeAndFinish(range, refused: [], delivered: headers.count)
                 try maintenance.whileBusy()
                 delivered += headers.count
                 // Nobody is shut out by that.

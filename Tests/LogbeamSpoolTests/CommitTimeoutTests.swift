@@ -46,7 +46,7 @@ struct CommitTimeoutTests {
         let appended = try (0..<2).map { _ in try spool.append(message, stream: stream) }
         let range = BatchRange(stream: stream, first: appended[0], last: appended[1], latest: .max)
         try spool.begin(range)
-        try spool.acknowledge(range, refused: [], delivered: 2)
+        try spool.acknowledgeAndFinish(range, refused: [], delivered: 2)
         isFull.withLock { $0 = true }
         let other = try Connection(path: spool.path, mode: .readWrite)
         try other.execute("BEGIN IMMEDIATE")
@@ -145,7 +145,9 @@ struct CommitTimeoutTests {
         }
         async let deleting: Void = onOwnThread {
             // As the uploader does where a call fails: again.
-            while let error = spoolError({ try test.spool.acknowledge(range, refused: [], delivered: batch.count) }) {
+            while let error = spoolError({
+                try test.spool.acknowledgeAndFinish(range, refused: [], delivered: batch.count)
+            }) {
                 guard error.kind == .busy else { throw error }
             }
         }

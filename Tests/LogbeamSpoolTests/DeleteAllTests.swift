@@ -19,7 +19,7 @@ struct DeleteAllTests {
         let ranges = [test.range(ids[5], ids[9]), test.range(ids[0], ids[4])]
         for range in ranges {
             try test.spool.begin(range)
-            try test.spool.confirm(range, refused: [], delivered: 5)
+            try test.spool.acknowledge(range, refused: [], delivered: 5)
         }
         return ranges
     }
@@ -63,7 +63,7 @@ struct DeleteAllTests {
         let ranges = [test.range(first, second, latest: 1_000), test.range(third, third, latest: 1_000)]
         let acknowledged = other == .notAcknowledged ? Array(ranges.prefix(1)) : ranges
         for range in ranges { try test.spool.begin(range) }
-        for range in acknowledged { try test.spool.confirm(range, refused: [], delivered: 1) }
+        for range in acknowledged { try test.spool.acknowledge(range, refused: [], delivered: 1) }
         let before = try test.ids()
         #expect(try !deleteAll(acknowledged))
         #expect(try test.ids() == before)

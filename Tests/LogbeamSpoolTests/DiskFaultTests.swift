@@ -189,10 +189,10 @@ private struct FaultyWorkload {
         append("record \(number) \(String(repeating: "x", count: number % 7 == 3 ? 9_000 : 100))")
         switch number % 10 {
         case 4: deliver()
-        case 6: _ = try? maintenance.resetLog(2)
+        case 6: _ = try? maintenance.restartWAL(2)
         case 7: try? spool.write { writer throws(SpoolError) in try writer.vacuum(pages: 10) }
         case 8: deliver()
-        case 9: _ = try? maintenance.resetLog(3)
+        case 9: _ = try? maintenance.restartWAL(3)
         default: break
         }
     }
@@ -215,7 +215,7 @@ private struct FaultyWorkload {
                 unfinished = (range, Array(ids))
             }
             guard let (range, ids) = unfinished else { return }
-            try spool.acknowledge(range, refused: [], delivered: ids.count)
+            try spool.acknowledgeAndFinish(range, refused: [], delivered: ids.count)
             delivered.formUnion(ids)
             unfinished = nil
         } catch {
@@ -228,8 +228,8 @@ private struct FaultyWorkload {
         append("after")
         deliver()
         // Each connection hears once of a sync that failed, by its own next one.
-        for _ in 0..<2 { _ = try? maintenance.resetLog(3) }
-        try maintenance.resetLog(3)
+        for _ in 0..<2 { _ = try? maintenance.restartWAL(3) }
+        try maintenance.restartWAL(3)
         append("at the end")
         #expect(unfinished == nil)
     }

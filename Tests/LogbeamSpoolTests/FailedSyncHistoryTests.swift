@@ -109,7 +109,7 @@ private struct History {
             let before = committed
             if (try? process.spool.sync()) != nil { promised.formUnion(before) }
         case ..<85:
-            _ = try? process.maintenance.resetLog(Int32.random(in: 0...3, using: &random))
+            _ = try? process.maintenance.restartWAL(Int32.random(in: 0...3, using: &random))
         case ..<93:
             if reader == nil {
                 let new = try SpoolFile.openForReading(path: path)

@@ -33,32 +33,32 @@ extension FailedSyncTests {
     }
 
     /// What another process does in which the log begins anew, or is deleted.
-    enum NewLog: CaseIterable { case emptied, commit, close }
+    enum NewWAL: CaseIterable { case emptied, commit, close }
 
     @Test(
         "what was copied out of the log and the disk may lack, another process copies again before the log begins anew",
-        arguments: NewLog.allCases
+        arguments: NewWAL.allCases
     )
-    func copiedByAnother(_ newLog: NewLog) throws {
+    func copiedByAnother(_ newWAL: NewWAL) throws {
         let test = try UncertainSpool()
         try test.failToSyncCopy()
-        var options = Spool.Options(limit: newLog == .commit ? SpoolLimit(bytes: 16 << 20) : nil)
+        var options = Spool.Options(limit: newWAL == .commit ? SpoolLimit(bytes: 16 << 20) : nil)
         options.clock = { 0 }
         var other: Spool? = try Spool(path: test.spool.path, options: options)
-        switch newLog {
+        switch newWAL {
         case .emptied:
             let spool = try #require(other)
             let its = try SpoolMaintenance(spool: spool, reader: SpoolReader(path: spool.path))
             // SQLITE_CHECKPOINT_TRUNCATE.
-            #expect(try its.resetLog(3))
+            #expect(try its.restartWAL(3))
         case .commit:
-            let salt = try test.logSalt()
+            let salt = try test.walSalt()
             // The first one begins the log anew as soon as the other has copied it.
-            for _ in 0..<2_000 where try test.logSalt() == salt {
+            for _ in 0..<2_000 where try test.walSalt() == salt {
                 try test.append(1, to: other)
                 try test.append(1)
             }
-            #expect(try test.logSalt() != salt)
+            #expect(try test.walSalt() != salt)
             try other?.sync()
         case .close:
             let log = test.spool.path + "-wal"
@@ -117,20 +117,20 @@ extension FailedSyncTests {
     }
 
     @Test("of the database, nothing is copied again out of a log that is not what was written to it")
-    func damagedLog() throws {
+    func damagedWAL() throws {
         let test = try UncertainSpool()
         try test.append(3)
         let other = try SpoolFile.openAgain(path: test.spool.path, .readWrite)
         try other.execute("PRAGMA wal_checkpoint(FULL)")
-        try other.verifyLog()
+        try other.verifyWAL()
         let file = try FileHandle(forWritingTo: URL(fileURLWithPath: test.spool.path + "-wal"))
         // In the page of the second frame.
         try file.seek(toOffset: 6_000)
         try file.write(contentsOf: Data("damage".utf8))
         try file.close()
         let events = test.disk.events.count
-        #expect(spoolError { try other.copyLogAgain() }?.kind == .damaged)
-        #expect(spoolError { try other.verifyLog() }?.kind == .damaged)
+        #expect(spoolError { try other.checkpointAgain() }?.kind == .damaged)
+        #expect(spoolError { try other.verifyWAL() }?.kind == .damaged)
         #expect(!test.disk.events[events...].contains { if case .write = $0 { true } else { false } })
     }
 }

@@ -38,7 +38,7 @@ struct FailedSyncTests {
     }
 
     @Test("of the log, the next one succeeds where all of that is in the database, and its file empty")
-    func emptyLog() throws {
+    func emptyWAL() throws {
         let test = try UncertainSpool()
         let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
         try test.append(3)
@@ -48,7 +48,7 @@ struct FailedSyncTests {
         try other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         #expect(try FileManager.default.attributesOfItem(atPath: test.spool.path + "-wal")[.size] as? Int == 0)
         try test.spool.sync()
-        #expect(eventually { (try? maintenance.resetLog(2)) == true })
+        #expect(eventually { (try? maintenance.restartWAL(2)) == true })
         #expect(try test.idsAfterPowerCut() == test.ids)
     }
 
@@ -58,10 +58,10 @@ struct FailedSyncTests {
         let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
         // The first ones of all write again what nobody knows of.
         try test.spool.sync()
-        try maintenance.resetLog(2)
+        try maintenance.restartWAL(2)
         try test.append(3)
         test.disk.setFault(.init([.sync], first: 1, code: Self.code))
-        #expect(spoolError { try maintenance.resetLog(2) }?.kind == .failedIO)
+        #expect(spoolError { try maintenance.restartWAL(2) }?.kind == .failedIO)
         try test.spool.sync()
         #expect(try test.idsAfterPowerCut() == test.ids)
     }
@@ -72,11 +72,11 @@ struct FailedSyncTests {
         try test.append(3)
         let other = try SpoolFile.openAgain(path: test.spool.path, .readWrite)
         let monitor = test.spool.walMonitor
-        monitor.noteLogFailure()
+        monitor.noteWALFailure()
         // SQLITE_CHECKPOINT_RESTART.
-        #expect(!monitor.copyLog(by: other, 2))
+        #expect(!monitor.checkpoint(by: other, 2))
         try monitor.writeAgain(by: other)
-        #expect(monitor.copyLog(by: other, 2))
+        #expect(monitor.checkpoint(by: other, 2))
     }
 
     @Test("of a commit, a record that is committed later is on the disk, with what another process committed before")
@@ -166,7 +166,7 @@ struct FailedSyncTests {
         try other.execute("BEGIN IMMEDIATE")
         let time = ContinuousClock().measure {
             for _ in 0..<40 {
-                test.spool.walMonitor.noteLogFailure()
+                test.spool.walMonitor.noteWALFailure()
                 #expect(spoolError { try test.append(1) }?.kind == .busy)
             }
         }
@@ -207,7 +207,7 @@ struct FailedSyncTests {
     func reopened() throws {
         let live = try LiveFixture()
         let before = live.spool.current
-        try before.spool.walMonitor.noteLogFailure()
+        try before.spool.walMonitor.noteWALFailure()
         // The file is sound, and what is open is at odds with it.
         let error = SpoolError(.damaged, path: live.path, message: "")
         #expect(live.spool.replace(before, after: error, isThorough: false))
@@ -221,7 +221,7 @@ struct FailedSyncTests {
         try test.append(3)
         // The first one of all writes again what nobody knows of.
         try test.spool.sync()
-        test.spool.walMonitor.noteLogFailure()
+        test.spool.walMonitor.noteWALFailure()
         let (first, gate) = (Gate(), Gate())
         test.disk.hold(.sync, at: first)
         let (disk, spool) = (test.disk, test.spool)
@@ -246,10 +246,10 @@ struct FailedSyncTests {
     func whileOthersWrite() async throws {
         let test = try UncertainSpool()
         try test.append(3)
-        test.spool.walMonitor.noteLogFailure()
+        test.spool.walMonitor.noteWALFailure()
         // All of the log is copied, so that a reader does not keep it.
         try Connection(path: test.spool.path, mode: .readWrite).execute("PRAGMA wal_checkpoint(FULL)")
-        let salt = try test.logSalt()
+        let salt = try test.walSalt()
         let gate = Gate()
         test.disk.hold(.write, at: gate)
         let (disk, spool) = (test.disk, test.spool)
@@ -262,7 +262,7 @@ struct FailedSyncTests {
             return try hasty.append("", stream: 1, timestamp: 1)
         }
         try await sync
-        #expect(try test.logSalt() == salt)
+        #expect(try test.walSalt() == salt)
         #expect(try test.idsAfterPowerCut() == test.ids + [last])
     }
 
@@ -277,7 +277,7 @@ struct FailedSyncTests {
         let before = test.disk.events.count
         #expect(spoolError { try test.spool.sync() }?.message == "another log lies in the place of its own")
         let other = try SpoolFile.openAgain(path: test.spool.path, .readWrite)
-        #expect(spoolError { try other.syncLogAgain() }?.kind == .busy)
+        #expect(spoolError { try other.syncWALAgain() }?.kind == .busy)
         #expect(!test.disk.events[before...].contains { if case .write = $0 { true } else { false } })
     }
 
@@ -297,34 +297,34 @@ struct FailedSyncTests {
         let comment: Comment = "sync \(first)\(lasts ? " and all later ones" : ""), a reader \(presence)"
         let test = try UncertainSpool()
         let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.spool.path))
-        let copier = try LogCopier(spool: test.spool)
+        let checkpointer = try Checkpointer(spool: test.spool)
         let reader = try SpoolFile.openForReading(path: test.spool.path)
         try test.spool.sync()
         test.disk.setFault(.init([.sync], first: first, lasts: lasts, code: Self.code))
         func whileReading(_ isReading: Bool, _ body: () -> Void) throws {
-            if isReading { try reader.pinningLog { _ in body() } } else { body() }
+            if isReading { try reader.pinningWAL { _ in body() } } else { body() }
         }
         // Where a log that begins anew is not synced, SQLite refuses the commit.
         try? test.append(3)
         try whileReading(presence != .never) {
-            try? test.append(LogCopier.part)
-            _ = spoolError { try copier.copy() }
+            try? test.append(Checkpointer.part)
+            _ = spoolError { try checkpointer.checkpoint() }
             try? test.append(3)
         }
         try whileReading(presence == .always) {
-            _ = spoolError { try maintenance.resetLog(1) }
+            _ = spoolError { try maintenance.restartWAL(1) }
             try? test.append(3)
-            _ = spoolError { try maintenance.resetLog(2) }
+            _ = spoolError { try maintenance.restartWAL(2) }
         }
         let isHit = test.disk.failedCalls > 0
         test.disk.setFault(nil)
         // All that have the files open hear of it.
-        for _ in 0..<3 { _ = try? maintenance.resetLog(2) }
-        #expect(try maintenance.resetLog(2))
-        let salt = try test.logSalt()
+        for _ in 0..<3 { _ = try? maintenance.restartWAL(2) }
+        #expect(try maintenance.restartWAL(2))
+        let salt = try test.walSalt()
         try test.append(1)
-        #expect(try maintenance.resetLog(2), comment)
-        #expect(try test.logSalt() != salt, "the log begins anew again; \(comment)")
+        #expect(try maintenance.restartWAL(2), comment)
+        #expect(try test.walSalt() != salt, "the log begins anew again; \(comment)")
         try test.spool.sync()
         #expect(try test.idsAfterPowerCut() == test.ids, comment)
         return isHit

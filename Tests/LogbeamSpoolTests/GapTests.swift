@@ -44,7 +44,7 @@ struct GapTests {
         let refused = [RefusedRecord(id: ids[0], reason: .tooOld)]
         if isAcknowledged {
             try test.spool.begin(test.range(ids[0], ids[1]))
-            try test.spool.acknowledge(test.range(ids[0], ids[1]), refused: refused, delivered: 1)
+            try test.spool.acknowledgeAndFinish(test.range(ids[0], ids[1]), refused: refused, delivered: 1)
         } else {
             try test.spool.reject(refused)
         }

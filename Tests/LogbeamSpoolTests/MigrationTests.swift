@@ -67,7 +67,7 @@ struct MigrationTests {
         let batch = try reader.batch(deliveries[0].range, for: Destination(logGroup: "shop", logStream: "orders"))
         #expect(batch.count == 3)
         let refused = [RefusedRecord(id: batch.events[1].id, reason: .tooOld)]
-        try spool.acknowledge(deliveries[0].range, refused: refused, delivered: 2)
+        try spool.acknowledgeAndFinish(deliveries[0].range, refused: refused, delivered: 2)
         #expect(try ids("rejected", in: path) == (rejected + refused.map(\.id)).sorted())
         #expect(try ids("deliveries", in: path) == [2])
         #expect(try SpoolStatus.read(path: path).delivered == 7)

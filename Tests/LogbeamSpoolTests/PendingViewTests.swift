@@ -64,7 +64,7 @@ struct PendingViewTests {
         let onTheirWay = [test.range(ids[0], ids[0]), test.range(ids[8], ids[8])]
         for range in acknowledged + onTheirWay { try test.spool.begin(range) }
         #expect(try test.ids("pending") == (ids + others).sorted())
-        for range in acknowledged { try test.spool.confirm(range, refused: [], delivered: 0) }
+        for range in acknowledged { try test.spool.acknowledge(range, refused: [], delivered: 0) }
         let pending = ([0, 3, 5, 8, 9].map { ids[$0] } + others).sorted()
         #expect(try test.ids("pending") == pending)
         #expect(try test.ids("records").count == 20)

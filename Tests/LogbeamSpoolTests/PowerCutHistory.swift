@@ -180,12 +180,12 @@ private struct Workload {
         default:
             let mode = Int32.random(in: 0...3, using: &random)
             guard Int.random(in: 0..<3, using: &random) == 0 else {
-                try parts.maintenance.resetLog(mode)
+                try parts.maintenance.restartWAL(mode)
                 return
             }
             // Some sync of it fails: SQLITE_IOERR_FSYNC.
             disk.setFault(.init([.sync], first: Int.random(in: 1...6, using: &random), code: 10 | 4 << 8))
-            _ = try? parts.maintenance.resetLog(mode)
+            _ = try? parts.maintenance.restartWAL(mode)
             if disk.failedCalls > 0 { oldFailures = 4 }
             disk.setFault(nil)
         }
@@ -207,7 +207,7 @@ private struct Workload {
             do {
                 guard thread < messages.count else {
                     // RESTART.
-                    for _ in 0..<3 { try maintenance.resetLog(2) }
+                    for _ in 0..<3 { try maintenance.restartWAL(2) }
                     return
                 }
                 for (message, isSynced) in messages[thread] {
@@ -231,7 +231,7 @@ private struct Workload {
         let batch = ids.filter { $0 <= last }
         let refused = batch.filter { _ in Int.random(in: 0..<10, using: &random) == 0 }
         notes.add(.releasing(batch))
-        try parts.spool.acknowledge(
+        try parts.spool.acknowledgeAndFinish(
             range,
             refused: refused.map { RefusedRecord(id: $0, reason: .tooOld) },
             delivered: batch.count - refused.count

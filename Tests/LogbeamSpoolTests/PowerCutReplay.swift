@@ -92,7 +92,7 @@ struct PowerCutReplay {
         /// The number of the log's file.
         var log = 0
         /// Frames of it are not on the disk, and no sync brings them there.
-        var isLogLossy = false
+        var isWALLossy = false
     }
 
     private func keep(_ event: TestDisk.Event, at count: Int, _ promise: inout Promise) {
@@ -100,11 +100,11 @@ struct PowerCutReplay {
         case .create(Self.name + "-wal", let file), .adopt(Self.name + "-wal", let file, _):
             promise.log = file
         case .failedSync(promise.log):
-            promise.isLogLossy = true
+            promise.isWALLossy = true
         case .write(promise.log, 0, _):
             // It begins anew, or all of it is written again.
-            promise.isLogLossy = false
-        case .sync(promise.log) where !promise.isLogLossy:
+            promise.isWALLossy = false
+        case .sync(promise.log) where !promise.isWALLossy:
             // What was committed before is in the log, or was copied and synced before the log began anew.
             promise.floor = max(promise.floor, states.lastIndex { $0.events <= count } ?? -1)
         case .note(let number):

@@ -92,7 +92,7 @@ struct RejectedTableTests {
         let ids = try test.ids()
         let range = test.range(ids[0], ids[9_999])
         try test.spool.begin(range)
-        for _ in 1...2 { try test.spool.acknowledge(range, refused: refuse(ids), delivered: 0) }
+        for _ in 1...2 { try test.spool.acknowledgeAndFinish(range, refused: refuse(ids), delivered: 0) }
         #expect(try test.ids("rejected") == ids)
         #expect(
             try sqlite3(test.path, Self.gaps) == "\(test.otherStream)|rejected, and no longer kept|3|1001|1003\n"
@@ -156,7 +156,7 @@ struct RejectedTableTests {
             } else if let first = ids.first, let last = ids.last {
                 try test.spool.begin(test.range(first, last))
                 let ours = try test.ids("records WHERE stream_id = \(test.stream)")
-                try test.spool.acknowledge(test.range(first, last), refused: refuse(ours), delivered: 0)
+                try test.spool.acknowledgeAndFinish(test.range(first, last), refused: refuse(ours), delivered: 0)
             }
             try expectCounted(test)
         }
@@ -185,10 +185,10 @@ struct RejectedTableTests {
         try test.execute("CREATE TRIGGER failure AFTER \(operation) BEGIN SELECT raise(FAIL, 'for the test'); END")
         let before = try state()
         #expect(spoolError { try test.spool.reject(refuse(ids)) } != nil)
-        #expect(spoolError { try test.spool.acknowledge(range, refused: refuse(ids), delivered: 0) } != nil)
+        #expect(spoolError { try test.spool.acknowledgeAndFinish(range, refused: refuse(ids), delivered: 0) } != nil)
         #expect(try state() == before)
         try test.execute("DROP TRIGGER failure")
-        try test.spool.acknowledge(range, refused: refuse(ids), delivered: 0)
+        try test.spool.acknowledgeAndFinish(range, refused: refuse(ids), delivered: 0)
         #expect(try test.ids("rejected") == Array(3...10_000) + ids)
         #expect(try test.number("SELECT sum(records) FROM gaps WHERE reason NOT LIKE 'refused by%'") == 2)
         try expectCounted(test)

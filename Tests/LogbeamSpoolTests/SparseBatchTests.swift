@@ -64,7 +64,7 @@ struct SparseBatchTests {
     func delete(seed: UInt64) throws {
         let one = try Interleaving(seed: seed)
         let ids = seed.isMultiple(of: 2) ? one.ids : one.known
-        try one.test.spool.acknowledge(one.range, ids: ids, refused: [], delivered: one.ids.count)
+        try one.test.spool.acknowledgeAndFinish(one.range, ids: ids, refused: [], delivered: one.ids.count)
         #expect(try one.test.ids() == one.others)
         #expect(try one.test.ids("deliveries") == [])
         #expect(try SpoolStatus.read(path: one.test.path).delivered == one.ids.count)
@@ -74,7 +74,7 @@ struct SparseBatchTests {
     func crash(seed: UInt64) throws {
         let one = try Interleaving(seed: seed)
         try one.test.spool.write { writer throws(SpoolError) in
-            try writer.confirm(one.range, refused: [], delivered: one.ids.count, in: nil)
+            try writer.acknowledge(one.range, refused: [], delivered: one.ids.count, in: nil)
             var next: Int64? = one.range.first
             for _ in 0..<Int(seed % 4) {
                 if let start = next {
@@ -126,7 +126,7 @@ struct SparseBatchTests {
         // One that was opened when all of that was there, or one that logs.
         let spool = isQuiet ? try Spool(path: test.path) : test.spool
         var lefts = [1_100]
-        try spool.acknowledge(range, ids: ids, refused: [], delivered: 1_100) {
+        try spool.acknowledgeAndFinish(range, ids: ids, refused: [], delivered: 1_100) {
             lefts.append((try? test.ids("records WHERE id <= \(range.last)").count) ?? 0)
             if !isQuiet { _ = try? test.append() }
         }
@@ -149,7 +149,7 @@ struct SparseBatchTests {
             #expect(batch.count == 50)
             try test.spool.begin(range)
             let before = try test.spool.write { writer throws(SpoolError) in writer.connection.instructions }
-            try test.spool.acknowledge(range, ids: ids, refused: [], delivered: 50)
+            try test.spool.acknowledgeAndFinish(range, ids: ids, refused: [], delivered: 50)
             let after = try test.spool.write { writer throws(SpoolError) in writer.connection.instructions }
             return [reader.connection.instructions, after - before]
         }

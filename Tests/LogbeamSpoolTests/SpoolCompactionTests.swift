@@ -23,7 +23,7 @@ struct SpoolCompactionTests {
         try test.deliverAll()
         let compaction = try SpoolCompaction(Spool(path: test.path))
         #expect(try compact(compaction) >= 20)
-        #expect(try compaction.emptyLog())
+        #expect(try compaction.emptyWAL())
         let size = SpoolSize.of(path: test.path)
         #expect(size.database < 100_000 && size.log < 8_192)
         #expect(try test.ids() == kept)
@@ -51,11 +51,11 @@ struct SpoolCompactionTests {
         try test.append()
         let compaction = try SpoolCompaction(test.spool)
         let reader = try SpoolReader(path: test.path)
-        try reader.connection.pinningLog { _ throws(SpoolError) in
+        try reader.connection.pinningWAL { _ throws(SpoolError) in
             _ = try test.spool.noteFailure(stream: test.stream, message: "x", failures: 1)
-            let isEmpty = try compaction.emptyLog()
+            let isEmpty = try compaction.emptyWAL()
             #expect(!isEmpty)
         }
-        #expect(try compaction.emptyLog())
+        #expect(try compaction.emptyWAL())
     }
 }

@@ -35,7 +35,7 @@ struct SpoolFileTests {
         }
         try await onOwnThread {
             isClosing.pass()
-            try LogCopier(spool: test.spool).copy()
+            try Checkpointer(spool: test.spool).checkpoint()
             isOpen.withLock { $0 = true }
         }
         try await closing

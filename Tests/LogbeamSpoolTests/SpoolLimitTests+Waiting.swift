@@ -29,7 +29,7 @@ extension SpoolLimitTests {
         #expect(spoolError { _ = try spool.tellGap(untold[0]) }?.kind == .atLimit)
         let range = BatchRange(stream: stream, first: taken[0], last: taken[499], latest: .max)
         try spool.begin(range)
-        try spool.acknowledge(range, refused: [], delivered: 500)
+        try spool.acknowledgeAndFinish(range, refused: [], delivered: 500)
         try spool.append(message, stream: stream)
         #expect(try spool.untoldGaps() == untold)
         #expect(try spool.tellGap(untold[0]))
@@ -55,7 +55,7 @@ extension SpoolLimitTests {
             // The uploader is not held up by those who wait.
             let range = BatchRange(stream: stream, first: first.id, last: last.id, latest: .max)
             try spool.begin(range)
-            try spool.acknowledge(range, refused: [], delivered: headers.count)
+            try spool.acknowledgeAndFinish(range, refused: [], delivered: headers.count)
             delivered += headers.count
             #expect(try diskUse(spool) < Self.limit + Self.mebibyte)
         }
@@ -100,7 +100,7 @@ extension SpoolLimitTests {
         async let appended = onOwnThread { try spool.append(message, stream: stream) }
         let range = BatchRange(stream: stream, first: taken[0], last: taken[499], latest: .max)
         try other.begin(range)
-        try other.acknowledge(range, refused: [], delivered: 500)
+        try other.acknowledgeAndFinish(range, refused: [], delivered: 500)
         #expect(try await appended > taken[taken.count - 1])
     }
 

@@ -56,7 +56,7 @@ struct SpoolLimitTests {
     )
     func parts(bytes: Int64, log: Int64, rejected: Int64, safety: Int, busy: Int) {
         let limit = SpoolLimit(bytes: bytes)
-        #expect((limit.logBytes, limit.databaseBytes) == (log, bytes - log))
+        #expect((limit.walBytes, limit.databaseBytes) == (log, bytes - log))
         #expect(limit.rejectedBytes == rejected)
         #expect((limit.safetyPages, limit.busyPages) == (safety, busy))
     }
@@ -182,7 +182,7 @@ struct SpoolLimitTests {
                 let error = spoolError { try spool.append(message, stream: stream) }
                 if error == nil { result.taken += 1 }
                 // Where processes write all the time, it takes luck to begin so short a log anew.
-                #expect(error == nil || error?.kind == .logHeld)
+                #expect(error == nil || error?.kind == .walHeld)
                 if number % 20 == 0 { result.largest = try max(result.largest, diskUse(spool)) }
             }
             return result
@@ -258,7 +258,7 @@ struct SpoolLimitTests {
     enum Cutter: CaseIterable { case upkeep, fullDisk }
 
     @Test("is kept to by the log as before, once its file was cut", arguments: Cutter.allCases)
-    func cutLog(by cutter: Cutter) throws {
+    func truncateWAL(by cutter: Cutter) throws {
         let directory = try TemporaryDirectory()
         let isFull = Monitor(false)
         var options = Spool.Options(limit: SpoolLimit(bytes: Self.limit, whenFull: .dropOldest))
@@ -285,7 +285,7 @@ struct SpoolLimitTests {
         #expect(try reader.integer("SELECT count(*) FROM records") >= 50)
         var error: SpoolError?
         while error == nil { error = spoolError { try spool.append([65], stream: stream) } }
-        #expect(error?.kind == .logHeld)
+        #expect(error?.kind == .walHeld)
         #expect(try size(spool.path + "-wal") > Self.mebibyte)
         try reader.execute("COMMIT")
         for _ in 0..<4_000 { try spool.append(message, stream: stream) }
@@ -328,11 +328,11 @@ struct SpoolLimitTests {
             error = spoolError { try spool.append("record", stream: stream) }
             if error == nil { count += 1 }
         }
-        #expect(error?.kind == .logHeld && error?.gapReason == "spool full")
+        #expect(error?.kind == .walHeld && error?.gapReason == "spool full")
         #expect(try diskUse(spool) < Self.limit + Self.mebibyte)
         // It was waited for once: not every record waits for a second.
         let time = ContinuousClock().measure {
-            for _ in 0..<10 { #expect(spoolError { try spool.append("record", stream: stream) }?.kind == .logHeld) }
+            for _ in 0..<10 { #expect(spoolError { try spool.append("record", stream: stream) }?.kind == .walHeld) }
         }
         #expect(time < .seconds(10))
         #expect(try ids(in: spool.path).count == count)

@@ -97,7 +97,7 @@ struct SpoolMaintenanceTests {
         try reader.execute("BEGIN")
         #expect(try reader.integer("SELECT count(*) FROM records") == 1)
         // RESTART.
-        try maintenance.resetLog(2)
+        try maintenance.restartWAL(2)
         try reader.execute("COMMIT")
         let before = disk.events.count
         try spool.append("two", stream: stream)
@@ -111,7 +111,7 @@ struct SpoolMaintenanceTests {
         try await whileDeleting(from: test) {
             let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.path))
             // RESTART.
-            #expect(try maintenance.resetLog(2))
+            #expect(try maintenance.restartWAL(2))
         }
     }
 
@@ -153,7 +153,7 @@ struct SpoolMaintenanceTests {
                 hasBegun.pass()
                 return try body()
             }
-            try test.spool.acknowledge(range, refused: [], delivered: ids.count) {
+            try test.spool.acknowledgeAndFinish(range, refused: [], delivered: ids.count) {
                 hasBegun.open()
                 #expect(eventually { test.spool.deletion.hasWaiters })
             }
@@ -186,7 +186,7 @@ struct SpoolMaintenanceTests {
             #expect(isReading == true)
             try test.append()
             // RESTART.
-            if try maintenance.resetLog(2) { resets += 1 }
+            if try maintenance.restartWAL(2) { resets += 1 }
         }
         state.withLock { $0.isOver = true }
         try await reading
@@ -297,7 +297,7 @@ struct SpoolMaintenanceTests {
         let reader = try SpoolReader(path: test.path)
         try test.append(100)
         let pages = test.spool.walPages
-        try reader.connection.pinningLog { unpin throws(SpoolError) in
+        try reader.connection.pinningWAL { unpin throws(SpoolError) in
             try Connection(path: test.path, mode: .readWrite).execute("PRAGMA wal_checkpoint(PASSIVE)")
             _ = spoolError { try test.append() }
             #expect(test.spool.walPages > pages)
@@ -316,7 +316,7 @@ struct SpoolMaintenanceTests {
         let failure = SpoolError(.busy, path: test.path, message: "for the test")
         for isUnpinned in [false, true] {
             let error = spoolError {
-                try reader.connection.pinningLog { unpin throws(SpoolError) in
+                try reader.connection.pinningWAL { unpin throws(SpoolError) in
                     if isUnpinned { try unpin() }
                     throw failure
                 }
@@ -365,7 +365,7 @@ struct SpoolMaintenanceTests {
             let ids = try test.append(10)
             try maintenance.whileLogging(at: 1_000_000 + Int64(second) * 1_000) { true }
             try test.spool.begin(test.range(ids[0], ids[9]))
-            try test.spool.acknowledge(test.range(ids[0], ids[9]), refused: [], delivered: 10)
+            try test.spool.acknowledgeAndFinish(test.range(ids[0], ids[9]), refused: [], delivered: 10)
         }
         #expect(try size(test.path) < 2 * Self.mebibyte)
         #expect(try test.walBytes < 6 * Self.mebibyte)

@@ -31,7 +31,7 @@ struct SpoolStatusTests {
         var status = try SpoolStatus.read(path: test.path)
         #expect(status.streams.map(\.inDoubt) == [1, 0])
         #expect(status.streams.map(\.lastDelivery) == [nil, nil])
-        try test.spool.acknowledge(range, refused: [], delivered: 2)
+        try test.spool.acknowledgeAndFinish(range, refused: [], delivered: 2)
         try test.spool.begin(test.range(1, 2))
         try test.spool.noteFailure(stream: test.stream, message: "AccessDeniedException: no", failures: 1)
         let gaps = [

@@ -47,7 +47,7 @@ struct TestSpool {
         let ids = try ids("records WHERE stream_id = \(stream)")
         guard let first = ids.first, let last = ids.last else { return }
         try spool.begin(range(first, last))
-        try spool.acknowledge(range(first, last), refused: [], delivered: ids.count)
+        try spool.acknowledgeAndFinish(range(first, last), refused: [], delivered: ids.count)
     }
 
     /// The ids in a table, ascending.
@@ -177,22 +177,22 @@ extension Spool {
         try abandon(range, for: parts, in: nil)
     }
 
-    func confirm(_ range: BatchRange, refused: [RefusedRecord], delivered: Int) throws(SpoolError) {
-        try confirm(range, refused: refused, delivered: delivered, in: nil)
+    func acknowledge(_ range: BatchRange, refused: [RefusedRecord], delivered: Int) throws(SpoolError) {
+        try acknowledge(range, refused: refused, delivered: delivered, in: nil)
     }
 
     func finish(_ range: BatchRange, ids: [Int64] = [], afterSlice: () -> Void = {}) throws(SpoolError) {
         try finish(range, ids: ids, in: nil, afterSlice: afterSlice)
     }
 
-    func acknowledge(
+    func acknowledgeAndFinish(
         _ range: BatchRange,
         ids: [Int64] = [],
         refused: [RefusedRecord],
         delivered: Int,
         afterSlice: () -> Void = {}
     ) throws(SpoolError) {
-        try confirm(range, refused: refused, delivered: delivered)
+        try acknowledge(range, refused: refused, delivered: delivered)
         try finish(range, ids: ids, afterSlice: afterSlice)
     }
 
@@ -218,13 +218,13 @@ extension Spool {
 }
 
 extension UploadLease {
-    func acknowledge(
+    func acknowledgeAndFinish(
         _ range: BatchRange,
         ids: [Int64] = [],
         refused: [RefusedRecord],
         delivered: Int
     ) throws(SpoolError) {
-        try confirm(range, refused: refused, delivered: delivered)
+        try acknowledge(range, refused: refused, delivered: delivered)
         try finish(range, ids: ids)
     }
 }

@@ -90,7 +90,7 @@ struct StoredRecordsTests {
         let ids = try test.append(10)
         let range = test.range(ids[5], ids[8])
         try test.spool.begin(range)
-        try test.spool.confirm(range, refused: [], delivered: 4)
+        try test.spool.acknowledge(range, refused: [], delivered: 4)
         let records = try StoredRecords(path: test.path)
         for count in 1...6 {
             let shown = try records.page(after: records.start(ofNewest: count)).records.map(\.id)
@@ -126,7 +126,7 @@ struct StoredRecordsTests {
         let records = try StoredRecords(path: test.path)
         _ = try records.page(after: 0)
         let maintenance = try SpoolMaintenance(spool: test.spool, reader: SpoolReader(path: test.path))
-        #expect(try maintenance.resetLog(3))
+        #expect(try maintenance.restartWAL(3))
         #expect(try test.walBytes < 8_192)
     }
 }
@@ -142,7 +142,7 @@ struct RecordFollowerTests {
     private func deliver(_ test: TestSpool, _ ids: [Int64]) throws {
         let range = test.range(ids[0], ids[ids.count - 1])
         try test.spool.begin(range)
-        try test.spool.acknowledge(range, refused: [], delivered: ids.count)
+        try test.spool.acknowledgeAndFinish(range, refused: [], delivered: ids.count)
     }
 
     @Test("reads each record once, as it is committed")
@@ -218,7 +218,7 @@ struct RecordFollowerTests {
         let ids = try test.append(5)
         let range = test.range(ids[0], ids[4])
         try test.spool.begin(range)
-        try test.spool.confirm(range, refused: [], delivered: 5)
+        try test.spool.acknowledge(range, refused: [], delivered: 5)
         // They are pending no more.
         let look = try follower.look(at: 1)
         #expect(look.records.isEmpty && look.missed == 0)

@@ -44,11 +44,11 @@ final class UncertainSpool {
         // What nobody knows of is no part of it.
         try spool.walMonitor.writeAgain(by: try SpoolFile.openAgain(path: spool.path, .readWrite))
         let before = disk.events.count
-        try reader.pinningLog { _ in
+        try reader.pinningWAL { _ in
             try? append(3)
             // The first is of the log.
             disk.setFault(.init([.sync], first: 2, code: 10 | 4 << 8))
-            #expect(spoolError { try maintenance.resetLog(0) }?.kind == .failedIO)
+            #expect(spoolError { try maintenance.restartWAL(0) }?.kind == .failedIO)
         }
         disk.setFault(nil)
         let events = disk.events[before...]
@@ -65,7 +65,7 @@ final class UncertainSpool {
 
     func close() { opened = nil }
 
-    func logSalt() throws -> Data {
+    func walSalt() throws -> Data {
         try Data(contentsOf: URL(fileURLWithPath: spool.path + "-wal"))[16..<24]
     }
 

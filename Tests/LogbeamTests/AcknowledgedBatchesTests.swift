@@ -96,7 +96,7 @@ struct AcknowledgedBatchesTests {
         let taken = BatchRange(stream: 1, first: first, last: last, latest: uploader.clock.now.wall)
         let inDoubt = BatchRange(stream: 1, first: early, last: last, latest: time)
         for range in [taken, inDoubt] { try uploader.spool.begin(range, in: nil) }
-        try uploader.spool.confirm(taken, refused: [], delivered: 2, in: nil)
+        try uploader.spool.acknowledge(taken, refused: [], delivered: 2, in: nil)
         try uploader.restart()
         uploader.settle()
         #expect(uploader.service.sent.map(\.texts) == [["in doubt"]])

@@ -68,7 +68,7 @@ final class FullDiskTests: Sendable {
         }
         #expect(
             try !loop.hasRecords(),
-            "\(errors.suffix(3)), \(disk.free) free, the log has \(spool.logFileSize) bytes"
+            "\(errors.suffix(3)), \(disk.free) free, the log has \(spool.walFileSize) bytes"
         )
     }
 
@@ -143,7 +143,7 @@ final class FullDiskTests: Sendable {
             try self.ship(try self.loop(self.spool))
             for _ in 0..<2_000 { try self.append() }
             let frame = 4_120
-            while self.spool.logFileSize / frame > self.spool.walPages { try self.append() }
+            while self.spool.walFileSize / frame > self.spool.walPages { try self.append() }
             self.disk.setCapacity(self.disk.used)
             try self.ship(try self.loop(try Self.open(self.directory, self.disk)))
             try self.append()

@@ -121,7 +121,8 @@ struct ServiceClockTests {
         try test.begin(range, in: nil)
         // As far as the first transaction of an acknowledgement.
         range.latest = 1_999
-        try test.write { writer throws(SpoolError) in try writer.confirm(range, refused: [], delivered: 1, in: nil) }
+        try test.write { writer throws(SpoolError) in try writer.acknowledge(range, refused: [], delivered: 1, in: nil)
+        }
         let left = try #require(try SpoolReader(path: test.path).deliveries().first)
         #expect(left.acknowledged)
         try test.finish(left.range, in: nil)

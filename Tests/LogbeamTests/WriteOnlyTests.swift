@@ -34,7 +34,7 @@ struct WriteOnlyTests {
         let lease = try #require(try UploadLease.acquire(Spool(path: fixture.configuration.spool)))
         let range = BatchRange(stream: 1, first: id, last: id, latest: .max)
         try lease.begin(range)
-        try lease.confirm(range, refused: [], delivered: 1)
+        try lease.acknowledge(range, refused: [], delivered: 1)
         try lease.finish(range)
         #expect(await isFlushed)
     }

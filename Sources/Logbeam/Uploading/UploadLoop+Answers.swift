@@ -179,7 +179,7 @@ extension UploadLease {
     /// - Parameter showsLife: see ``finish(_:ids:showsLife:)``.
     func note(_ acknowledgement: Acknowledgement, showsLife: Bool = false) throws(SpoolError) {
         let (taken, delivered) = (acknowledgement.taken, acknowledgement.delivered)
-        try confirm(taken, refused: delivered.refused, delivered: delivered.records)
+        try acknowledge(taken, refused: delivered.refused, delivered: delivered.records)
         if !acknowledgement.ids.isEmpty { try finish(taken, ids: acknowledgement.ids, showsLife: showsLife) }
     }
 }

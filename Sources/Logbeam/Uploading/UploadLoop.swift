@@ -140,7 +140,7 @@ package final class UploadLoop {
         reader = try SpoolReader(path: lease.spool.path)
         batches = try BatchReader(path: lease.spool.path)
         maintenance = try SpoolMaintenance(spool: lease.spool, reader: reader, batches: batches)
-        let access = Self.access(lease, batches, try LogCopier(spool: lease.spool))
+        let access = Self.access(lease, batches, try Checkpointer(spool: lease.spool))
         // Last of what can fail before there is an object to stop its threads. A thread that is still on its way when the
         // loop has ended does not keep the lease.
         senders = try SenderPool(
@@ -185,7 +185,7 @@ package final class UploadLoop {
     private static func access(
         _ lease: UploadLease,
         _ batches: BatchReader,
-        _ copier: LogCopier
+        _ checkpointer: Checkpointer
     ) -> BatchCarrier.Access {
         BatchCarrier.Access(
             read: { job, batch throws(SpoolError) in
@@ -196,7 +196,7 @@ package final class UploadLoop {
                 guard let lease else { throw SpoolError(.superseded, path: path, message: "the uploader has ended") }
                 try lease.note(Acknowledgement(range: job.range, ids: job.ids, delivered: delivered))
                 // What can not be copied now is copied later.
-                try? copier.copy()
+                try? checkpointer.checkpoint()
             }
         )
     }

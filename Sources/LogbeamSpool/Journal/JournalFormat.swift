@@ -16,7 +16,7 @@ internal import LogbeamCore
 /// | offset | bytes | is |
 /// |---|---|---|
 /// | 0 | 8 | the number of the record: 1, 2, 3, … over both regions |
-/// | 8 | 8 | the checksum of all else in the frame: ``LogChecksum`` |
+/// | 8 | 8 | the checksum of all else in the frame: ``WALChecksum`` |
 /// | 16 | 8 | the timestamp, in milliseconds since 1970-01-01T00:00:00Z |
 /// | 24 | 4 | the length of the message |
 /// | 28 | 2, 2 | the lengths of the names of the log group and the log stream |
@@ -73,8 +73,8 @@ enum JournalFormat {
     }
 
     @inline(__always)
-    private static func checksum(_ frame: UnsafeRawBufferPointer, salt: UInt64) -> LogChecksum {
-        var sum = LogChecksum(salt: salt)
+    private static func checksum(_ frame: UnsafeRawBufferPointer, salt: UInt64) -> WALChecksum {
+        var sum = WALChecksum(salt: salt)
         sum.add(UnsafeRawBufferPointer(rebasing: frame[0..<8]))
         sum.add(UnsafeRawBufferPointer(rebasing: frame[16...]))
         return sum

@@ -172,17 +172,17 @@ package final class UploadLease: Sendable {
     /// records stay until ``deleteSlice(of:from:)``, ``finish(_:ids:showsLife:)`` or ``deleteAll(of:)`` deletes them; if the
     /// process dies before, the next one does. Nothing of it is sent again. If the call throws, it may be made again.
     /// ``begin(_:)`` must have come before.
-    package func confirm(_ range: BatchRange, refused: [RefusedRecord], delivered: Int) throws(SpoolError) {
-        try spool.confirm(range, refused: refused, delivered: delivered, in: epoch)
+    package func acknowledge(_ range: BatchRange, refused: [RefusedRecord], delivered: Int) throws(SpoolError) {
+        try spool.acknowledge(range, refused: refused, delivered: delivered, in: epoch)
     }
 
-    /// Deletes the next records of a confirmed batch, from an id on: 4,000 at the most, or 500 where somebody logs. Returns
+    /// Deletes the next records of an acknowledged batch, from an id on: 4,000 at the most, or 500 where somebody logs. Returns
     /// where the next slice starts; `nil` when all are gone.
     package func deleteSlice(of range: BatchRange, from start: Int64) throws(SpoolError) -> Int64? {
         try spool.deleteSlice(of: range, from: start, in: epoch)
     }
 
-    /// Deletes all records at once, if all of them are of some confirmed batches and nobody has logged for a second. False
+    /// Deletes all records at once, if all of them are of some acknowledged batches and nobody has logged for a second. False
     /// if not.
     ///
     /// - Parameter ranges: each holds every row of the spool from its first record to its last.
@@ -190,12 +190,12 @@ package final class UploadLease: Sendable {
         try spool.deleteAll(of: ranges, in: epoch)
     }
 
-    /// Whether there was so much room when a batch was last confirmed that its records need not be deleted at once.
+    /// Whether there was so much room when a batch was last acknowledged that its records need not be deleted at once.
     package var hasAmpleRoom: Bool { spool.hasAmpleRoom.load(ordering: .relaxed) }
     /// Whether others waited when the last slice was deleted.
     package var deletionIsAwaited: Bool { spool.deletionIsAwaited.load(ordering: .relaxed) }
 
-    /// Deletes what is left of a confirmed batch, slice by slice. If a call throws, the same call may be made again.
+    /// Deletes what is left of an acknowledged batch, slice by slice. If a call throws, the same call may be made again.
     ///
     /// - Parameters:
     ///   - ids: those of its records, ascending, to look for each of them; empty to look through the range.

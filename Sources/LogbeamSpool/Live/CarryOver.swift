@@ -221,12 +221,12 @@ extension Spool {
     }
 
     /// Copies the log into the file, which may lie under another name than the log by now, and leaves the log at that.
-    func checkpointLog() throws(SpoolError) {
+    func truncateWAL() throws(SpoolError) {
         try write { writer throws(SpoolError) in
-            guard try walMonitor.emptyLog(of: writer.connection, SQLITE_CHECKPOINT_TRUNCATE) else {
+            guard try walMonitor.emptyWAL(of: writer.connection, SQLITE_CHECKPOINT_TRUNCATE) else {
                 throw SpoolError(.busy, path: path, message: "somebody reads it, so that its log can not be copied")
             }
-            writer.connection.keepLogAtClose()
+            writer.connection.keepWALAtClose()
         }
     }
 

@@ -63,7 +63,7 @@ package final class LiveSpool: Sendable {
         self.lookInterval = lookInterval.nanoseconds
         let path = SpoolSafety.resolved(path)
         let first = try ForkGate.pass { () throws(SpoolError) in
-            if let told = Quarantine.copyDamagedLog(of: path) { report(told) }
+            if let told = Quarantine.copyDamagedWAL(of: path) { report(told) }
             return try Self.open(path, options, replacesForeign: false, report)
         }
         self.path = try first.spool.path
@@ -244,7 +244,7 @@ package final class LiveSpool: Sendable {
             nextLook.compareExchange(expected: due, desired: now + lookInterval, ordering: .relaxed).exchanged || isLast
         else { return }
         let generation = current
-        guard let trouble = Trouble.look(at: path, generation, isThorough: isThorough) else { return }
+        guard let trouble = FileTrouble.look(at: path, generation, isThorough: isThorough) else { return }
         _ = mend(generation) { replace(generation, because: trouble) }
     }
 
@@ -254,7 +254,7 @@ package final class LiveSpool: Sendable {
     package func mend(_ generation: Generation, after error: SpoolError, isThorough: Bool = false) -> Bool {
         switch error.kind {
         // These say nothing about the file; but it may have been replaced since.
-        case .busy, .full, .quotaExceeded, .atLimit, .logHeld, .superseded: return current !== generation
+        case .busy, .full, .quotaExceeded, .atLimit, .walHeld, .superseded: return current !== generation
         default: break
         }
         return mend(generation) { replace(generation, after: error, isThorough: isThorough) }

@@ -74,14 +74,14 @@ extension LiveSpool {
         // Whoever uploads has moved what was there, and does not come back for what was logged before this process looked.
         let moved = AppendProgress.moved(intoFile: successor.main.inode)
         guard retired.leavesRecords, holdsLease || !retired.hasName || (try? old.value(of: moved)) == moved.value else {
-            _ = try? old.checkpointLog()
+            _ = try? old.truncateWAL()
             return true
         }
         do throws(SpoolError) {
             var carryOver = CarryOver(old: old, new: try successor.spool, holdsLease: holdsLease)
             guard try carryOver.run(while: { isWanted() && !ForkGate.isAwaited }) else { return false }
             if holdsLease, retired.hasName { try? old.note(moved) }
-            try old.checkpointLog()
+            try old.truncateWAL()
             for file in retired.leftovers { unlink(file) }
             return true
         } catch {

@@ -84,7 +84,7 @@ package enum Quarantine {
     /// unless there is one already.
     ///
     /// - Returns: a line for people; `nil` where nothing is lost.
-    package static func copyDamagedLog(of path: String) -> String? {
+    package static func copyDamagedWAL(of path: String) -> String? {
         // Whoever has it open knows what is in the log, and changes it while we look.
         guard UploadLease.holder(spool: path) == nil, !ForkGate.hasConnection(to: path), hasLostCommits(path),
             !isOpenElsewhere(path), let log = try? ReadOnlyFile(path: path + "-wal"),

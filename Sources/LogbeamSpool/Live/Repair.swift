@@ -79,7 +79,7 @@ extension LiveSpool {
     func replace(_ generation: Generation, after error: SpoolError, isThorough: Bool) -> Bool {
         guard MonotonicClock.nanoseconds() >= repairs.nextTry else { return false }
         defer { repairs.nextTry = MonotonicClock.nanoseconds() &+ Self.pause }
-        if let trouble = Trouble.look(at: path, generation, isThorough: isThorough) {
+        if let trouble = FileTrouble.look(at: path, generation, isThorough: isThorough) {
             return replace(generation, because: trouble)
         }
         guard error.isSuspicious else { return false }
@@ -91,13 +91,13 @@ extension LiveSpool {
     }
 
     /// True if the file was replaced.
-    func replace(_ generation: Generation, because trouble: Trouble) -> Bool {
+    func replace(_ generation: Generation, because trouble: FileTrouble) -> Bool {
         do throws(SpoolError) {
             switch trouble {
             case .shorter:
                 guard let damage = probe(isThorough: true) else { return false }
                 try setAside(generation, .damaged(damage.message))
-            case .cutOff, .damaged, .withoutLog:
+            case .cutOff, .damaged, .withoutWAL:
                 try setAside(generation, trouble)
             case .gone, .replaced:
                 try installSuccessor(of: generation, trouble)
@@ -135,7 +135,7 @@ extension LiveSpool {
                 BEGIN IMMEDIATE; INSERT INTO records SELECT 1 + coalesce(max(id), 0), 0, 0, '' FROM records; ROLLBACK;
                 """
             )
-            try connection.verifyLog()
+            try connection.verifyWAL()
             for part in isThorough ? ["1"] : Self.smallTables {
                 let check = try connection.prepare("PRAGMA quick_check(\(part))")
                 defer { check.reset() }
@@ -171,7 +171,7 @@ extension LiveSpool {
     }
 
     /// Puts the file out of the way, and a new one in its place.
-    private func setAside(_ generation: Generation, _ trouble: Trouble) throws(SpoolError) {
+    private func setAside(_ generation: Generation, _ trouble: FileTrouble) throws(SpoolError) {
         let place = try Quarantine.setAside(path, expected: generation.main, until: deadline)
         var told: [String] = []
         let next: Generation
@@ -203,7 +203,7 @@ extension LiveSpool {
     }
 
     /// Goes on with what is in the place of the file, or with a new one if nothing is.
-    private func installSuccessor(of generation: Generation, _ trouble: Trouble) throws(SpoolError) {
+    private func installSuccessor(of generation: Generation, _ trouble: FileTrouble) throws(SpoolError) {
         if trouble == .replaced { try verifySuccessor() }
         // SQLite would take the log of the old file for one of the new.
         if let place = try? Quarantine.setAsideLog(of: generation, path, until: deadline) {

@@ -12,10 +12,10 @@ internal import CSQLite
 enum CommitShortcuts {
     /// Does nothing where the connection has no log yet: that is opened with the first read.
     static func install(on connection: Connection) {
-        replaceMethods(of: connection, SQLITE_FCNTL_JOURNAL_POINTER, state: LogWrites()) { methods in
-            methods.xWrite = { LogWrites.write($0, $1, $2, $3) }
-            methods.xSync = { LogWrites.sync($0, $1) }
-            methods.xClose = { Replaced<LogWrites>.close($0) }
+        replaceMethods(of: connection, SQLITE_FCNTL_JOURNAL_POINTER, state: WALWrites()) { methods in
+            methods.xWrite = { WALWrites.write($0, $1, $2, $3) }
+            methods.xSync = { WALWrites.sync($0, $1) }
+            methods.xClose = { Replaced<WALWrites>.close($0) }
         }
         replaceMethods(of: connection, SQLITE_FCNTL_FILE_POINTER, state: ReadMarks()) { methods in
             methods.xShmLock = { ReadMarks.lock($0, $1, $2, $3) }
@@ -71,8 +71,8 @@ private struct Replaced<State> {
 /// SQLite writes both in turn, and nothing in between (`walWriteOneFrame` in wal.c). It also writes heads alone, where a
 /// transaction that did not fit into its cache has written a page anew (`walRewriteChecksums`): those lie before the end of
 /// what was written last, and go to the file at once.
-private struct LogWrites {
-    private static let headSize = LogLayout.frameHeaderSize
+private struct WALWrites {
+    private static let headSize = WALLayout.frameHeaderSize
     private static let longestPage = 65_536
 
     private let frame = FrameBuffer(size: headSize + longestPage)
@@ -84,14 +84,14 @@ private struct LogWrites {
 
     static func write(_ file: File?, _ bytes: UnsafeRawPointer?, _ count: Int32, _ offset: Int64) -> Int32 {
         guard let file, let bytes else { return SQLITE_MISUSE }
-        let replaced = Replaced<LogWrites>.of(file)
+        let replaced = Replaced<WALWrites>.of(file)
         let write = replaced.pointee.original.pointee.xWrite!
         return replaced.pointee.state.write(bytes, Int(count), offset) { write(file, $0, $1, $2) }
     }
 
     static func sync(_ file: File?, _ flags: Int32) -> Int32 {
         guard let file else { return SQLITE_MISUSE }
-        let replaced = Replaced<LogWrites>.of(file)
+        let replaced = Replaced<WALWrites>.of(file)
         let write = replaced.pointee.original.pointee.xWrite!
         let code = replaced.pointee.state.writeHead { write(file, $0, $1, $2) }
         return code == SQLITE_OK ? replaced.pointee.original.pointee.xSync(file, flags) : code
@@ -143,7 +143,7 @@ private struct LogWrites {
 /// moment stops at the mark, which is at most sixteen transactions of this connection old; marks that are not in use it raises
 /// itself.
 ///
-/// Here also passes who is to write: see ``LogRestart``.
+/// Here also passes who is to write: see ``WALRestart``.
 private struct ReadMarks {
     private static let mostRefusals = 15
 
@@ -163,8 +163,8 @@ private struct ReadMarks {
         let code = methods.xShmLock(file, offset, count, flags)
         guard code == SQLITE_OK else { return code }
         replaced.pointee.state.note(offset, flags)
-        let isWriting = offset == LogLayout.writeLock && flags & SQLITE_SHM_LOCK != 0
-        guard isWriting, LogRestart.finish(file, methods) else { return SQLITE_OK }
+        let isWriting = offset == WALLayout.writeLock && flags & SQLITE_SHM_LOCK != 0
+        guard isWriting, WALRestart.finish(file, methods) else { return SQLITE_OK }
         // Whoever waits for the lock begins from the beginning.
         _ = methods.xShmLock(file, offset, count, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE)
         return SQLITE_BUSY
@@ -172,9 +172,9 @@ private struct ReadMarks {
 
     private mutating func refuses(_ offset: Int32, _ count: Int32, _ flags: Int32) -> Bool {
         let isRaising =
-            flags == SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE && count == 1 && offset >= LogLayout.firstReaderLock
+            flags == SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE && count == 1 && offset >= WALLayout.firstReaderLock
         guard isRaising, !isCheckpointing else { return false }
-        if offset == LogLayout.firstReaderLock {
+        if offset == WALLayout.firstReaderLock {
             isRefusing = hasMark && refusals < Self.mostRefusals
             refusals = isRefusing ? refusals + 1 : 0
             hasMark = false
@@ -183,7 +183,7 @@ private struct ReadMarks {
     }
 
     private mutating func note(_ offset: Int32, _ flags: Int32) {
-        if offset == LogLayout.checkpointLock { isCheckpointing = flags & SQLITE_SHM_LOCK != 0 }
-        if offset >= LogLayout.firstReaderLock, flags == SQLITE_SHM_LOCK | SQLITE_SHM_SHARED { hasMark = true }
+        if offset == WALLayout.checkpointLock { isCheckpointing = flags & SQLITE_SHM_LOCK != 0 }
+        if offset >= WALLayout.firstReaderLock, flags == SQLITE_SHM_LOCK | SQLITE_SHM_SHARED { hasMark = true }
     }
 }

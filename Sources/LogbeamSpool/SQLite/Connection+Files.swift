@@ -13,29 +13,29 @@ internal import CSQLite
 /// descriptors"): so one comes before, which says nothing of what is written again.
 extension Connection {
     /// Of the log, as far as it is committed.
-    func syncLogAgain() throws(SpoolError) {
+    func syncWALAgain() throws(SpoolError) {
         let log = try file(SQLITE_FCNTL_JOURNAL_POINTER)
-        try? syncLog()
-        try keepingLog { () throws(SpoolError) in
-            let count = Int64(try logIndex(LogLayout.Index.committedFrames))
+        try? syncWAL()
+        try keepingWAL { () throws(SpoolError) in
+            let count = Int64(try walIndex(WALLayout.Index.committedFrames))
             // The header, and then whole frames: no part looks like the head of one, which ``CommitShortcuts`` holds back.
-            try readLog(log, frames: count) { offset, part throws(SpoolError) in
+            try readWAL(log, frames: count) { offset, part throws(SpoolError) in
                 try take(log.methods.xWrite(log.file, part.baseAddress, Int32(part.count), offset))
             }
         }
-        try syncLog()
+        try syncWAL()
     }
 
     /// Of the database, the pages that were copied from the log.
-    func copyLogAgain() throws(SpoolError) {
+    func checkpointAgain() throws(SpoolError) {
         let database = try file(SQLITE_FCNTL_FILE_POINTER)
         try? syncDatabase()
-        try keepingLog { () throws(SpoolError) in
+        try keepingWAL { () throws(SpoolError) in
             let flags = SQLITE_SHM_EXCLUSIVE
             // Nobody else copies meanwhile: a page that is newer than this knows would become old again.
-            try take(database.methods.xShmLock(database.file, LogLayout.checkpointLock, 1, SQLITE_SHM_LOCK | flags))
+            try take(database.methods.xShmLock(database.file, WALLayout.checkpointLock, 1, SQLITE_SHM_LOCK | flags))
             defer {
-                _ = database.methods.xShmLock(database.file, LogLayout.checkpointLock, 1, SQLITE_SHM_UNLOCK | flags)
+                _ = database.methods.xShmLock(database.file, WALLayout.checkpointLock, 1, SQLITE_SHM_UNLOCK | flags)
             }
             try copyPages(to: database, from: try file(SQLITE_FCNTL_JOURNAL_POINTER))
         }
@@ -45,17 +45,17 @@ extension Connection {
     private func copyPages(to database: File, from log: File) throws(SpoolError) {
         let frameSize = Int(try frameSize())
         // A later frame may be of a page that somebody reads from the database as it is.
-        let count = Int64(try logIndex(LogLayout.Index.copiedFrames))
-        let pages = try logIndex(LogLayout.Index.pages)
+        let count = Int64(try walIndex(WALLayout.Index.copiedFrames))
+        let pages = try walIndex(WALLayout.Index.pages)
         var newest: [UInt32: Int64] = [:]
-        try readLog(log, frames: count) { offset, part throws(SpoolError) in
+        try readWAL(log, frames: count) { offset, part throws(SpoolError) in
             guard offset > 0 else { return }
             for start in stride(from: 0, to: part.count, by: frameSize) {
                 let page = UInt32(bigEndian: part.loadUnaligned(fromByteOffset: start, as: UInt32.self))
-                if page > 0, page <= pages { newest[page] = offset + Int64(start + LogLayout.frameHeaderSize) }
+                if page > 0, page <= pages { newest[page] = offset + Int64(start + WALLayout.frameHeaderSize) }
             }
         }
-        try withBuffer(of: frameSize - LogLayout.frameHeaderSize) { page throws(SpoolError) in
+        try withBuffer(of: frameSize - WALLayout.frameHeaderSize) { page throws(SpoolError) in
             for (number, offset) in newest {
                 let (size, place) = (Int32(page.count), Int64(number - 1) * Int64(page.count))
                 try take(log.methods.xRead(log.file, page.baseAddress, size, offset))
@@ -66,17 +66,17 @@ extension Connection {
 
     /// Throws ``SpoolError/Kind/damaged`` if the log, as far as it is committed, is not what was written to it. Who has it open
     /// does not notice that: SQLite goes by the checksums when it opens a log that nobody has open.
-    func verifyLog() throws(SpoolError) {
+    func verifyWAL() throws(SpoolError) {
         let log = try file(SQLITE_FCNTL_JOURNAL_POINTER)
-        try keepingLog { () throws(SpoolError) in
-            try readLog(log, frames: Int64(try logIndex(LogLayout.Index.committedFrames))) { _, _ in }
+        try keepingWAL { () throws(SpoolError) in
+            try readWAL(log, frames: Int64(try walIndex(WALLayout.Index.committedFrames))) { _, _ in }
         }
     }
 
     /// Reads the header of the log, and then its first frames, several at a time, each part before `body` has it. Throws
     /// ``SpoolError/Kind/damaged`` where that is not what was written: pages of the cache that the disk did not take may be gone
     /// from there, and what is read is from before.
-    private func readLog(
+    private func readWAL(
         _ log: File,
         frames count: Int64,
         _ body: (_ offset: Int64, _ part: UnsafeMutableRawBufferPointer) throws(SpoolError) -> Void
@@ -84,21 +84,21 @@ extension Connection {
         guard count > 0 else { return }
         try checkLogIsOurs(log)
         let frameSize = Int(try frameSize())
-        let end = Int64(LogLayout.headerSize) + count * Int64(frameSize)
+        let end = Int64(WALLayout.headerSize) + count * Int64(frameSize)
         try withBuffer(of: 16 * frameSize) { buffer throws(SpoolError) in
             func read(_ size: Int, at offset: Int64) throws(SpoolError) -> UnsafeMutableRawBufferPointer {
                 try take(log.methods.xRead(log.file, buffer.baseAddress, Int32(size), offset))
                 return UnsafeMutableRawBufferPointer(rebasing: buffer[..<size])
             }
-            let header = try read(LogLayout.headerSize, at: 0)
-            guard var sums = LogFrameSums(header: UnsafeRawBufferPointer(header)) else { throw logDamaged }
+            let header = try read(WALLayout.headerSize, at: 0)
+            guard var sums = WALFrameSums(header: UnsafeRawBufferPointer(header)) else { throw walDamaged }
             try body(0, header)
-            var offset = Int64(LogLayout.headerSize)
+            var offset = Int64(WALLayout.headerSize)
             while offset < end {
                 let part = try read(Int(min(Int64(buffer.count), end - offset)), at: offset)
                 for start in stride(from: 0, to: part.count, by: frameSize) {
                     let frame = UnsafeRawBufferPointer(rebasing: part[start..<start + frameSize])
-                    guard sums.isNext(frame) else { throw logDamaged }
+                    guard sums.isNext(frame) else { throw walDamaged }
                 }
                 try body(offset, part)
                 offset += Int64(part.count)
@@ -106,14 +106,14 @@ extension Connection {
         }
     }
 
-    private var logDamaged: SpoolError {
+    private var walDamaged: SpoolError {
         SpoolError(.damaged, path: path, message: "its write-ahead log is not what was written to it")
     }
 
     /// Runs `body` while nobody begins the log anew: who does takes the locks of all marks of readers, and one is held here.
     /// A reader need not have one, if all of the log is copied (https://www.sqlite.org/walformat.html#wal_locks,
     /// WAL_READ_LOCK(0)). Others hold it for microseconds; who logs has their own time.
-    private func keepingLog(_ body: () throws(SpoolError) -> Void) throws(SpoolError) {
+    private func keepingWAL(_ body: () throws(SpoolError) -> Void) throws(SpoolError) {
         // One that this connection reads with would be let go.
         assert(sqlite3_txn_state(handle, nil) == SQLITE_TXN_NONE)
         let deadline = busyPolicy.deadline
@@ -126,7 +126,7 @@ extension Connection {
         var attempt = 0
         while true {
             let flags = SQLITE_SHM_LOCK | SQLITE_SHM_SHARED
-            let code = database.methods.xShmLock(database.file, LogLayout.firstReaderLock, 1, flags)
+            let code = database.methods.xShmLock(database.file, WALLayout.firstReaderLock, 1, flags)
             guard code == SQLITE_BUSY, busyPolicy.wait(attempt: attempt) else {
                 try take(code)
                 break
@@ -135,7 +135,7 @@ extension Connection {
         }
         defer {
             let flags = SQLITE_SHM_UNLOCK | SQLITE_SHM_SHARED
-            _ = database.methods.xShmLock(database.file, LogLayout.firstReaderLock, 1, flags)
+            _ = database.methods.xShmLock(database.file, WALLayout.firstReaderLock, 1, flags)
         }
         try body()
     }
@@ -171,7 +171,7 @@ extension Connection {
 
     /// Has the disk keep what was written to the log, by whatever connection: `fdatasync` without a lock. The first one is of
     /// the directory too, for the log may be new there.
-    func syncLog() throws(SpoolError) { try sync(try file(SQLITE_FCNTL_JOURNAL_POINTER)) }
+    func syncWAL() throws(SpoolError) { try sync(try file(SQLITE_FCNTL_JOURNAL_POINTER)) }
 
     /// The same of the file of the database.
     func syncDatabase() throws(SpoolError) { try sync(try file(SQLITE_FCNTL_FILE_POINTER)) }
@@ -198,22 +198,22 @@ extension Connection {
     /// another lock, and what they commit meanwhile would be overwritten.
     private func checkLogIsOurs(_ log: File) throws(SpoolError) {
         var salts: UInt64 = 0
-        let code = log.methods.xRead(log.file, &salts, 8, Int64(LogLayout.saltOffset))
-        let ours = UInt64(try logIndex(LogLayout.Index.salts)) | UInt64(try logIndex(LogLayout.Index.salts + 4)) << 32
+        let code = log.methods.xRead(log.file, &salts, 8, Int64(WALLayout.saltOffset))
+        let ours = UInt64(try walIndex(WALLayout.Index.salts)) | UInt64(try walIndex(WALLayout.Index.salts + 4)) << 32
         guard code == SQLITE_OK, salts == ours else {
             throw SpoolError(.busy, path: path, message: "another log lies in the place of its own")
         }
     }
 
     private func frameSize() throws(SpoolError) -> Int64 {
-        try integer("PRAGMA page_size") + Int64(LogLayout.frameHeaderSize)
+        try integer("PRAGMA page_size") + Int64(WALLayout.frameHeaderSize)
     }
 
     /// A number that stands in the index of the log.
-    private func logIndex(_ offset: Int) throws(SpoolError) -> UInt32 {
+    private func walIndex(_ offset: Int) throws(SpoolError) -> UInt32 {
         let database = try file(SQLITE_FCNTL_FILE_POINTER)
         var memory: UnsafeMutableRawPointer?
-        try take(database.methods.xShmMap(database.file, 0, LogLayout.Index.regionSize, 0, &memory))
+        try take(database.methods.xShmMap(database.file, 0, WALLayout.Index.regionSize, 0, &memory))
         guard let memory else { throw failure(SQLITE_INTERNAL) }
         return memory.load(fromByteOffset: offset, as: UInt32.self)
     }

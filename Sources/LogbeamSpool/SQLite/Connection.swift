@@ -77,7 +77,7 @@ final class Connection {
         ForkGate.pass {
             // The last one to close copies the log: on from what the disk may lack.
             if let walMonitor, walMonitor.mayHaveSyncFailure, !isLast || (try? walMonitor.writeAgain(by: self)) == nil {
-                keepLogAtClose()
+                keepWALAtClose()
             }
             ForkGate.remove(connection: handle)
             sqlite3_finalize(begin)
@@ -101,7 +101,7 @@ final class Connection {
 
     /// Leaves the write-ahead log as it is when this connection closes. Otherwise the last one to close copies the log into
     /// the file (https://www.sqlite.org/c3ref/c_dbconfig_defensive.html, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE).
-    func keepLogAtClose() {
+    func keepWALAtClose() {
         _ = logbeam_sqlite_no_checkpoint_on_close(handle)
     }
 
@@ -170,7 +170,7 @@ final class Connection {
             message: String(cString: sqlite3_errmsg(handle)),
             code: sqlite3_extended_errcode(handle)
         )
-        if failure.isFailedSync { walMonitor?.noteLogFailure() }
+        if failure.isFailedSync { walMonitor?.noteWALFailure() }
         if failure.kind == .failedIO, let systemError {
             failure.kind = SpoolError.Kind(systemError: systemError)
             failure.message += ": \(String(cString: strerror(systemError)))"

@@ -6,7 +6,7 @@
 /// Not Sendable: belongs to the thread that salvages.
 final class DatabaseFile {
     let file: ReadOnlyFile
-    private let logFile: ReadOnlyFile?
+    private let walFile: ReadOnlyFile?
     let log: WriteAheadLog?
     let pageSize: Int
     /// The highest number of a page that there is.
@@ -18,17 +18,17 @@ final class DatabaseFile {
 
     init(path: String) throws(SpoolError) {
         file = try ReadOnlyFile(path: path)
-        logFile = try? ReadOnlyFile(path: file.path + "-wal")
+        walFile = try? ReadOnlyFile(path: file.path + "-wal")
         // A log's header has a checksum. That of the file has none: its pages must bear it out.
-        let size = logFile.flatMap(WriteAheadLog.pageSize) ?? Self.pageSize(of: file)
+        let size = walFile.flatMap(WriteAheadLog.pageSize) ?? Self.pageSize(of: file)
         pageSize = size
-        log = logFile.map { WriteAheadLog($0, pageSize: size) }
+        log = walFile.map { WriteAheadLog($0, pageSize: size) }
         let own = (file.size + size - 1) / size
         // A database grows by pages that are in the log, or nearly: a page number that is far out is made up, unless the
         // file was cut off.
         let likely = max(2 * (own + (log?.pages.count ?? 0)), Self.cutOffLimit)
         pageCount = max(own, min(log?.pages.keys.max() ?? 0, likely))
-        let first = log?.pages[1].flatMap { [logFile] in logFile?.read(100, at: $0) } ?? file.read(100, at: 0) ?? []
+        let first = log?.pages[1].flatMap { [walFile] in walFile?.read(100, at: $0) } ?? file.read(100, at: 0) ?? []
         header = first.starts(with: Array("SQLite format 3\0".utf8)) ? first : []
     }
 
@@ -36,7 +36,7 @@ final class DatabaseFile {
     func bytes(of page: Int) -> [UInt8]? {
         // The log may be shorter by now than it was: whoever writes to it has begun it anew.
         let read =
-            log?.pages[page].map { logFile?.read(pageSize, at: $0) } ?? file.read(pageSize, at: (page - 1) * pageSize)
+            log?.pages[page].map { walFile?.read(pageSize, at: $0) } ?? file.read(pageSize, at: (page - 1) * pageSize)
         guard var bytes = read, !bytes.isEmpty else { return nil }
         bytes.append(contentsOf: repeatElement(0, count: pageSize - bytes.count))
         return bytes
@@ -44,7 +44,7 @@ final class DatabaseFile {
 
     /// A page that the log has in a version that can not be verified.
     func doubtfulPage(_ page: Int, at offset: Int) -> BTreePage? {
-        logFile?.read(pageSize, at: offset).flatMap { BTreePage($0, start: Self.start(of: page)) }
+        walFile?.read(pageSize, at: offset).flatMap { BTreePage($0, start: Self.start(of: page)) }
     }
 
     func page(_ page: Int) -> BTreePage? {

@@ -54,9 +54,9 @@ package struct SalvageReport: Sendable, Equatable {
     package var unreadableRows = 0
     /// Pages of which is not known whether they ever held rows.
     package var unknownPages = 0
-    package var damagedLogFrames = 0
+    package var damagedWALFrames = 0
     /// Pages of a commit that never came to its end.
-    package var uncommittedLogFrames = 0
+    package var uncommittedWALFrames = 0
 
     /// At most so many damaged pages are told one by one.
     package static let damageLimit = 20
@@ -65,6 +65,6 @@ package struct SalvageReport: Sendable, Equatable {
 
     /// Whether everything was readable.
     package var isComplete: Bool {
-        damagedPages == 0 && unknownPages == 0 && damagedLogFrames == 0 && altered == 0 && damagedJournals.isEmpty
+        damagedPages == 0 && unknownPages == 0 && damagedWALFrames == 0 && altered == 0 && damagedJournals.isEmpty
     }
 }

@@ -29,8 +29,8 @@ struct SalvageScan {
         self.take = take
         self.progress = progress
         report = SalvageReport(file: database.file.path, pageSize: database.pageSize, pages: database.pageCount)
-        report.damagedLogFrames = database.log?.damagedFrames ?? 0
-        report.uncommittedLogFrames = database.log?.uncommittedFrames ?? 0
+        report.damagedWALFrames = database.log?.damagedFrames ?? 0
+        report.uncommittedWALFrames = database.log?.uncommittedFrames ?? 0
         reachable = PageSet(database.pageCount)
         isTaken = PageSet(database.pageCount)
         freelist = database.freelist()

@@ -23,27 +23,27 @@ struct WriteAheadLog {
 
     /// - Parameter pageSize: for when the log itself does not tell.
     init(_ file: ReadOnlyFile, pageSize fallback: Int) {
-        let bytes = file.read(LogLayout.headerSize, at: 0) ?? []
+        let bytes = file.read(WALLayout.headerSize, at: 0) ?? []
         let header = Header(bytes)
         pageSize = header?.pageSize ?? fallback
-        guard file.size > LogLayout.headerSize else { return }
+        guard file.size > WALLayout.headerSize else { return }
         if header == nil { damagedFrames += 1 }
         // Without a header: as machines with the byte order of all that Swift runs on write it.
         let isBigEndian = header?.isBigEndian ?? false
         var salts = header?.salts
-        var stored = LogChecksum(bytes, at: 24)
+        var stored = WALChecksum(bytes, at: 24)
         var computed = stored
         var pending: [(page: Int, offset: Int, isVerified: Bool)] = []
         var others = 0
         var isPredecessorOurs = true
         var isLostToSQLite = header == nil
 
-        let frameSize = LogLayout.frameHeaderSize + pageSize
-        var offset = LogLayout.headerSize
+        let frameSize = WALLayout.frameHeaderSize + pageSize
+        var offset = WALLayout.headerSize
         while offset + frameSize <= file.size {
             defer { offset += frameSize }
             let frame = file.read(frameSize, at: offset) ?? []
-            let own = LogChecksum(frame, at: 16)
+            let own = WALChecksum(frame, at: 16)
             var sum = stored.adding(frame, isBigEndian: isBigEndian)
             if sum != own, stored != computed { sum = computed.adding(frame, isBigEndian: isBigEndian) }
             (stored, computed) = (own, sum)
@@ -63,7 +63,7 @@ struct WriteAheadLog {
             guard let page = frame.bigEndian(at: 0, count: 4), let commit = frame.bigEndian(at: 4, count: 4) else {
                 continue
             }
-            pending.append((page, offset + LogLayout.frameHeaderSize, isVerified))
+            pending.append((page, offset + WALLayout.frameHeaderSize, isVerified))
             guard isVerified else {
                 damagedFrames += 1
                 continue
@@ -88,7 +88,7 @@ struct WriteAheadLog {
 
     /// The page size that the header of a log tells; `nil` if that is damaged.
     static func pageSize(of file: ReadOnlyFile) -> Int? {
-        Header(file.read(LogLayout.headerSize, at: 0) ?? [])?.pageSize
+        Header(file.read(WALLayout.headerSize, at: 0) ?? [])?.pageSize
     }
 
     private struct Header {
@@ -98,16 +98,16 @@ struct WriteAheadLog {
 
         /// `nil` if its checksum does not fit.
         init?(_ bytes: [UInt8]) {
-            guard bytes.count == LogLayout.headerSize, let magic = bytes.bigEndian(at: 0, count: 4),
+            guard bytes.count == WALLayout.headerSize, let magic = bytes.bigEndian(at: 0, count: 4),
                 magic & ~1 == 0x377F_0682,
                 let size = bytes.bigEndian(at: 8, count: 4), (512...65_536).contains(size), size & (size - 1) == 0
             else { return nil }
             isBigEndian = magic & 1 == 1
             pageSize = size
             salts = [bytes.bigEndian(at: 16, count: 4), bytes.bigEndian(at: 20, count: 4)]
-            var sum = LogChecksum()
+            var sum = WALChecksum()
             sum.add(bytes[0..<24], isBigEndian: isBigEndian)
-            guard sum == LogChecksum(bytes, at: 24) else { return nil }
+            guard sum == WALChecksum(bytes, at: 24) else { return nil }
         }
     }
 }

@@ -158,7 +158,7 @@ extension Report {
         func points(_ value: (SpoolSize) -> Double) -> [(x: Double, y: Double)] {
             burst.sizes.map { (across.place($0.seconds), up.place(value($0))) }
         }
-        drawing.path(points { Double($0.logBytes) / 1_048_576 }, colour: colour, isDashed: true)
+        drawing.path(points { Double($0.walBytes) / 1_048_576 }, colour: colour, isDashed: true)
         drawing.path(points(\.mebibytes), colour: colour)
         for (moment, isFilled) in [(burst.figures.shippedSeconds, false), (burst.figures.loggedSeconds, true)] {
             guard let size = burst.sizes.first(where: { $0.seconds >= moment }) else { continue }

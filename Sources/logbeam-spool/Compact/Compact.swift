@@ -68,13 +68,13 @@ struct Compact: ParsableCommand {
         var free: Int64? = try compaction.freePages()
         while let pages = free, pages > 0 { free = try compaction.giveBackSlice(of: pages) }
         let deadline = MonotonicClock.milliseconds() + Int64(timeout * 1_000)
-        var isCut = try compaction.emptyLog()
+        var isCut = try compaction.emptyWAL()
         // Each try leaves a page in the log.
         var pause: UInt64 = 10_000_000
         while !isCut, MonotonicClock.milliseconds() < deadline {
             MonotonicClock.sleep(nanoseconds: pause)
             pause = min(2 * pause, 200_000_000)
-            isCut = try compaction.emptyLog()
+            isCut = try compaction.emptyWAL()
         }
         return (free != nil, isCut)
     }

@@ -131,7 +131,7 @@ struct Drain: ParsableCommand {
             signals: try TerminationSignals.watch(secondExitsWith: .recordsRemain),
             deadline: timeout.map { start + Int64(($0 * 1_000).rounded(.up)) }
         )
-        if let told = Quarantine.copyDamagedLog(of: path) { StandardStreams.complain(told) }
+        if let told = Quarantine.copyDamagedWAL(of: path) { StandardStreams.complain(told) }
         let opened = try stop.patiently { () throws(SpoolError) in try Spool(path: path, options: stop.options) }
         let chosen = try chosenStreams(of: path)
         let lines = try to.map { LineDelivery(try LineFile($0)) }

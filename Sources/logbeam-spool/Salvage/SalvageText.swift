@@ -21,8 +21,8 @@ struct SalvageText {
             ("altered", report.altered), ("orphan_records", report.orphanRecords), ("pages", report.pages),
             ("free_pages", report.freePages), ("orphan_pages", report.orphanPages),
             ("unknown_pages", report.unknownPages), ("damaged_pages", report.damagedPages),
-            ("unreadable_rows", report.unreadableRows), ("damaged_log_frames", report.damagedLogFrames),
-            ("uncommitted_log_frames", report.uncommittedLogFrames), ("journals", report.journals),
+            ("unreadable_rows", report.unreadableRows), ("damaged_log_frames", report.damagedWALFrames),
+            ("uncommitted_log_frames", report.uncommittedWALFrames), ("journals", report.journals),
             ("journal_records", report.journalRecords), ("journals_in_use", report.journalsInUse),
         ]
         let damage = report.damage.map { damage in
@@ -79,8 +79,8 @@ struct SalvageText {
         )
         rows += fact("lost", report.unreadableRows, "row", " at least, on pages that are readable otherwise")
         rows += fact("unknown", report.unknownPages, "page", " that held nobody knows what")
-        rows += fact("log", report.damagedLogFrames, "damaged page", " in the write-ahead log")
-        rows += fact("log", report.uncommittedLogFrames, "page", " of an unfinished commit, left out")
+        rows += fact("log", report.damagedWALFrames, "damaged page", " in the write-ahead log")
+        rows += fact("log", report.uncommittedWALFrames, "page", " of an unfinished commit, left out")
         rows += report.damage.map { ["damage", "page \($0.page), at byte \(offset($0.page)): \($0.problem)"] }
         rows += fact("damage", report.damagedPages - report.damage.count, "more damaged page", "")
         rows += report.damagedJournals.map { ["damage", "\($0.path): \($0.problem)"] }

@@ -13,12 +13,12 @@ struct FleetNews {
     private var told: [String: Told] = [:]
 
     /// The lines that are due.
-    mutating func lines(_ spools: [(path: String, stand: ShippedSpool.Stand)]) -> [String] {
+    mutating func lines(_ spools: [(path: String, phase: ShippedSpool.Phase)]) -> [String] {
         var lines: [String] = []
         var next: [String: Told] = [:]
-        for (path, stand) in spools {
+        for (path, phase) in spools {
             var known = told[path] ?? Told()
-            switch stand {
+            switch phase {
             case .opening:
                 break
             case .unusable(let error):
@@ -48,13 +48,13 @@ struct FleetNews {
 
 /// The one line that says how all spools stand.
 enum FleetSummary {
-    static func text(_ stands: [ShippedSpool.Stand]) -> String {
+    static func text(_ phases: [ShippedSpool.Phase]) -> String {
         var shipping = 0
         var standingBy = 0
         var inTrouble = 0
         var delivered = 0
-        for stand in stands {
-            switch stand {
+        for phase in phases {
+            switch phase {
             case .opening: break
             case .unusable: inTrouble += 1
             case .open(let report):
@@ -63,7 +63,7 @@ enum FleetSummary {
                 delivered += report.totals.records
             }
         }
-        return "\(HumanUnits.count(stands.count, "spool")): shipping \(shipping), standing by \(standingBy), "
+        return "\(HumanUnits.count(phases.count, "spool")): shipping \(shipping), standing by \(standingBy), "
             + "in trouble \(inTrouble); delivered \(HumanUnits.count(delivered, "record"))"
     }
 }

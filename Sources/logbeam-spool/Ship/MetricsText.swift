@@ -107,7 +107,7 @@ enum MetricsText {
     static func page(_ spools: [ShippedSpool]) -> String {
         let samples = spools.map { spool in
             var sample = Sample(path: spool.path, status: try? SpoolStatus.read(path: spool.path))
-            if case .open(let report) = spool.stand { sample.report = report }
+            if case .open(let report) = spool.phase { sample.report = report }
             return sample
         }
         return page(samples, at: WallClock.milliseconds())

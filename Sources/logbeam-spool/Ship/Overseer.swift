@@ -30,9 +30,9 @@ struct Overseer {
             let journals = fleet.spools.flatMap { StrandedJournal.beside(spool: $0.path) }
             for line in journalNews.lines(journals) { Ship.tell(line) }
         }
-        let stands = tellNews()
+        let phases = tellNews()
         // By what was told: who hears that it is ready has heard how each of them stands.
-        if !isReady, stands.allSatisfy(\.wasTried) {
+        if !isReady, phases.allSatisfy(\.wasTried) {
             isReady = true
             manager.tellReady()
         }
@@ -40,11 +40,11 @@ struct Overseer {
     }
 
     @discardableResult
-    private mutating func tellNews() -> [ShippedSpool.Stand] {
-        let stands = fleet.spools.map { ($0.path, $0.stand) }
-        for line in news.lines(stands) { Ship.tell(line) }
-        manager.tellStatus(FleetSummary.text(stands.map(\.1)))
-        return stands.map(\.1)
+    private mutating func tellNews() -> [ShippedSpool.Phase] {
+        let phases = fleet.spools.map { ($0.path, $0.phase) }
+        for line in news.lines(phases) { Ship.tell(line) }
+        manager.tellStatus(FleetSummary.text(phases.map(\.1)))
+        return phases.map(\.1)
     }
 
     /// The watchdog hears of all loops or of none: whoever ships for many must not seem well because most of them are.

@@ -6,8 +6,8 @@ internal import Synchronization
 /// A spool that is shipped, or would be if it could be opened: on a thread of its own, so that it holds up no other.
 /// Thread-safe.
 final class ShippedSpool: Sendable {
-    /// How it stands.
-    enum Stand: Sendable {
+    /// How far it has come.
+    enum Phase: Sendable {
         /// It is being opened for the first time.
         case opening
         /// It can not be opened, and is tried again.
@@ -98,7 +98,7 @@ final class ShippedSpool: Sendable {
 
     // MARK: From other threads
 
-    var stand: Stand {
+    var phase: Phase {
         let (uploader, failure) = state.read { ($0.uploader, $0.failure) }
         if let uploader { return .open(uploader.report) }
         return failure.map { .unusable($0) } ?? .opening
@@ -112,16 +112,16 @@ final class ShippedSpool: Sendable {
 
     /// Whether this process has the lease of the spool, or is about to know.
     var isOurs: Bool {
-        if case .open(let report) = stand { report.holdsLease != false } else { false }
+        if case .open(let report) = phase { report.holdsLease != false } else { false }
     }
 
     /// Whether it was opened.
-    var isOpen: Bool { if case .open = stand { true } else { false } }
+    var isOpen: Bool { if case .open = phase { true } else { false } }
 
     /// Whether it can be let go, its file being gone: nothing is pending in what is open, another process sees to it, or
     /// nobody can.
     var isDone: Bool {
-        switch stand {
+        switch phase {
         case .open(let report): report.isEmpty || report.holdsLease == false || report.hasNotBegun
         case .opening, .unusable: true
         }

@@ -34,7 +34,7 @@ struct SupersedeTests {
         try old.begin(begun)
         try old.begin(acknowledged)
         try test.spool.write { writer throws(SpoolError) in
-            try writer.confirm(acknowledged, refused: [], delivered: 2, in: nil)
+            try writer.acknowledge(acknowledged, refused: [], delivered: 2, in: nil)
         }
         let new = try #require(try UploadLease.takeOver(test.spool))
 
@@ -42,12 +42,12 @@ struct SupersedeTests {
         let calls: [(String, () throws -> Void)] = [
             ("begin", { try old.begin(test.range(ids[4], ids[5])) }),
             ("abandon", { try old.abandon(begun) }),
-            ("acknowledge", { try old.acknowledge(begun, refused: [], delivered: 2) }),
+            ("acknowledge", { try old.acknowledgeAndFinish(begun, refused: [], delivered: 2) }),
             (
                 "acknowledge, refused",
                 {
                     let refused = [RefusedRecord(id: ids[0], reason: .tooOld)]
-                    try old.acknowledge(begun, refused: refused, delivered: 1)
+                    try old.acknowledgeAndFinish(begun, refused: refused, delivered: 1)
                 }
             ),
             ("finish", { try old.finish(acknowledged) }),
@@ -67,7 +67,7 @@ struct SupersedeTests {
         try new.noteFailure(stream: test.stream, message: "no", failures: 1, time: 1)
         try new.abandon(begun)
         try new.begin(begun)
-        try new.acknowledge(begun, refused: [], delivered: 2)
+        try new.acknowledgeAndFinish(begun, refused: [], delivered: 2)
         try new.finish(acknowledged)
         try new.reject([RefusedRecord(id: ids[4], reason: .invalid)])
         #expect(try test.ids() == [ids[5]])
@@ -84,7 +84,7 @@ struct SupersedeTests {
         var slices = 0
         var left: [Int64] = []
         let error = spoolError {
-            try test.spool.confirm(range, refused: [], delivered: 2_000, in: 1)
+            try test.spool.acknowledge(range, refused: [], delivered: 2_000, in: 1)
             try test.spool.finish(range, in: 1) {
                 slices += 1
                 guard slices == 2 else { return }

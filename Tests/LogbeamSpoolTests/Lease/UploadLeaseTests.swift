@@ -198,7 +198,7 @@ struct UploadLeaseTests {
         #expect(eventually { MonotonicClock.milliseconds() > end })
         #expect(try lastBeat() == before)
         switch call {
-        case "acknowledge": try lease.acknowledge(range, refused: [], delivered: 1)
+        case "acknowledge": try lease.acknowledgeAndFinish(range, refused: [], delivered: 1)
         case "finish": try lease.finish(range)
         default: try lease.reject([RefusedRecord(id: id, reason: .tooOld)])
         }

@@ -203,7 +203,7 @@ struct CarryOverTests {
         let live = try LiveFixture()
         for number in 0..<10 { try live.log("\(number)") }
         let reader = try SpoolFile.openForReading(path: live.path)
-        try reader.pinningLog { _ in
+        try reader.pinningWAL { _ in
             _ = try? live.shell("mv $0 $0-old")
             _ = try? live.log("after")
             #expect(!live.spool.moveRetired(holdsLease: true))

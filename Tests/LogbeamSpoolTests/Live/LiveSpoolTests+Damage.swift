@@ -42,7 +42,7 @@ extension LiveSpoolTests {
         for number in 0..<20 { try live.log("\(number)") }
         // In the second frame.
         try live.shell("printf xxxx | dd of=$0-wal bs=1 seek=6000 conv=notrunc status=none")
-        try live.spool.current.spool.walMonitor.noteLogFailure()
+        try live.spool.current.spool.walMonitor.noteWALFailure()
         let stream = live.stream
         let bytes = Array("synced".utf8)
         let appended = try bytes.withUnsafeBufferPointer {

@@ -86,7 +86,7 @@ struct LiveSpoolTests {
     }
 
     @Test("shares no log with the file that another process makes in its place, though its own is still empty")
-    func emptyLog() throws {
+    func emptyWAL() throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("spool/logs.db")
         do {
@@ -152,7 +152,7 @@ struct LiveSpoolTests {
         try old.begin(range(1_401, 1_450))
         // Acknowledged, and the process was about to delete it.
         try old.write { writer throws(SpoolError) in
-            try writer.confirm(range(1, 100), refused: [], delivered: 67, in: nil)
+            try writer.acknowledge(range(1, 100), refused: [], delivered: 67, in: nil)
         }
         try live.shell("rm $0")
         try live.log("after")

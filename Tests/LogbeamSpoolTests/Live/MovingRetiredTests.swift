@@ -37,7 +37,7 @@ struct MovingRetiredTests {
 
     @Test(
         "takes what the old file did not take, for whatever reason",
-        arguments: [SpoolError.Kind.busy, .full, .quotaExceeded, .atLimit, .logHeld]
+        arguments: [SpoolError.Kind.busy, .full, .quotaExceeded, .atLimit, .walHeld]
     )
     func failed(kind: SpoolError.Kind) throws {
         let live = try LiveFixture()

@@ -172,10 +172,10 @@ struct DamagedLogTests {
     func copiedOnce() throws {
         try logAndDie()
         try damage()
-        #expect(Quarantine.copyDamagedLog(of: path) != nil)
+        #expect(Quarantine.copyDamagedWAL(of: path) != nil)
         let files = Quarantine.files(of: path)
         #expect(try files.count == 1 && size(files[0] + "-wal") == size(path + "-wal"))
-        for _ in 0..<3 { #expect(Quarantine.copyDamagedLog(of: path) == nil) }
+        for _ in 0..<3 { #expect(Quarantine.copyDamagedWAL(of: path) == nil) }
         #expect(Quarantine.files(of: path) == files)
         // All that there may be: other tests have many open.
         let opened = (0..<Int32(65_536)).filter { descriptor in
@@ -219,7 +219,7 @@ struct DamagedLogTests {
             try process.waitForOutput { $0 == "1\n" }
         }
         #expect(try Data(contentsOf: URL(fileURLWithPath: path + "-wal")) == log)
-        #expect(Quarantine.copyDamagedLog(of: path) == nil)
+        #expect(Quarantine.copyDamagedWAL(of: path) == nil)
         #expect(Quarantine.files(of: path) == [])
         withExtendedLifetime(connection) {}
         connection = nil
@@ -233,7 +233,7 @@ struct DamagedLogTests {
         let size = try size(path + "-wal")
         for length in [size, size - 1_000] {
             #expect(truncate(path + "-wal", off_t(length)) == 0)
-            #expect(Quarantine.copyDamagedLog(of: path) == nil)
+            #expect(Quarantine.copyDamagedWAL(of: path) == nil)
         }
         #expect(Quarantine.files(of: path) == [])
     }

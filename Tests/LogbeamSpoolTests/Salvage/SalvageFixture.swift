@@ -33,7 +33,7 @@ struct SalvageFixture: Sendable {
 
     static let pageSize = 4_096
     static let frameSize = 24 + pageSize
-    static let logHeaderSize = 32
+    static let walHeaderSize = 32
 
     /// - Parameters:
     ///   - beforeCheckpoint: steps of work that end up in the file itself, most of them.
@@ -119,7 +119,7 @@ struct SalvageFixture: Sendable {
             for stream in streams {
                 let range = BatchRange(stream: stream, first: first.id, last: last.id, latest: .max)
                 try spool.begin(range)
-                try spool.acknowledge(range, refused: [], delivered: some.count)
+                try spool.acknowledgeAndFinish(range, refused: [], delivered: some.count)
             }
         default:
             break
@@ -154,7 +154,7 @@ struct SalvageFixture: Sendable {
         let database = try DatabaseFile(path: path)
         let connection = try Connection(path: path, mode: .readOnly)
         func block(_ page: Int) -> Block {
-            database.log?.pages[page].map { .frame(($0 - Self.logHeaderSize) / Self.frameSize) } ?? .page(page)
+            database.log?.pages[page].map { .frame(($0 - Self.walHeaderSize) / Self.frameSize) } ?? .page(page)
         }
         for (table, rows) in [("records", records), ("rejected", rejected)] {
             var found: [Int64: LoggedRecord] = [:]
@@ -182,8 +182,8 @@ struct SalvageFixture: Sendable {
             }
             try #require(found == rows)
         }
-        commits = (0..<max(0, log.count - Self.logHeaderSize) / Self.frameSize).map { frame in
-            log.bigEndian(at: Self.logHeaderSize + frame * Self.frameSize + 4, count: 4) != 0
+        commits = (0..<max(0, log.count - Self.walHeaderSize) / Self.frameSize).map { frame in
+            log.bigEndian(at: Self.walHeaderSize + frame * Self.frameSize + 4, count: 4) != 0
         }
     }
 }
@@ -195,7 +195,7 @@ extension SalvageFixture {
             let (content, start) =
                 switch block {
                 case .page(let number): (main, (number - 1) * Self.pageSize)
-                case .frame(let number): (log, Self.logHeaderSize + number * Self.frameSize + 24)
+                case .frame(let number): (log, Self.walHeaderSize + number * Self.frameSize + 24)
                 }
             let bytes = Array(content.dropFirst(start).prefix(Self.pageSize))
             return BTreePage(bytes, start: 0)?.cells.count ?? 0
@@ -213,14 +213,14 @@ struct Damage {
     var bytes: [UInt8]
 
     static func random(in fixture: SalvageFixture, _ random: inout SeededGenerator) -> Damage {
-        let isLog = !fixture.log.isEmpty && Bool.random(using: &random)
-        let content = isLog ? fixture.log : fixture.main
+        let isWAL = !fixture.log.isEmpty && Bool.random(using: &random)
+        let content = isWAL ? fixture.log : fixture.main
         // The headers are small, and much depends on them.
         let near = [content.count, content.count, content.count, 100, 5_000].randomElement(using: &random) ?? 1
         let start = Int.random(in: 0..<min(near, content.count), using: &random)
         let length = [1, 1, 8, 600, 5_000, 30_000].randomElement(using: &random) ?? 1
         let range = start..<min(start + Int.random(in: 1...length, using: &random), content.count)
-        let file: File = isLog ? .log : .main
+        let file: File = isWAL ? .log : .main
         switch Int.random(in: 0..<7, using: &random) {
         case 0, 1:
             let flipped = content[start] ^ 1 << UInt8.random(in: 0...7, using: &random)
@@ -259,7 +259,7 @@ struct Damage {
                 }
             )
         }
-        func frame(_ offset: Int) -> Int { max(0, offset - SalvageFixture.logHeaderSize) / SalvageFixture.frameSize }
+        func frame(_ offset: Int) -> Int { max(0, offset - SalvageFixture.walHeaderSize) / SalvageFixture.frameSize }
         // A frame is verified by means of the one before it.
         var frames = Set(frame(range.lowerBound)...frame(range.upperBound - 1) + 1)
         // What was committed last is not committed if the frame that says so can not be verified.

@@ -73,7 +73,7 @@ struct SalvageTests {
         )
         try copy()
         let report = try Salvage.run(path)
-        #expect(report.uncommittedLogFrames > 100)
+        #expect(report.uncommittedWALFrames > 100)
         #expect(report.records == 1 && report.isComplete)
     }
 
@@ -109,7 +109,7 @@ struct SalvageTests {
         try overwrite(32 + 24 + 2_000, [0xFF], suffix: "-wal")
         let report = try Salvage.run(path)
         #expect(report.records == 400)
-        #expect(report.damagedLogFrames == 1 && !report.isComplete)
+        #expect(report.damagedWALFrames == 1 && !report.isComplete)
     }
 
     @Test("keeps what is refused afterwards, whatever ids it has given to what was refused before", arguments: [1, 2])
@@ -184,7 +184,7 @@ struct SalvageTests {
     func freedCells() throws {
         let ids = try original.append(20)
         try original.spool.begin(original.range(ids[0], ids[9]))
-        try original.spool.acknowledge(original.range(ids[0], ids[9]), refused: [], delivered: 10)
+        try original.spool.acknowledgeAndFinish(original.range(ids[0], ids[9]), refused: [], delivered: 10)
         try original.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         try copy()
         _ = try Salvage.run(path)
@@ -321,7 +321,7 @@ struct SalvageTests {
     /// A log with one commit, of one page that is empty.
     func log(ofPage number: UInt32) -> [UInt8] {
         var log = bytes(0x377F_0682, 3_007_000, 4_096, 0, 1, 2)
-        var sum = LogChecksum()
+        var sum = WALChecksum()
         sum.add(log[...], isBigEndian: false)
         log += bytes(sum.first, sum.second)
         var frame = bytes(number, number, 1, 2, 0, 0) + [UInt8](repeating: 0, count: 4_096)

@@ -1,14 +1,14 @@
 internal import Synchronization
 
 /// What is amiss with the file of a spool that is open.
-enum Trouble: Equatable {
+enum FileTrouble: Equatable {
     /// Nothing is where it was.
     case gone
     /// Something else is in its place.
     case replaced
     /// The write-ahead log, or its index, is not the one that is open: whoever opens the spool now uses another, and the two
     /// would damage the file.
-    case withoutLog
+    case withoutWAL
     /// Not even one page of it is left.
     case cutOff
     /// It is shorter than it was: by a checkpoint, or because it was cut.
@@ -19,9 +19,9 @@ enum Trouble: Equatable {
     /// Compares what the path leads to with what is open; `nil` if that is the same.
     ///
     /// - Parameter isThorough: looks at the length of the file too, which is noted for the next time.
-    static func look(at path: String, _ generation: Generation, isThorough: Bool) -> Trouble? {
+    static func look(at path: String, _ generation: Generation, isThorough: Bool) -> FileTrouble? {
         var finding = FileIdentity.look(at: path)
-        func judge() -> Trouble? {
+        func judge() -> FileTrouble? {
             of(
                 finding,
                 log: FileIdentity.look(at: path + "-wal"),
@@ -30,7 +30,7 @@ enum Trouble: Equatable {
             )
         }
         var trouble = judge()
-        if trouble == .withoutLog {
+        if trouble == .withoutWAL {
             // The file may have gone between the two looks, with the log.
             finding = FileIdentity.look(at: path)
             trouble = judge()
@@ -49,7 +49,7 @@ enum Trouble: Equatable {
         log: FileIdentity.Finding,
         index: FileIdentity.Finding,
         expected: (main: FileIdentity, log: FileIdentity?, index: FileIdentity?)
-    ) -> Trouble? {
+    ) -> FileTrouble? {
         switch main {
         case .unknown: return nil
         case .nothing: return .gone
@@ -57,7 +57,7 @@ enum Trouble: Equatable {
         case .file(let identity, _) where identity != expected.main: return .replaced
         // The smallest page that SQLite knows (https://www.sqlite.org/fileformat2.html#pages).
         case .file(_, let size) where size < 512: return .cutOff
-        case .file: return isSame(log, expected.log) && isSame(index, expected.index) ? nil : .withoutLog
+        case .file: return isSame(log, expected.log) && isSame(index, expected.index) ? nil : .withoutWAL
         }
     }
 
@@ -74,7 +74,7 @@ enum Trouble: Equatable {
         switch self {
         case .gone: "is gone"
         case .replaced: "was replaced by another file"
-        case .withoutLog: "has lost its write-ahead log"
+        case .withoutWAL: "has lost its write-ahead log"
         case .cutOff, .shorter: "was cut off"
         case .damaged(let message): "is damaged (\(message))"
         }
@@ -83,7 +83,7 @@ enum Trouble: Equatable {
     /// Whether what is pending can be read through what is open.
     var leavesRecords: Bool {
         switch self {
-        case .gone, .replaced, .withoutLog: true
+        case .gone, .replaced, .withoutWAL: true
         case .cutOff, .shorter, .damaged: false
         }
     }

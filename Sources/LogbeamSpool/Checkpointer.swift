@@ -5,9 +5,9 @@ internal import CSQLite
 ///
 /// Thread-safe.
 // @unchecked: the connections and the counts are only touched with the spool's lock for copying held.
-package final class LogCopier: @unchecked Sendable {
+package final class Checkpointer: @unchecked Sendable {
     private let spool: Spool
-    private let copier: Connection
+    private let connection: Connection
     private let pin: Connection
     /// How many pages the log had at the last look, and how many of them are copied.
     private var length = 0
@@ -18,8 +18,8 @@ package final class LogCopier: @unchecked Sendable {
 
     package init(spool: Spool) throws(SpoolError) {
         self.spool = spool
-        copier = try SpoolFile.openAgain(path: spool.path, .readWrite)
-        spool.walMonitor.watch(copier)
+        connection = try SpoolFile.openAgain(path: spool.path, .readWrite)
+        spool.walMonitor.watch(connection)
         pin = try SpoolFile.openAgain(path: spool.path, .readOnly)
     }
 
@@ -28,7 +28,7 @@ package final class LogCopier: @unchecked Sendable {
     ///
     /// Whoever commits meanwhile is not held up, and begins no new log, for which they would have to sync: as long as it
     /// is copied a snapshot keeps them from it, and then a commit that changes nothing and is not copied.
-    package func copy() throws(SpoolError) {
+    package func checkpoint() throws(SpoolError) {
         try ForkGate.pass { () throws(SpoolError) in
             guard spool.copying.tryLock() else { return }
             defer { spool.copying.unlock() }
@@ -37,9 +37,9 @@ package final class LogCopier: @unchecked Sendable {
             // It was begun anew.
             if length < before { copied = 0 }
             guard length - copied >= Self.part else { return }
-            try spool.walMonitor.writeAgain(by: copier)
-            try pin.pinningLog { unpin throws(SpoolError) in
-                spool.walMonitor.copyLog(by: copier, SQLITE_CHECKPOINT_PASSIVE)
+            try spool.walMonitor.writeAgain(by: connection)
+            try pin.pinningWAL { unpin throws(SpoolError) in
+                spool.walMonitor.checkpoint(by: connection, SQLITE_CHECKPOINT_PASSIVE)
                 try spool.write { writer throws(SpoolError) in
                     try writer.connection.touch()
                     try unpin()
@@ -52,7 +52,7 @@ package final class LogCopier: @unchecked Sendable {
 
 extension Connection {
     /// Runs `body` while a snapshot of this connection keeps other connections from restarting the write-ahead log.
-    func pinningLog(_ body: (_ unpin: () throws(SpoolError) -> Void) throws(SpoolError) -> Void) throws(SpoolError) {
+    func pinningWAL(_ body: (_ unpin: () throws(SpoolError) -> Void) throws(SpoolError) -> Void) throws(SpoolError) {
         try execute("BEGIN")
         // Whatever happens: a transaction left open would never show a newer record.
         defer { if sqlite3_get_autocommit(handle) == 0 { sqlite3_exec(handle, "ROLLBACK", nil, nil, nil) } }

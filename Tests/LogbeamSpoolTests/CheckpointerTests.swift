@@ -5,42 +5,42 @@ import Testing
 @testable import LogbeamSpool
 
 @Suite("The log is copied by those who delete")
-struct LogCopierTests {
+struct CheckpointerTests {
     @Test("copies a part as soon as there is one, while others commit")
     func parts() throws {
         let watched = try WatchedSpool()
-        let copier = try LogCopier(spool: watched.spool)
-        try watched.fill(pages: LogCopier.part - 10)
-        try copier.copy()
+        let checkpointer = try Checkpointer(spool: watched.spool)
+        try watched.fill(pages: Checkpointer.part - 10)
+        try checkpointer.checkpoint()
         #expect(try watched.copiedPages == 0)
         try watched.fill(pages: 20)
-        try copier.copy()
+        try checkpointer.checkpoint()
         let copied = try watched.copiedPages
         // Of some pages the log has several states.
-        #expect(copied >= LogCopier.part / 2)
+        #expect(copied >= Checkpointer.part / 2)
         // The next part is not there yet.
-        try watched.fill(pages: LogCopier.part / 2)
-        try copier.copy()
+        try watched.fill(pages: Checkpointer.part / 2)
+        try checkpointer.checkpoint()
         #expect(try watched.copiedPages == copied)
     }
 
     @Test("leaves the log alone while it is begun anew")
     func besideReset() throws {
         let watched = try WatchedSpool()
-        let copier = try LogCopier(spool: watched.spool)
-        try watched.fill(pages: LogCopier.part)
-        try watched.spool.pausingDeletion { () throws(SpoolError) in try copier.copy() }
+        let checkpointer = try Checkpointer(spool: watched.spool)
+        try watched.fill(pages: Checkpointer.part)
+        try watched.spool.pausingDeletion { () throws(SpoolError) in try checkpointer.checkpoint() }
         #expect(try watched.copiedPages == 0)
-        try copier.copy()
+        try checkpointer.checkpoint()
         #expect(try watched.copiedPages > 0)
     }
 
     @Test("leaves no log that the next commit would restart, and sync")
     func noRestart() throws {
         let watched = try WatchedSpool()
-        let copier = try LogCopier(spool: watched.spool)
-        try watched.fill(pages: LogCopier.part)
-        try copier.copy()
+        let checkpointer = try Checkpointer(spool: watched.spool)
+        try watched.fill(pages: Checkpointer.part)
+        try checkpointer.checkpoint()
         #expect(try watched.copiedPages > 0)
         let (pages, before) = (watched.spool.walPages, watched.disk.events.count)
         try watched.spool.append("one", stream: watched.stream)
@@ -52,17 +52,17 @@ struct LogCopierTests {
     @Test("begins with the first page of a log that was begun anew")
     func restart() throws {
         let watched = try WatchedSpool()
-        let copier = try LogCopier(spool: watched.spool)
+        let checkpointer = try Checkpointer(spool: watched.spool)
         let maintenance = try SpoolMaintenance(spool: watched.spool, reader: SpoolReader(path: watched.spool.path))
         for _ in 1...2 {
-            try watched.fill(pages: LogCopier.part)
+            try watched.fill(pages: Checkpointer.part)
             let before = try watched.copiedPages
-            try copier.copy()
-            #expect(try watched.copiedPages >= before + LogCopier.part / 2)
+            try checkpointer.checkpoint()
+            #expect(try watched.copiedPages >= before + Checkpointer.part / 2)
             // RESTART.
-            #expect(try maintenance.resetLog(2))
+            #expect(try maintenance.restartWAL(2))
             try watched.fill(pages: 1)
-            try copier.copy()
+            try checkpointer.checkpoint()
         }
     }
 
@@ -77,7 +77,7 @@ struct LogCopierTests {
         #expect(try reader.integer("SELECT count(*) FROM records") > 0)
         try watched.fill(pages: 50)
         // RESTART.
-        #expect(try !maintenance.resetLog(2))
+        #expect(try !maintenance.restartWAL(2))
         #expect(try watched.copiedPages > 0)
         let file = try watched.databaseFile
         let last = watched.disk.events.last {

@@ -7,7 +7,7 @@ import Testing
 @testable import LogbeamSpool
 
 @Suite("A sync of the log by many threads", .onOwnThreads)
-struct LogSyncTests {
+struct WALSyncTests {
     private let directory: TemporaryDirectory
     private let disk: TestDisk
     private let spool: Spool
@@ -41,7 +41,7 @@ struct LogSyncTests {
                 return spoolError { try spool.sync() }
             }
             // They come while the first one is under way, which began before what they have appended.
-            #expect(eventually { spool.logSync.lock.waiters.load(ordering: .relaxed) == 8 })
+            #expect(eventually { spool.walSync.lock.waiters.load(ordering: .relaxed) == 8 })
             gate.open()
             try await first
             let errors = try await others

@@ -1,6 +1,6 @@
 /// How a write-ahead log and its index lie on the disk, in bytes:
 /// https://www.sqlite.org/fileformat2.html#the_write_ahead_log, https://www.sqlite.org/walformat.html.
-enum LogLayout {
+enum WALLayout {
     static let headerSize = 32
     static let frameHeaderSize = 24
     /// In the header; the index has both salts as they are there.

@@ -6,7 +6,7 @@ import Testing
 @testable import LogbeamSpool
 
 @Suite("A log that somebody was killed over as they began it anew")
-struct LogRestartTests {
+struct WALRestartTests {
     private let directory = try! TemporaryDirectory()
     private var path: String { directory.file("spool.db") }
 
@@ -18,10 +18,10 @@ struct LogRestartTests {
         func put(_ value: UInt32, at offset: Int) {
             for byte in 0..<4 { header[offset + byte] = UInt8(truncatingIfNeeded: value >> (8 * UInt32(byte))) }
         }
-        put(0, at: LogLayout.Index.committedFrames)
-        header[LogLayout.Index.salts + 3] &+= 1
-        header[LogLayout.Index.salts + 4] ^= 0xFF
-        var sum = LogChecksum()
+        put(0, at: WALLayout.Index.committedFrames)
+        header[WALLayout.Index.salts + 3] &+= 1
+        header[WALLayout.Index.salts + 4] ^= 0xFF
+        var sum = WALChecksum()
         sum.add(header[..<40], isBigEndian: false)
         put(sum.first, at: 40)
         put(sum.second, at: 44)

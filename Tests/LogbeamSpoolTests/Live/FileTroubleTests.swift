@@ -5,7 +5,7 @@ import Testing
 @testable import LogbeamSpool
 
 @Suite("What is found in the place of a spool")
-struct TroubleTests {
+struct FileTroubleTests {
     private let directory: TemporaryDirectory
     private let files: [FileIdentity]
 
@@ -23,7 +23,7 @@ struct TroubleTests {
     func table() {
         let (main, log, index, other) = (files[0], files[1], files[2], files[3])
         func found(_ file: FileIdentity, _ size: Int = 4_096) -> FileIdentity.Finding { .file(file, size: size) }
-        let rows: [(FileIdentity.Finding, FileIdentity.Finding, FileIdentity.Finding, Trouble?)] = [
+        let rows: [(FileIdentity.Finding, FileIdentity.Finding, FileIdentity.Finding, FileTrouble?)] = [
             (found(main), found(log), found(index), nil),
             (found(main, 512), found(log, 0), found(index, 0), nil),
             (found(main), .unknown, .unknown, nil),
@@ -35,18 +35,19 @@ struct TroubleTests {
             (found(other, 0), .nothing, .nothing, .replaced),
             (found(main, 511), found(log), found(index), .cutOff),
             (found(main, 0), .nothing, .nothing, .cutOff),
-            (found(main), .nothing, found(index), .withoutLog),
-            (found(main), found(other), found(index), .withoutLog),
-            (found(main), found(log), .nothing, .withoutLog),
-            (found(main), found(log), .other, .withoutLog),
+            (found(main), .nothing, found(index), .withoutWAL),
+            (found(main), found(other), found(index), .withoutWAL),
+            (found(main), found(log), .nothing, .withoutWAL),
+            (found(main), found(log), .other, .withoutWAL),
         ]
         for (number, row) in rows.enumerated() {
-            let trouble = Trouble.of(row.0, log: row.1, index: row.2, expected: (main, log, index))
+            let trouble = FileTrouble.of(row.0, log: row.1, index: row.2, expected: (main, log, index))
             #expect(trouble == row.3, "row \(number)")
         }
         // What was gone when the spool was opened is amiss from the start.
         #expect(
-            Trouble.of(found(main), log: found(log), index: found(index), expected: (main, nil, index)) == .withoutLog
+            FileTrouble.of(found(main), log: found(log), index: found(index), expected: (main, nil, index))
+                == .withoutWAL
         )
     }
 

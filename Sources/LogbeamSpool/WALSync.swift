@@ -8,7 +8,7 @@ internal import Synchronization
 /// (https://www.sqlite.org/wal.html, https://www.sqlite.org/fileformat2.html#walindexformat). That is what SQLite itself
 /// does at a commit with `synchronous = FULL`, but there every other writer waits for the disk.
 // @unchecked: what is not Sendable by itself is only touched with the lock held.
-final class LogSync: @unchecked Sendable {
+final class WALSync: @unchecked Sendable {
     private let path: String
     private let walMonitor: WALMonitor
     let lock = TimedLock()
@@ -50,20 +50,20 @@ final class LogSync: @unchecked Sendable {
         guard succeeded <= before else { return }
         let number = begun.add(1, ordering: .sequentiallyConsistent).newValue
         if let connection = try opened(until: deadline, withWriter) {
-            try syncLog(by: connection)
+            try syncWAL(by: connection)
         } else {
-            try withWriter(syncLog)
+            try withWriter(syncWAL)
         }
         succeeded = number
     }
 
-    private func syncLog(by connection: Connection) throws(SpoolError) {
-        if try walMonitor.syncFailedLog(by: connection) { return }
+    private func syncWAL(by connection: Connection) throws(SpoolError) {
+        if try walMonitor.syncFailedWAL(by: connection) { return }
         do {
-            try connection.syncLog()
+            try connection.syncWAL()
         } catch {
-            walMonitor.noteLogFailure()
-            _ = try walMonitor.syncFailedLog(by: connection)
+            walMonitor.noteWALFailure()
+            _ = try walMonitor.syncFailedWAL(by: connection)
         }
     }
 

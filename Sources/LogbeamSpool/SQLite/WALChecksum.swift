@@ -1,6 +1,6 @@
 /// The checksum of SQLite's write-ahead logs (https://www.sqlite.org/fileformat2.html#checksum_algorithm), which costs half
 /// a nanosecond a byte. It tells what was written whole from what was not, and is no protection against forgery.
-struct LogChecksum: Equatable {
+struct WALChecksum: Equatable {
     var first: UInt32 = 0
     var second: UInt32 = 0
 
@@ -19,7 +19,7 @@ struct LogChecksum: Equatable {
     }
 
     /// That of a frame after this one's: over the first eight bytes of its header, and its page.
-    func adding(_ frame: [UInt8], isBigEndian: Bool) -> LogChecksum {
+    func adding(_ frame: [UInt8], isBigEndian: Bool) -> WALChecksum {
         var sum = self
         sum.add(frame.prefix(8), isBigEndian: isBigEndian)
         sum.add(frame.dropFirst(24), isBigEndian: isBigEndian)
@@ -45,29 +45,29 @@ struct LogChecksum: Equatable {
 }
 
 /// The checksums of the frames of a log, each of which goes on from the one before.
-struct LogFrameSums {
+struct WALFrameSums {
     private let isBigEndian: Bool
     private let salts: UInt64
-    private var sum = LogChecksum()
+    private var sum = WALChecksum()
 
     /// `nil` if the header is damaged.
     init?(header: UnsafeRawBufferPointer) {
         // The last bit of the magic number.
         isBigEndian = header[3] & 1 == 1
-        salts = header.loadUnaligned(fromByteOffset: LogLayout.saltOffset, as: UInt64.self)
+        salts = header.loadUnaligned(fromByteOffset: WALLayout.saltOffset, as: UInt64.self)
         sum.add(UnsafeRawBufferPointer(rebasing: header[..<24]), isBigEndian: isBigEndian)
-        guard sum == LogChecksum(header, at: 24) else { return nil }
+        guard sum == WALChecksum(header, at: 24) else { return nil }
     }
 
     /// Whether a frame is whole, and comes after the one before.
     mutating func isNext(_ frame: UnsafeRawBufferPointer) -> Bool {
         sum.add(UnsafeRawBufferPointer(rebasing: frame[..<8]), isBigEndian: isBigEndian)
-        sum.add(UnsafeRawBufferPointer(rebasing: frame[LogLayout.frameHeaderSize...]), isBigEndian: isBigEndian)
-        return frame.loadUnaligned(fromByteOffset: 8, as: UInt64.self) == salts && sum == LogChecksum(frame, at: 16)
+        sum.add(UnsafeRawBufferPointer(rebasing: frame[WALLayout.frameHeaderSize...]), isBigEndian: isBigEndian)
+        return frame.loadUnaligned(fromByteOffset: 8, as: UInt64.self) == salts && sum == WALChecksum(frame, at: 16)
     }
 }
 
-extension LogChecksum {
+extension WALChecksum {
     fileprivate init(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
         first = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
         second = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))
