@@ -43,6 +43,23 @@ struct DrainTests {
         #expect(endpoint.records.destinations == [Command.destination, other])
     }
 
+    @Test(
+        "More is pending than the process may have memory: that is bounded by what is on its way",
+        .disabled(
+            if: Sanitizer.isThread || Sanitizer.isAddress,
+            "a sanitizer takes more memory than all that is pending"
+        )
+    )
+    func memory() throws {
+        let count = 1_100
+        try command.fill((0..<count).map { "\($0) " + String(repeating: "m", count: 100_000) })
+        // In KiB: a fifth less than what is pending.
+        let ended = try command.runShell("export SWIFT_BACKTRACE=enable=no; ulimit -d 90000; exec \"$command\" drain")
+        #expect(ended.code == 0, "\(ended.error)")
+        #expect(Set(endpoint.messages(in: Command.destination).map { $0.prefix { $0 != " " } }).count == count)
+        #expect(try command.pending().isEmpty)
+    }
+
     @Test("What a drain has written stands in the spool's own file when it ends: no log is left beside it")
     func noLog() throws {
         for _ in 0..<8 {
