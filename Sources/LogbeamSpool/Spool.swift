@@ -192,6 +192,12 @@ package final class Spool: Sendable {
         }
     }
 
+    /// Ends what a process has left that was killed as it began the log anew, for those that are not to come to harm by it and
+    /// know nothing of it, such as `sqlite3`. Waits for nothing: whoever has a lock that this needs does the same.
+    func finishRestart() {
+        try? queue.write(until: 0) { writer throws(SpoolError) in try writer.connection.finishRestart() }
+    }
+
     /// The id by which the spool knows a stream; the stream is made known to it if need be.
     package func streamID(for destination: Destination) throws(SpoolError) -> Int64 {
         try write { writer throws(SpoolError) in try writer.streamID(for: destination) }

@@ -14,7 +14,7 @@ internal import Glibc
 /// whatever thread makes them, from 1, beginning with the program's first instruction; the `NUMBER`th of them is not made.
 /// (`strace --inject` counts those of each kind and each thread by themselves.) With 0 the program is only watched.
 ///
-/// `FILE` is one that is there already, and that the program maps; its first 32 KiB are looked at. `CALLS` are here the calls
+/// `FILE` is one that the program maps; its first 32 KiB are looked at. `CALLS` are here the calls
 /// after which it changes: the how manieth call of the program each of them is, from 1. From there on to the next call the
 /// program goes by single steps, and those that change the file are counted, from 1; it ends after the `NUMBER`th of them. With
 /// `any` it goes by calls alone, and is told after which of them the file had changed at the next. The program must have one
@@ -55,27 +55,30 @@ enum KillAt {
     }
 }
 
-/// What the traced program shares with other processes.
+/// What the traced program shares with other processes: a file that it may cut off, or make anew.
 private struct SharedFile {
     private static let size = 32_768
 
-    private let memory: UnsafeRawPointer
+    private let path: String
+    private let now = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
     private let last = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
 
     init(_ path: String) {
-        let file = open(path, O_RDONLY)
-        let mapped = file < 0 ? nil : mmap(nil, Self.size, PROT_READ, MAP_SHARED, file, 0)
-        guard let mapped, mapped != MAP_FAILED, lseek(file, 0, SEEK_END) >= Self.size else {
-            KillAt.fail("\(path) can not be mapped: \(String(cString: strerror(errno)))")
-        }
-        memory = UnsafeRawPointer(mapped)
-        last.copyMemory(from: memory, byteCount: Self.size)
+        self.path = path
+        memset(last, 0, Self.size)
+        _ = hasChanged()
     }
 
-    /// Whether it is not what it was the last time.
+    /// Whether it is not what it was the last time. What is not there counts as zero.
     func hasChanged() -> Bool {
-        guard memcmp(memory, last, Self.size) != 0 else { return false }
-        last.copyMemory(from: memory, byteCount: Self.size)
+        memset(now, 0, Self.size)
+        let file = open(path, O_RDONLY)
+        if file >= 0 {
+            _ = pread(file, now, Self.size, 0)
+            close(file)
+        }
+        guard memcmp(now, last, Self.size) != 0 else { return false }
+        last.copyMemory(from: now, byteCount: Self.size)
         return true
     }
 }
@@ -142,8 +145,9 @@ private struct Tracer {
                     kill(program, SIGKILL)
                 }
                 signal = 0
-            } else if isStepping, signal == SIGTRAP, status >> 16 == 0 {
-                if killedAt == nil, isLastStep() {
+            } else if shared != nil, signal == SIGTRAP, status >> 16 == 0 {
+                // That of one thread may come when another has ended the stepping.
+                if killedAt == nil, isStepping, isLastStep() {
                     killedAt = made
                     kill(program, SIGKILL)
                 }

@@ -16,11 +16,13 @@ import Testing
 struct StoreKillTests {
     private static let records = 9
     private static let takesAll = ProcessInfo.processInfo.environment["KILL_POINTS"] == "all"
-    private static let someSteps = 40
+    private static let someSteps = 30
 
     /// What the one who lives on does first.
     private enum Next: CaseIterable {
         case append, copy, read
+        /// Nothing: another one opens the spool now, and copies the log.
+        case join
     }
 
     @Test(
@@ -36,20 +38,26 @@ struct StoreKillTests {
         #expect(counted.total > Self.records * 6)
 
         var random = SeededGenerator(seed: 5)
-        let all = counted.counts.sorted { $0.key < $1.key }.flatMap { call, count in
-            (1...count).map { StorePoint(after: [call], number: $0) }
-        }
-        let points =
-            Self.takesAll
-            ? all.flatMap { point in Next.allCases.map { (point, $0) } }
-            : all.shuffled(using: &random).prefix(Self.someSteps).enumerated().map { index, point in
-                (point, Next.allCases[index % Next.allCases.count])
+        func points(_ counts: [Int: Int]) -> [StorePoint] {
+            counts.sorted { $0.key < $1.key }.flatMap { call, count in
+                (1...count).map { StorePoint(after: [call], number: $0) }
             }
+        }
+        // The log is begun anew in few steps, of which there are as many each time: of each length, the steps after one call.
+        let short = counted.counts.filter { $0.value < 10 }.sorted { $0.key < $1.key }
+        let oneOfEach = points(
+            Dictionary(short.map { ($0.value, $0.key) }) { $1 }.reduce(into: [:]) { $0[$1.value] = $1.key }
+        )
+        let some = oneOfEach + points(counted.counts).shuffled(using: &random).prefix(Self.someSteps)
+        let chosen =
+            Self.takesAll
+            ? points(counted.counts).flatMap { point in Next.allCases.map { (point, $0) } }
+            : some.enumerated().map { index, point in (point, Next.allCases[index % Next.allCases.count]) }
         let state = Monitor((next: 0, kills: 0, halves: 0))
         @Sendable func takePoint() -> (StorePoint, Next)? {
             state.withLock { state in
                 state.next += 1
-                return state.next <= points.count ? points[state.next - 1] : nil
+                return state.next <= chosen.count ? chosen[state.next - 1] : nil
             }
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -69,9 +77,9 @@ struct StoreKillTests {
             try await group.waitForAll()
         }
         let (_, kills, halves) = state.withLock { $0 }
-        #expect(kills > points.count * 3 / 4)
-        if Self.takesAll { #expect(halves > 0, "no writer was killed while it began the log anew") }
-        print("killed after \(kills) of \(points.count) steps that changed the index; the log half begun: \(halves)")
+        #expect(kills > chosen.count * 3 / 4)
+        #expect(halves > 0, "no writer was killed while it began the log anew")
+        print("killed after \(kills) of \(chosen.count) steps that changed the index; the log half begun: \(halves)")
     }
 
     /// - Returns: the run, and whether it left a log that is said to be empty, and copied nevertheless.
@@ -112,6 +120,9 @@ struct StoreKillTests {
         case .append: try append(3)
         case .copy: try maintenance.whileFull()
         case .read: try look("at once")
+        case .join:
+            let other = try Spool(path: bed.spool)
+            try SpoolMaintenance(spool: other, reader: SpoolReader(path: bed.spool)).whileFull()
         }
         try append(30)
         try look("after more records")

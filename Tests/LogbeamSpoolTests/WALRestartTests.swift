@@ -52,4 +52,50 @@ struct WALRestartTests {
         try append(1)
         #expect(try other.integer("SELECT count(*) FROM records") == 131)
     }
+
+    private func log(to spool: LiveSpool, _ count: Int) throws {
+        let stream = LiveStream(Destination(logGroup: "group", logStream: "stream"))
+        let message = [UInt8](repeating: UInt8(ascii: "x"), count: 3_000)
+        for _ in 0..<count {
+            try message.withUnsafeBufferPointer { message throws(SpoolError) in
+                _ = try spool.append(to: stream, timestamp: 1, message: message)
+            }
+        }
+    }
+
+    @Test("is ended by who looks after the spool, though nobody logs: no other program comes to harm")
+    func idle() throws {
+        let spool = try LiveSpool(path: path, report: { _ in })
+        try log(to: spool, 50)
+        try SpoolFile.openAgain(path: path, .readWrite).execute("PRAGMA wal_checkpoint(FULL)")
+        try beginAnew()
+        spool.look(isLast: true)
+        for _ in 0..<2 {
+            try SpoolFile.openAgain(path: path, .readWrite).execute(
+                """
+                INSERT INTO rejected (stream_id, timestamp, message, reason, rejected_at)
+                    VALUES (1, 1, hex(zeroblob(3000)), 'r', 1)
+                """
+            )
+        }
+        try log(to: spool, 1)
+        let other = try SpoolFile.openAgain(path: path, .readOnly)
+        #expect(try other.integer("SELECT count(*) FROM rejected") == 2)
+        #expect(try other.integer("SELECT count(*) FROM records") == 51)
+        #expect(try integrity(of: path) == "ok")
+    }
+
+    @Test("does not keep who opens the spool now from copying the log")
+    func copied() throws {
+        let spool = try LiveSpool(path: path, report: { _ in })
+        try log(to: spool, 50)
+        try SpoolFile.openAgain(path: path, .readWrite).execute("PRAGMA wal_checkpoint(FULL)")
+        try beginAnew()
+        let other = try Spool(path: path)
+        try SpoolMaintenance(spool: other, reader: SpoolReader(path: path)).whileFull()
+        try log(to: spool, 1)
+        let reader = try SpoolFile.openAgain(path: path, .readOnly)
+        #expect(try reader.integer("SELECT count(*) FROM records") == 51)
+        #expect(try integrity(of: path) == "ok")
+    }
 }

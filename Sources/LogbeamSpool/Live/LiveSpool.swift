@@ -244,7 +244,10 @@ package final class LiveSpool: Sendable {
             nextLook.compareExchange(expected: due, desired: now + lookInterval, ordering: .relaxed).exchanged || isLast
         else { return }
         let generation = current
-        guard let trouble = FileTrouble.look(at: path, generation, isThorough: isThorough) else { return }
+        guard let trouble = FileTrouble.look(at: path, generation, isThorough: isThorough) else {
+            try? generation.spool.finishRestart()
+            return
+        }
         _ = mend(generation) { replace(generation, because: trouble) }
     }
 

@@ -145,7 +145,18 @@ extension Connection {
     /// it, and then looks how far the log goes.
     private func waitForWriter() throws(SpoolError) {
         try execute("BEGIN IMMEDIATE")
+        // What a killed one has left is not the length of a log either.
+        if let database = try? file(SQLITE_FCNTL_FILE_POINTER) {
+            _ = WALRestart.finish(database.file, database.methods)
+        }
         try execute("ROLLBACK")
+    }
+
+    /// Ends what a writer has left that was killed as it began the log anew: see ``WALRestart``. Does nothing, and takes no
+    /// lock, where there is no such thing.
+    func finishRestart() throws(SpoolError) {
+        guard try walIndex(WALLayout.Index.copiedFrames) > walIndex(WALLayout.Index.committedFrames) else { return }
+        try waitForWriter()
     }
 
     /// Whether nobody else has the spool open, in this process or another: SQLite asks as well when it closes one (`walClose`
