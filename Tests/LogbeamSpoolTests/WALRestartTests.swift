@@ -84,18 +84,4 @@ struct WALRestartTests {
         #expect(try other.integer("SELECT count(*) FROM records") == 51)
         #expect(try integrity(of: path) == "ok")
     }
-
-    @Test("does not keep who opens the spool now from copying the log")
-    func copied() throws {
-        let spool = try LiveSpool(path: path, report: { _ in })
-        try log(to: spool, 50)
-        try SpoolFile.openAgain(path: path, .readWrite).execute("PRAGMA wal_checkpoint(FULL)")
-        try beginAnew()
-        let other = try Spool(path: path)
-        try SpoolMaintenance(spool: other, reader: SpoolReader(path: path)).whileFull()
-        try log(to: spool, 1)
-        let reader = try SpoolFile.openAgain(path: path, .readOnly)
-        #expect(try reader.integer("SELECT count(*) FROM records") == 51)
-        #expect(try integrity(of: path) == "ok")
-    }
 }
