@@ -119,6 +119,8 @@ enum Schema {
         // In an empty file the vacuum mode must be chosen before the write lock fixes it, yet in the same transaction: by
         // itself it would make a database that nobody takes for a spool.
         let isEmpty = found == 0
+        // An earlier version may have it open.
+        if !isEmpty { try connection.finishRestart() }
         try connection.transaction(isImmediate: !isEmpty) { () throws(SpoolError) in
             if isEmpty { try connection.execute("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL") }
             let found = try knownVersion(of: connection)

@@ -84,4 +84,18 @@ struct WALRestartTests {
         #expect(try other.integer("SELECT count(*) FROM records") == 51)
         #expect(try integrity(of: path) == "ok")
     }
+
+    @Test("is ended before the spool becomes one of this version: who has it open sees what is changed")
+    func migrated() throws {
+        try #require(EarlierVersion.all.first { !$0.isKilled }).write(to: path)
+        let other = try Connection(path: path, mode: .readWrite)
+        try other.execute(
+            "INSERT INTO records (stream_id, timestamp, message) VALUES (1, 1, 'a'); PRAGMA wal_checkpoint(FULL)"
+        )
+        try beginAnew()
+        let spool = try Spool(path: path)
+        #expect(try other.integer("PRAGMA user_version") == Schema.version)
+        #expect(try integrity(of: path) == "ok")
+        withExtendedLifetime(spool) {}
+    }
 }
