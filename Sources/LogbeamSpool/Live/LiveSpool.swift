@@ -245,6 +245,8 @@ package final class LiveSpool: Sendable {
         else { return }
         let generation = current
         guard let trouble = FileTrouble.look(at: path, generation, isThorough: isThorough) else {
+            let generation = enter()
+            defer { leave(generation) }
             try? generation.spool.finishRestart()
             return
         }
