@@ -14,14 +14,15 @@ internal import Glibc
 /// whatever thread makes them, from 1, beginning with the program's first instruction; the `NUMBER`th of them is not made.
 /// (`strace --inject` counts those of each kind and each thread by themselves.) With 0 the program is only watched.
 ///
-/// `FILE` is one that the program maps; its first 32 KiB are looked at. `CALLS` are here the calls
-/// after which it changes: the how manieth call of the program each of them is, from 1. From there on to the next call the
-/// program goes by single steps, and those that change the file are counted, from 1; it ends after the `NUMBER`th of them. With
-/// `any` it goes by calls alone, and is told after which of them the file had changed at the next. The program must have one
-/// thread, or the numbers would not be those of the next run.
+/// `FILE` is one that the program maps; its first 32 KiB are looked at. `CALLS` are here the calls after which it changes, by
+/// their places among all that the program makes, from 1. From each of them to the next call the program goes by single steps;
+/// those that change the file are counted together, from 1, and it ends after the `NUMBER`th of them. With `any` and 0 it goes
+/// by calls alone, and it is only told after which of them the file had changed. The program must have one thread, or the
+/// places would not be those of the next run.
 ///
 /// Standard output is the program's. On standard error, after what the program wrote there, stands one line for each kind of
-/// call that was made, `call NUMBER COUNT`, or with `--shared` for each call after which the file changed; and then how it ended: `killed CALL`, or `ended STATUS` as waitpid(2) tells it.
+/// call that was made, `call NUMBER COUNT`, or with `--shared` for each call after which the file changed; and then how it
+/// ended: `killed CALL`, or `ended STATUS` as waitpid(2) tells it.
 /// The exit code is 0 if the program could be watched to its end, whatever that was.
 @main
 enum KillAt {

@@ -145,7 +145,8 @@ extension Connection {
     /// it, and then looks how far the log goes.
     private func waitForWriter() throws(SpoolError) {
         try execute("BEGIN IMMEDIATE")
-        // What a killed one has left is not the length of a log either.
+        // One that was killed may have left a length that is none. The writer's own connection has seen to that by now, see
+        // ``CommitShortcuts``; others do it here.
         if let database = try? file(SQLITE_FCNTL_FILE_POINTER) {
             _ = WALRestart.finish(database.file, database.methods)
         }
